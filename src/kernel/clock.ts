@@ -1,0 +1,26 @@
+/** Time as it is handed to everything below the composition root. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  now(): number;
+  /** Resolves after `ms` milliseconds of this clock. */
+  sleep(ms: number): Promise<void>;
+}
+
+/** The machine's own clock. Only the composition root may use it. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
+let lastMs = Number.NaN;
+let lastText = "";
+
+/** RFC 3339 UTC with milliseconds, e.g. `2026-11-22T18:31:00.123Z`. */
+export function toTimestamp(ms: number): string {
+  // Many records of one commit carry the same millisecond, so the last rendering is kept.
+  if (ms !== lastMs) {
+    lastText = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastText;
+}

@@ -1,0 +1,83 @@
+/**
+ * The closed list of problem codes (RFC 9457 `application/problem+json`).
+ * `status` is the HTTP status, `title` the human sentence that never changes for a code.
+ */
+export const problems = {
+  // The request itself
+  invalid_json: { status: 400, title: "The body is not valid JSON." },
+  invalid_encoding: { status: 400, title: "The body is not valid UTF-8." },
+  invalid_request: { status: 400, title: "A field of the request is invalid." },
+  unknown_field: { status: 400, title: "The request has a field this operation does not know." },
+  missing_field: { status: 400, title: "A required field is missing." },
+  duplicate_field: { status: 400, title: "The body names a field twice." },
+  too_deep: { status: 400, title: "The body is nested too deeply." },
+  number_out_of_range: { status: 400, title: "A number cannot be represented exactly." },
+  invalid_cursor: { status: 400, title: "The cursor is not one this list gave." },
+  key_in_query: { status: 400, title: "API keys are refused in the query string; use the X-API-Key header." },
+  idempotency_key_missing: { status: 400, title: "This operation needs an Idempotency-Key header." },
+  idempotency_key_invalid: { status: 400, title: "The Idempotency-Key header is malformed." },
+  idempotency_key_reused: { status: 422, title: "This Idempotency-Key was used with another request." },
+  idempotency_key_in_use: { status: 409, title: "A request with this Idempotency-Key is still running." },
+  request_timeout: { status: 408, title: "The request took too long to arrive." },
+  body_too_large: { status: 413, title: "The body is larger than 1 MiB." },
+  headers_too_large: { status: 431, title: "The request's headers are too large." },
+  uri_too_long: { status: 414, title: "The request's URI is too long." },
+  unsupported_media_type: { status: 415, title: "The body must be application/json." },
+  // Who may
+  unauthenticated: { status: 401, title: "The X-API-Key header is missing or not a valid key." },
+  forbidden: { status: 403, title: "This key may not use this operation." },
+  ip_not_allowed: { status: 403, title: "This key may not use this operation from this address." },
+  rate_limited: { status: 429, title: "This key has used up its request quota." },
+  // Where
+  not_found: { status: 404, title: "There is no such resource." },
+  method_not_allowed: { status: 405, title: "This resource does not know this method." },
+  // Money
+  account_not_found: { status: 404, title: "There is no such account." },
+  user_not_found: { status: 404, title: "There is no such user." },
+  same_account: { status: 422, title: "Payer and payee are the same account." },
+  currency_mismatch: { status: 422, title: "The currencies differ; there is no foreign exchange yet." },
+  insufficient_funds: { status: 422, title: "The available balance is too small." },
+  balance_overflow: { status: 422, title: "The balance would exceed 9007199254740991 minor units." },
+  account_frozen: { status: 422, title: "The account is frozen." },
+  account_closed: { status: 422, title: "The account is closed." },
+  account_type_not_allowed: { status: 422, title: "This operation does not apply to this type of account." },
+  account_not_empty: { status: 422, title: "Only an account without balance and holds can be closed." },
+  account_status_conflict: { status: 409, title: "The account is not in a status that allows this." },
+  overdraft_in_use: { status: 422, title: "The overdraft in use exceeds the new limit." },
+  too_many_accounts: { status: 422, title: "The user has as many accounts as one user may have." },
+  too_many_holds: { status: 422, title: "The account has as many open holds as one account may have." },
+  version_conflict: { status: 412, title: "The resource has changed since the version named in If-Match." },
+  hold_not_active: { status: 422, title: "The hold is captured, void or expired." },
+  hold_expired: { status: 422, title: "The hold has expired." },
+  hold_amount_exceeded: { status: 422, title: "The capture is larger than what the hold still reserves." },
+  invalid_expiry: { status: 422, title: "The expiry is not in the allowed future range." },
+  transaction_not_reversible: { status: 422, title: "This transaction cannot be reversed." },
+  reversal_exceeds_original: { status: 422, title: "The reversals would exceed the original amount." },
+  risk_declined: { status: 422, title: "The risk score is above the limit for this operation." },
+  review_already_decided: { status: 409, title: "The review has been decided already." },
+  api_key_revoked: { status: 409, title: "The API key is revoked already." },
+  cannot_revoke_self: { status: 409, title: "A key cannot revoke itself." },
+  batch_refused: { status: 422, title: "One item of the atomic batch was refused, so none was done." },
+  // The server
+  contention: { status: 409, title: "Too many concurrent changes to the same accounts; nothing was done, try again." },
+  overloaded: { status: 503, title: "The server is over capacity; nothing was done, try again later." },
+  store_unavailable: { status: 503, title: "The store cannot be reached; nothing was done, try again later." },
+  outcome_unknown: { status: 504, title: "The outcome is not known yet; repeat the request with the same Idempotency-Key." },
+  shutting_down: { status: 503, title: "The server is stopping; nothing was done, try again." },
+  internal_error: { status: 500, title: "Something broke on our side." },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** A refusal: a value, never an exception. `param` names the one field at fault (JSON path with dots). */
+export interface Refusal {
+  readonly ok: false;
+  readonly code: ProblemCode;
+  readonly param?: string;
+  readonly detail?: string;
+}
+
+/** Builds a refusal. */
+export function refuse(code: ProblemCode, param?: string, detail?: string): Refusal {
+  return { ok: false, code, ...(param === undefined ? {} : { param }), ...(detail === undefined ? {} : { detail }) };
+}

@@ -1,0 +1,77 @@
+/**
+ * Every table, declared once. SQLite DDL, DynamoDB `CreateTable` and the cloud stack derive from this.
+ *
+ * All key and index attributes are strings. An item appears in an index when it carries both of the
+ * index's attributes (sparse otherwise).
+ */
+export interface IndexDefinition {
+  readonly name: string;
+  readonly hash: string;
+  readonly range: string;
+  /** The index attributes of an item never change or vanish once written, so updates need not touch the index. */
+  readonly fixed: boolean;
+}
+
+export interface TableDefinition {
+  readonly hash: string;
+  readonly range?: string;
+  readonly indexes: readonly IndexDefinition[];
+  /** The attribute that holds the time to live in epoch seconds. */
+  readonly ttl?: string;
+  /** Items of this table are few and often written: an engine with one process may keep them in memory. */
+  readonly hot?: true;
+}
+
+export const tables = {
+  "smartfinance-organisations": { hash: "id", indexes: [], hot: true },
+  "smartfinance-api-keys": {
+    hash: "id",
+    indexes: [{ name: "OrganisationApiKeysIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  "smartfinance-users": {
+    hash: "id",
+    indexes: [{ name: "OrganisationUsersIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  "smartfinance-accounts": {
+    hash: "id",
+    indexes: [
+      { name: "UserAccountsIndex", hash: "user_id", range: "id", fixed: true },
+      { name: "OrganisationAccountsIndex", hash: "organisation_id", range: "id", fixed: true },
+    ],
+    hot: true,
+  },
+  "smartfinance-risk-profiles": { hash: "id", indexes: [], hot: true },
+  /** `partition` is `partitionOf(organisation, id)`. `status_key` (`<organisation>#<status>`) is set unless posted. */
+  "smartfinance-transactions": {
+    hash: "partition",
+    range: "id",
+    indexes: [{ name: "StatusTransactionsIndex", hash: "status_key", range: "id", fixed: false }],
+  },
+  "smartfinance-holds": {
+    hash: "id",
+    indexes: [{ name: "AccountHoldsIndex", hash: "account_id", range: "id", fixed: true }],
+  },
+  "smartfinance-reviews": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationReviewsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "StatusReviewsIndex", hash: "status_key", range: "id", fixed: false },
+    ],
+  },
+  /** The feed table. `partition` is `partitionOf(organisation, event_id)`. Items are only ever put as absent. */
+  "smartfinance-audit-logs": { hash: "partition", range: "event_id", indexes: [] },
+  "smartfinance-idempotency": { hash: "id", indexes: [], ttl: "expires_at" },
+  "smartfinance-data-keys": { hash: "id", indexes: [] },
+  "smartfinance-meta": { hash: "id", indexes: [] },
+} as const satisfies Record<string, TableDefinition>;
+
+export type TableName = keyof typeof tables;
+export const tableNames = Object.keys(tables) as readonly TableName[];
+
+/** The declaration of a table, widened. */
+export function tableDefinition(name: TableName): TableDefinition {
+  return tables[name];
+}
+
+/** The table whose puts make up the feed. */
+export const FEED_TABLE = "smartfinance-audit-logs" satisfies TableName;
