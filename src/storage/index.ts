@@ -1,2 +1,3 @@
+export * from "./collection.ts";
 export * from "./port.ts";
 export * from "./tables.ts";

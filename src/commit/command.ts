@@ -1,0 +1,60 @@
+import type { Actor, EventDraft } from "#audit/index.ts";
+import type { Collection, Key, Versioned } from "#storage/index.ts";
+
+/** What a client is answered. `body` is JSON text, stored as it is so that a replay has the same bytes. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A record a command reads. Those with `write` are locked inside the process while a commit is in flight. */
+export interface Need {
+  // biome-ignore lint/suspicious/noExplicitAny: a list of needs mixes record types; the view gives each back typed.
+  readonly collection: Collection<any>;
+  readonly key: Key;
+  readonly mode: "write" | "read";
+}
+
+/** Loaded state as a decision sees it: what was stored, changed by the earlier commands of the same group. */
+export interface View {
+  /** @throws InvariantError when the command did not name this record among its needs. */
+  get<T extends Versioned>(collection: Collection<T>, key: Key): T | undefined;
+}
+
+/** A record to be stored. `version` 1 creates it (it must be absent); a higher one replaces version - 1. */
+export interface Change<T extends Versioned = Versioned> {
+  readonly collection: Collection<T>;
+  readonly record: T;
+}
+
+/** What a decision comes to. A refusal is an outcome too: a reply without changes and events. */
+export interface Outcome {
+  readonly reply: Reply;
+  readonly changes: readonly Change[];
+  readonly events: readonly EventDraft[];
+}
+
+/** A claim on an Idempotency-Key: `id` is bound to the organisation and the key, `fingerprint` to the request. */
+export interface IdempotencyClaim {
+  readonly id: string;
+  readonly fingerprint: string;
+}
+
+/** One change asked for. */
+export interface Command {
+  readonly actor: Actor;
+  readonly idempotency?: IdempotencyClaim | undefined;
+  readonly needs: readonly Need[];
+  /**
+   * Decides, purely and synchronously: same view and time, same outcome. May be called again on newer
+   * state when the commit conflicted, so ids and nonces are drawn before.
+   * @param at milliseconds; the time of the decision
+   */
+  decide(view: View, at: number): Outcome;
+}
+
+/** Pairs a collection with a record, keeping the types together. */
+export function change<T extends Versioned>(collection: Collection<T>, record: T): Change {
+  // The pair is consistent by this signature; the list of changes forgets which T each one has.
+  return { collection, record } as unknown as Change;
+}

@@ -1,0 +1,59 @@
+import type { BuiltEvent } from "#audit/index.ts";
+import { invariant } from "#kernel/assert.ts";
+import type { Write } from "#storage/index.ts";
+import type { Outcome } from "./command.ts";
+import { IDEMPOTENCY_TABLE, judgeClaim } from "./idempotency.ts";
+import type { Loaded } from "./load-group.ts";
+import type { Executed, Pending } from "./queue.ts";
+import { createUnit } from "./unit.ts";
+
+export interface DecidedGroup {
+  readonly writes: readonly Write[];
+  readonly events: readonly BuiltEvent[];
+  /** What each decided command is answered once the writes are durable. */
+  readonly answers: readonly { readonly pending: Pending; readonly executed: Executed }[];
+  /** Commands that did not fit into this commit. */
+  readonly deferred: Pending[];
+}
+
+/**
+ * DECIDE: every command in its order over the state that the ones before it left. A command whose
+ * decision throws is failed alone; the others are not touched by it.
+ */
+export function decideGroup(group: readonly Pending[], loaded: Loaded, maxWrites: number, at: number): DecidedGroup {
+  const unit = createUnit(loaded);
+  const answers: { pending: Pending; executed: Executed }[] = [];
+  let deferred: Pending[] = [];
+  for (const [index, pending] of group.entries()) {
+    if (pending.settled) continue;
+    const { command } = pending;
+    if (command.idempotency !== undefined) {
+      const claim = judgeClaim(unit.stored(IDEMPOTENCY_TABLE, { hash: command.idempotency.id }), command.idempotency, at);
+      if (claim.kind === "reused") {
+        answers.push({ pending, executed: { ok: false, code: "idempotency_key_reused" } });
+        continue;
+      }
+      if (claim.kind === "reply") {
+        answers.push({ pending, executed: { ok: true, reply: claim.reply, replayed: true } });
+        continue;
+      }
+    }
+    let outcome: Outcome;
+    try {
+      outcome = command.decide(unit.view, at);
+      const cost = unit.cost(command, outcome);
+      invariant(cost <= maxWrites, `one command needs ${cost} writes, a commit takes ${maxWrites}`);
+      if (unit.size + cost > maxWrites) {
+        deferred = group.slice(index);
+        break;
+      }
+    } catch (error) {
+      pending.fail(error);
+      continue;
+    }
+    // Outside the guard: what fails half-way through applying must fail the whole group, which is then not written.
+    unit.apply(command, outcome, at);
+    answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
+  }
+  return { writes: unit.writes(), events: unit.events(), answers, deferred };
+}

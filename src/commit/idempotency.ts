@@ -1,0 +1,43 @@
+import type { OrganisationId } from "#kernel/ids.ts";
+import type { Item, Write } from "#storage/index.ts";
+import type { IdempotencyClaim, Reply } from "./command.ts";
+
+/** How long a reply is kept for replays, in seconds: 30 days. */
+export const IDEMPOTENCY_SECONDS = 30 * 24 * 60 * 60;
+export const IDEMPOTENCY_TABLE = "smartfinance-idempotency";
+
+/** What a stored idempotency record means for a new claim. */
+export type Replay = { readonly kind: "none" } | { readonly kind: "reused" } | { readonly kind: "reply"; readonly reply: Reply };
+
+/** Judges a claim by what is stored under its id. A record past its time counts as absent. */
+export function judgeClaim(stored: Item | undefined, claim: IdempotencyClaim, at: number): Replay {
+  if (stored === undefined || Number(stored.expires_at) * 1000 <= at) return { kind: "none" };
+  if (stored.fingerprint !== claim.fingerprint) return { kind: "reused" };
+  return { kind: "reply", reply: { status: Number(stored.status), body: String(stored.body) } };
+}
+
+/** The write that keeps a reply. An expired record under the same id is replaced. */
+export function keepReply(
+  organisationId: OrganisationId,
+  claim: IdempotencyClaim,
+  reply: Reply,
+  stored: Item | undefined,
+  at: number,
+): Write {
+  const version = stored === undefined ? 0 : Number(stored.version);
+  return {
+    op: "put",
+    table: IDEMPOTENCY_TABLE,
+    item: {
+      id: claim.id,
+      organisation_id: organisationId,
+      fingerprint: claim.fingerprint,
+      status: reply.status,
+      body: reply.body,
+      created_at: at,
+      expires_at: Math.floor(at / 1000) + IDEMPOTENCY_SECONDS,
+      version: version + 1,
+    },
+    condition: version === 0 ? "absent" : { version },
+  };
+}

@@ -1,0 +1,196 @@
+import type { BuiltEvent } from "#audit/index.ts";
+import { invariant } from "#kernel/assert.ts";
+import type { Clock } from "#kernel/clock.ts";
+import type { ProblemCode } from "#kernel/problems.ts";
+import type { Random } from "#kernel/random.ts";
+import type { Store } from "#storage/index.ts";
+import type { Command, Reply } from "./command.ts";
+import { decideGroup } from "./decide-group.ts";
+import { loadGroup } from "./load-group.ts";
+import { backoff, settle } from "./settle.ts";
+import { slotName } from "./unit.ts";
+
+/** How a command ended: its reply (perhaps a kept one), or why nothing can be answered. */
+export type Executed =
+  | { readonly ok: true; readonly reply: Reply; readonly replayed: boolean }
+  | { readonly ok: false; readonly code: ProblemCode };
+
+export interface CommitQueue {
+  /**
+   * Runs one command through load, decide, commit. Never rejects for what a client or the store does;
+   * rejects only when the decision itself is broken (InvariantError).
+   */
+  execute(command: Command): Promise<Executed>;
+  /** Commands accepted and not yet answered. */
+  readonly depth: number;
+  /** Resolves when no command is waiting or in flight. */
+  drain(): Promise<void>;
+}
+
+export interface CommitQueueOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Told the events of each commit after it is durable. Must not throw. */
+  readonly onCommitted?: (events: readonly BuiltEvent[]) => void;
+  /** Commands that may wait before further ones are refused as overloaded. */
+  readonly maxWaiting?: number;
+}
+
+/** How often a group is decided anew after a conflict before its commands are refused as `contention`. */
+const MAX_ATTEMPTS = 8;
+/** The most commands one group takes. */
+const MAX_GROUP = 512;
+/** How far the waiting line is searched for commands whose records are free. */
+const MAX_SCAN = 4096;
+
+export interface Pending {
+  readonly command: Command;
+  readonly locks: readonly string[];
+  settled: boolean;
+  readonly answer: (executed: Executed) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * The commit queue: one per process. Commands whose records are part of a commit in flight wait for the
+ * next group, so commands at one account never lose to each other inside a process; disjoint groups fly
+ * in parallel up to the store's own limit. Order of arrival is kept per record.
+ */
+export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
+  const { store, clock, random, onCommitted } = options;
+  const maxWaiting = options.maxWaiting ?? 10_000;
+  let waiting: Pending[] = [];
+  const locked = new Set<string>();
+  const claims = new Set<string>();
+  let inFlight = 0;
+  let depth = 0;
+  let scheduled = false;
+  let idle: (() => void)[] = [];
+
+  /** Takes from the line the commands that can be decided together now. */
+  function takeGroup(): Pending[] {
+    const group: Pending[] = [];
+    const passed: Pending[] = [];
+    const blocked = new Set<string>();
+    const scan = Math.min(waiting.length, MAX_SCAN);
+    let next = 0;
+    for (; next < scan && group.length < MAX_GROUP; next++) {
+      const pending = waiting[next];
+      if (pending === undefined) break;
+      if (pending.locks.some((lock) => locked.has(lock) || blocked.has(lock))) {
+        for (const lock of pending.locks) blocked.add(lock);
+        passed.push(pending);
+      } else {
+        group.push(pending);
+      }
+    }
+    if (group.length > 0) waiting = passed.length === 0 && next === waiting.length ? [] : passed.concat(waiting.slice(next));
+    for (const pending of group) for (const lock of pending.locks) locked.add(lock);
+    return group;
+  }
+
+  function pump(): void {
+    scheduled = false;
+    while (waiting.length > 0 && inFlight < store.limits.commitsInFlight) {
+      const group = takeGroup();
+      if (group.length === 0) return;
+      inFlight += 1;
+      void runGroup(group).then((deferred) => {
+        inFlight -= 1;
+        for (const pending of group) for (const lock of pending.locks) locked.delete(lock);
+        // What did not fit into one commit goes back to the head of the line: it came first.
+        if (deferred.length > 0) waiting = deferred.concat(waiting);
+        pump();
+        if (depth === 0) {
+          for (const resolve of idle) resolve();
+          idle = [];
+        }
+      });
+    }
+  }
+
+  /** Runs a group to its end; returns the commands that did not fit. Never rejects. */
+  async function runGroup(group: readonly Pending[]): Promise<Pending[]> {
+    let open = group;
+    try {
+      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+        const loaded = await loadGroup(store, open);
+        if (loaded === undefined) return end(open, "store_unavailable");
+        const decided = decideGroup(open, loaded, store.limits.writesPerCommit, clock.now());
+        const settled = decided.writes.length === 0 ? "committed" : await settle(store, clock, random, decided.writes);
+        if (settled === "committed") {
+          if (decided.events.length > 0) onCommitted?.(decided.events);
+          for (const { pending, executed } of decided.answers) pending.answer(executed);
+          return decided.deferred;
+        }
+        if (settled === "unavailable") return end(open, "store_unavailable");
+        if (settled === "unknown") {
+          // Only what was part of the doubtful commit is in doubt; the rest was never sent.
+          end(
+            decided.answers.map(({ pending }) => pending),
+            "outcome_unknown",
+          );
+          return decided.deferred;
+        }
+        open = open.filter((pending) => !pending.settled);
+        if (attempt < MAX_ATTEMPTS) await clock.sleep(backoff(attempt, random));
+      }
+      return end(open, "contention");
+    } catch (error) {
+      for (const pending of group) pending.fail(error);
+      return [];
+    }
+  }
+
+  function end(group: readonly Pending[], code: ProblemCode): Pending[] {
+    for (const pending of group) pending.answer({ ok: false, code });
+    return [];
+  }
+
+  return {
+    execute(command) {
+      if (depth >= maxWaiting) return Promise.resolve({ ok: false, code: "overloaded" });
+      const claim = command.idempotency?.id;
+      if (claim !== undefined) {
+        if (claims.has(claim)) return Promise.resolve({ ok: false, code: "idempotency_key_in_use" });
+        claims.add(claim);
+      }
+      depth += 1;
+      return new Promise<Executed>((resolve, reject) => {
+        const pending: Pending = {
+          command,
+          locks: command.needs.filter((need) => need.mode === "write").map((need) => slotName(need.collection.table, need.key)),
+          settled: false,
+          answer(executed) {
+            if (release()) resolve(executed);
+          },
+          fail(error) {
+            if (release()) reject(error);
+          },
+        };
+        function release(): boolean {
+          if (pending.settled) return false;
+          pending.settled = true;
+          depth -= 1;
+          invariant(depth >= 0, "more commands ended than began");
+          if (claim !== undefined) claims.delete(claim);
+          return true;
+        }
+        waiting.push(pending);
+        if (!scheduled) {
+          scheduled = true;
+          // After this turn's sockets have been read, so that what arrived together is committed together.
+          setImmediate(pump);
+        }
+      });
+    },
+    get depth() {
+      return depth;
+    },
+    drain() {
+      if (depth === 0) return Promise.resolve();
+      return new Promise((resolve) => idle.push(resolve));
+    },
+  };
+}

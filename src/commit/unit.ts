@@ -1,0 +1,128 @@
+import type { BuiltEvent } from "#audit/index.ts";
+import { buildEvent } from "#audit/index.ts";
+import { invariant } from "#kernel/assert.ts";
+import type { Collection, Item, Key, TableName, Versioned, Write } from "#storage/index.ts";
+import { FEED_TABLE } from "#storage/index.ts";
+import type { Command, Outcome, View } from "./command.ts";
+import { keepReply } from "./idempotency.ts";
+
+interface Slot {
+  readonly table: TableName;
+  readonly item: Item | undefined;
+  /** The stored version this unit builds on; 0 when absent. */
+  readonly base: number;
+  collection: Collection<Versioned> | undefined;
+  record: Versioned | undefined;
+  dirty: boolean;
+}
+
+/** The text a key is looked up by inside one unit and among the locks of a process. */
+export function slotName(table: TableName, key: Key): string {
+  return key.range === undefined ? `${table}/${key.hash}` : `${table}/${key.hash}/${key.range}`;
+}
+
+/** The state one group of commands is decided over, and the writes that come of it. */
+export interface Unit {
+  readonly view: View;
+  /** The stored item under a loaded key. */
+  stored(table: TableName, key: Key): Item | undefined;
+  /** How many writes applying this outcome would add. */
+  cost(command: Command, outcome: Outcome): number;
+  apply(command: Command, outcome: Outcome, at: number): void;
+  readonly size: number;
+  writes(): Write[];
+  events(): readonly BuiltEvent[];
+}
+
+/**
+ * A unit over loaded items. Records are decoded once and encoded once, however many commands of the
+ * group touch them, which is what makes one hot account as fast as many.
+ */
+export function createUnit(loaded: ReadonlyMap<string, { readonly table: TableName; readonly item: Item | undefined }>): Unit {
+  const slots = new Map<string, Slot>();
+  const appended: Write[] = [];
+  const events: BuiltEvent[] = [];
+  let size = 0;
+
+  const slotOf = (table: TableName, name: string): Slot | undefined => {
+    const known = slots.get(name);
+    if (known !== undefined) return known;
+    const source = loaded.get(name);
+    if (source === undefined) return undefined;
+    const base = source.item === undefined ? 0 : Number(source.item.version);
+    const slot: Slot = { table, item: source.item, base, collection: undefined, record: undefined, dirty: false };
+    slots.set(name, slot);
+    return slot;
+  };
+
+  const view: View = {
+    get<T extends Versioned>(collection: Collection<T>, key: Key): T | undefined {
+      const slot = slotOf(collection.table, slotName(collection.table, key));
+      invariant(slot !== undefined, `record of ${collection.table} was not among the command's needs`);
+      if (slot.record === undefined && slot.item !== undefined) {
+        slot.record = collection.fromItem(slot.item);
+        slot.collection = collection as unknown as Collection<Versioned>;
+      }
+      return slot.record as T | undefined;
+    },
+  };
+
+  return {
+    view,
+    stored: (table, key) => loaded.get(slotName(table, key))?.item,
+    cost(command, outcome) {
+      let cost = outcome.events.length + (command.idempotency === undefined ? 0 : 1);
+      for (const { collection, record } of outcome.changes) {
+        const slot = slots.get(slotName(collection.table, collection.keyOf(record)));
+        if (slot === undefined || !slot.dirty) cost += 1;
+      }
+      return cost;
+    },
+    apply(command, outcome, at) {
+      invariant(outcome.changes.length === 0 || outcome.events.length > 0, "a change without an audit event");
+      for (const { collection, record } of outcome.changes) {
+        const key = collection.keyOf(record);
+        const name = slotName(collection.table, key);
+        const slot = slotOf(collection.table, name);
+        if (slot === undefined) {
+          // Never loaded: a new record under a fresh id. It becomes visible to later commands of the group only by its id, which none knows yet.
+          invariant(record.version === 1, `record ${name} is replaced without having been loaded`);
+          appended.push({ op: "put", table: collection.table, item: collection.toItem(record), condition: "absent" });
+          size += 1;
+          continue;
+        }
+        const current = slot.record?.version ?? slot.base;
+        invariant(record.version === current + 1, `record ${name} goes from version ${current} to ${record.version}`);
+        if (!slot.dirty) size += 1;
+        slot.dirty = true;
+        slot.collection = collection;
+        slot.record = record;
+      }
+      for (const draft of outcome.events) {
+        const event = buildEvent(draft, command.actor, at);
+        events.push(event);
+        appended.push({ op: "put", table: FEED_TABLE, item: event.item, condition: "absent" });
+        size += 1;
+      }
+      if (command.idempotency !== undefined) {
+        const { organisationId } = command.actor;
+        const stored = loaded.get(slotName("smartfinance-idempotency", { hash: command.idempotency.id }))?.item;
+        appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at));
+        size += 1;
+      }
+    },
+    get size() {
+      return size;
+    },
+    writes() {
+      const writes = appended.slice();
+      for (const slot of slots.values()) {
+        if (!slot.dirty || slot.record === undefined || slot.collection === undefined) continue;
+        const condition = slot.base === 0 ? ("absent" as const) : { version: slot.base };
+        writes.push({ op: "put", table: slot.table, item: slot.collection.toItem(slot.record), condition });
+      }
+      return writes;
+    },
+    events: () => events,
+  };
+}

@@ -1,0 +1,128 @@
+import type { AccountId, HoldId, OrganisationId, TransactionId, UserId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
+import type { Currency, Minor } from "#kernel/money.ts";
+import { minorFromWire, minorToWire } from "#kernel/money.ts";
+import type { Collection } from "#storage/index.ts";
+import type { Chain } from "./chain.ts";
+
+export const accountTypes = ["checking", "savings", "settlement", "fees"] as const;
+export type AccountType = (typeof accountTypes)[number];
+export type AccountStatus = "active" | "frozen" | "closed";
+
+/** Funds set aside. `expiresAt` (ms) is `null` for what only a decision releases (a review). */
+export interface ReservedFunds {
+  readonly id: HoldId | TransactionId;
+  readonly amount: Minor;
+  readonly expiresAt: number | null;
+}
+
+/** How many reservations one account may carry at a time. */
+export const MAX_RESERVATIONS = 200;
+
+/**
+ * An account. `balance` is the fold of its entries; `reserved` is what holds and reviews set aside, kept
+ * inside the account so that one conditional write guards both.
+ */
+export interface Account {
+  readonly id: AccountId;
+  readonly organisationId: OrganisationId;
+  /** The customer it belongs to; `null` for the organisation's own accounts. */
+  readonly userId: UserId | null;
+  readonly type: AccountType;
+  readonly currency: Currency;
+  readonly status: AccountStatus;
+  readonly balance: Minor;
+  readonly overdraftLimit: Minor;
+  /** Interest in basis points a year; a stated condition of the account, nothing accrues from it yet. */
+  readonly interestRateBps: number;
+  /** Sealed by the vault; the ledger never looks inside. */
+  readonly metadata: JsonObject | null;
+  readonly reserved: readonly ReservedFunds[];
+  /** Number of the newest entry; entries are numbered 1, 2, 3 … without a gap. */
+  readonly entryCount: number;
+  readonly chain: Chain;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly version: number;
+}
+
+/** What is set aside at `at`: an expired hold no longer counts, from the very millisecond it expires. */
+export function reservedAt(account: Account, at: number): Minor {
+  let sum = 0n;
+  for (const { amount, expiresAt } of account.reserved) if (expiresAt === null || expiresAt > at) sum += amount;
+  return sum as Minor;
+}
+
+/** `balance - reserved + overdraft limit`: what can be debited at `at`. Settlement accounts have no floor. */
+export function availableAt(account: Account, at: number): Minor {
+  return (account.balance - reservedAt(account, at) + account.overdraftLimit) as Minor;
+}
+
+export const accounts: Collection<Account> = {
+  table: "smartfinance-accounts",
+  keyOf: (account) => ({ hash: account.id }),
+  toItem: (account) => ({
+    id: account.id,
+    organisation_id: account.organisationId,
+    ...(account.userId === null ? {} : { user_id: account.userId }),
+    type: account.type,
+    currency: account.currency,
+    status: account.status,
+    balance: minorToWire(account.balance),
+    overdraft_limit: minorToWire(account.overdraftLimit),
+    interest_rate_bps: account.interestRateBps,
+    metadata: account.metadata,
+    reserved:
+      account.reserved.length === 0
+        ? []
+        : account.reserved.map((r) => ({ id: r.id, amount: minorToWire(r.amount), expires_at: r.expiresAt })),
+    entry_count: account.entryCount,
+    chain: { length: account.chain.length, last: account.chain.last, marks: account.chain.marks, at: account.chain.at },
+    created_at: account.createdAt,
+    updated_at: account.updatedAt,
+    version: account.version,
+  }),
+  fromItem(item) {
+    const stored = item as unknown as StoredAccount;
+    return {
+      id: stored.id,
+      organisationId: stored.organisation_id,
+      userId: stored.user_id ?? null,
+      type: stored.type,
+      currency: stored.currency,
+      status: stored.status,
+      balance: minorFromWire(stored.balance),
+      overdraftLimit: minorFromWire(stored.overdraft_limit),
+      interestRateBps: stored.interest_rate_bps,
+      metadata: stored.metadata,
+      reserved:
+        stored.reserved.length === 0
+          ? []
+          : stored.reserved.map((r) => ({ id: r.id, amount: minorFromWire(r.amount), expiresAt: r.expires_at })),
+      entryCount: stored.entry_count,
+      chain: stored.chain,
+      createdAt: stored.created_at,
+      updatedAt: stored.updated_at,
+      version: stored.version,
+    };
+  },
+};
+
+interface StoredAccount {
+  readonly id: AccountId;
+  readonly organisation_id: OrganisationId;
+  readonly user_id?: UserId;
+  readonly type: AccountType;
+  readonly currency: Currency;
+  readonly status: AccountStatus;
+  readonly balance: number;
+  readonly overdraft_limit: number;
+  readonly interest_rate_bps: number;
+  readonly metadata: JsonObject | null;
+  readonly reserved: readonly { readonly id: HoldId | TransactionId; readonly amount: number; readonly expires_at: number | null }[];
+  readonly entry_count: number;
+  readonly chain: Chain;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly version: number;
+}
