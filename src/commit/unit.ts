@@ -92,7 +92,7 @@ export function createUnit(loaded: ReadonlyMap<string, { readonly table: TableNa
           continue;
         }
         const current = slot.record?.version ?? slot.base;
-        invariant(record.version === current + 1, `record ${name} goes from version ${current} to ${record.version}`);
+        invariant(record.version > current, `record ${name} goes from version ${current} to ${record.version}`);
         if (!slot.dirty) size += 1;
         slot.dirty = true;
         slot.collection = collection;

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
@@ -112,4 +113,19 @@ export function partitionOf(organisation: OrganisationId, id: string): string {
 /** The name of partition `n` of an organisation. */
 export function partitionName(organisation: OrganisationId, n: number): string {
   return `${organisation}#${n}`;
+}
+
+/**
+ * The one id of `kind` that belongs to a parent and a name: the parent's time, then bits of a SHA-256.
+ * For objects that exist once per parent and name, so that they are found without a look-up.
+ */
+export function derivedId<K extends IdKind>(kind: K, parent: string, name: string): Id<K> {
+  const digest = hash("sha256", `${kind}\n${parent}\n${name}`, "buffer");
+  let body = "";
+  for (let i = 0; i < 16; i++) {
+    const bits = (digest[i] ?? 0) & 31;
+    // Character 11 carries version 7 in its upper four bits, character 14 the variant in its middle two.
+    body += ALPHABET[i === 0 ? 0xe | (bits & 1) : i === 3 ? 0x8 | (bits & 0b10011) : bits] ?? "";
+  }
+  return `${idPrefixes[kind]}_${parent.slice(4, 14)}${body}` as Id<K>;
 }

@@ -57,7 +57,6 @@ export const problems = {
   review_already_decided: { status: 409, title: "The review has been decided already." },
   api_key_revoked: { status: 409, title: "The API key is revoked already." },
   cannot_revoke_self: { status: 409, title: "A key cannot revoke itself." },
-  batch_refused: { status: 422, title: "One item of the atomic batch was refused, so none was done." },
   // The server
   contention: { status: 409, title: "Too many concurrent changes to the same accounts; nothing was done, try again." },
   overloaded: { status: 503, title: "The server is over capacity; nothing was done, try again later." },

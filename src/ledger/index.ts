@@ -5,5 +5,6 @@ export * from "./hold.ts";
 export * from "./open-account.ts";
 export * from "./post.ts";
 export * from "./reserve.ts";
+export * from "./settlement.ts";
 export * from "./transaction.ts";
 export * from "./use-hold.ts";

@@ -1,0 +1,101 @@
+import type { Executed } from "#commit/index.ts";
+import type { AccountId } from "#kernel/ids.ts";
+import type { Currency } from "#kernel/money.ts";
+import { minorFromWire } from "#kernel/money.ts";
+import { refuse } from "#kernel/problems.ts";
+import { authoriseHold, checkFunds, checkParties, holds } from "#ledger/index.ts";
+import type { RiskContext } from "#risk/index.ts";
+import { assess, assessmentToItem, REVIEW_ABOVE } from "#risk/index.ts";
+import { profileIdOf } from "../decide/payment.ts";
+import type { Asked, PaymentDeps } from "../deps.ts";
+import type { Metadata } from "../metadata.ts";
+import { sealOptional } from "../metadata.ts";
+import { presentHold } from "../present.ts";
+import { riskProfiles } from "../risk-profiles.ts";
+import { refused, replied, workOn } from "./outcome.ts";
+import { paymentNeeds, paymentState, putAccounts } from "./payment.ts";
+
+export interface AuthoriseBody {
+  readonly from_account_id: AccountId;
+  readonly to_account_id: AccountId;
+  readonly amount: number;
+  readonly currency: Currency;
+  /** Seconds from now; a week where absent. */
+  readonly expires_in?: number;
+  readonly reference?: string;
+  readonly metadata?: Metadata;
+  readonly context?: RiskContext;
+}
+
+/** How long a hold lasts unless asked otherwise, seconds. */
+export const DEFAULT_HOLD_SECONDS = 7 * 24 * 60 * 60;
+
+/**
+ * POST /v1/holds. The payment is assessed here, where its funds are set aside; a capture moves only what
+ * was authorised. A hold cannot wait for a reviewer, so a suspicious one is declined.
+ */
+export async function authorise(deps: PaymentDeps, asked: Asked, body: AuthoriseBody): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const id = deps.ids.next("hold");
+  const eventId = deps.ids.next("event");
+  const metadata = await sealOptional(deps.vault, organisationId, "smartfinance-holds", id, body.metadata);
+  const parties = { fromAccountId: body.from_account_id, toAccountId: body.to_account_id };
+  const payerFacts = await deps.facts.of(organisationId, body.from_account_id);
+  const payeeFacts = await deps.facts.of(organisationId, body.to_account_id);
+  const amount = minorFromWire(body.amount);
+  const params = { payer: "from_account_id", payee: "to_account_id" };
+  return deps.queue.execute({
+    actor: asked.actor,
+    idempotency: asked.idempotency,
+    needs: paymentNeeds(parties, payerFacts, payeeFacts),
+    decide(view, at) {
+      const { payer, payee, profile } = paymentState(view, parties, payerFacts, payeeFacts);
+      if (payer === undefined) return refused(refuse("account_not_found", params.payer), requestId);
+      if (payee === undefined) return refused(refuse("account_not_found", params.payee), requestId);
+      if (payer.type === "settlement") return refused(refuse("account_type_not_allowed", params.payer), requestId);
+      if (payee.type === "settlement") return refused(refuse("account_type_not_allowed", params.payee), requestId);
+      if (payer.currency !== body.currency) return refused(refuse("currency_mismatch", "currency"), requestId);
+      const refusal = checkParties(payer, payee, params) ?? checkFunds(payer, amount, at);
+      if (refusal !== undefined) return refused(refusal, requestId);
+      const assessed = assess({
+        profile,
+        ownerId: profileIdOf(payer),
+        amount,
+        currency: payer.currency,
+        payeeAccountId: payee.id,
+        context: body.context ?? {},
+        at,
+      });
+      if (assessed.assessment.score > REVIEW_ABOVE) return refused(refuse("risk_declined"), requestId);
+      const decision = authoriseHold(
+        {
+          id,
+          organisationId,
+          payer,
+          payee,
+          amount,
+          expiresAt: at + (body.expires_in ?? DEFAULT_HOLD_SECONDS) * 1000,
+          reference: body.reference ?? null,
+          metadata,
+          assessment: assessmentToItem(assessed.assessment),
+        },
+        at,
+        params,
+      );
+      if (!decision.ok) return refused(decision, requestId);
+      const work = workOn(view);
+      putAccounts(work, decision.payer);
+      work.put(riskProfiles, assessed.profile);
+      work.put(holds, decision.hold);
+      work.tell({
+        id: eventId,
+        type: "hold.authorised",
+        objectId: id,
+        userId: payer.userId ?? undefined,
+        amount,
+        currency: payer.currency,
+      });
+      return work.outcome(replied(201, presentHold(decision.hold, body.metadata ?? {}, at)));
+    },
+  });
+}

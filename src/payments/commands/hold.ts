@@ -1,0 +1,135 @@
+import type { EventType } from "#audit/index.ts";
+import type { Executed, Need, Outcome } from "#commit/index.ts";
+import { invariant } from "#kernel/assert.ts";
+import type { AccountId, HoldId } from "#kernel/ids.ts";
+import type { Minor } from "#kernel/money.ts";
+import { minorFromWire } from "#kernel/money.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { Account, Hold } from "#ledger/index.ts";
+import { accounts, captureHold, holds, incrementHold, transactions, voidHold } from "#ledger/index.ts";
+import { recordMovement } from "../decide/movement.ts";
+import type { Asked, PaymentDeps } from "../deps.ts";
+import type { Metadata } from "../metadata.ts";
+import { openMetadata, sealOptional } from "../metadata.ts";
+import { presentHold, presentTransaction } from "../present.ts";
+import { readHold } from "../read.ts";
+import type { Working } from "./outcome.ts";
+import { refused, replied, workOn } from "./outcome.ts";
+import { putAccounts } from "./payment.ts";
+
+interface OnHold {
+  readonly hold: Hold;
+  readonly payer: Account;
+  readonly work: Working;
+  readonly at: number;
+  /** The hold's own metadata, opened. */
+  readonly metadata: Metadata;
+  readonly tell: (type: EventType, amount: Minor, eventId: Parameters<Working["tell"]>[0]["id"]) => void;
+}
+
+/** Runs a decision over a hold and its payer's account (and further accounts of the hold, where named). */
+async function onHold(
+  deps: PaymentDeps,
+  asked: Asked,
+  id: HoldId,
+  alsoPayee: boolean,
+  decide: (on: OnHold) => Outcome,
+): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  // Read first because it tells the accounts, which never change; everything else is judged on what the commit loads.
+  const found = await readHold(deps.store, organisationId, id);
+  const metadata = found === undefined ? {} : await openMetadata(deps.vault, organisationId, "smartfinance-holds", id, found.metadata);
+  const involved: AccountId[] = found === undefined ? [] : alsoPayee ? [found.fromAccountId, found.toAccountId] : [found.fromAccountId];
+  const needs: Need[] = involved.map((hash) => ({ collection: accounts, key: { hash }, mode: "write" }));
+  if (found !== undefined) needs.push({ collection: holds, key: { hash: id }, mode: "write" });
+  return deps.queue.execute({
+    actor: asked.actor,
+    idempotency: asked.idempotency,
+    needs,
+    decide(view, at) {
+      if (found === undefined) return refused(refuse("not_found"), requestId);
+      const work = workOn(view);
+      const hold = work.get(holds, { hash: id });
+      const payer = work.get(accounts, { hash: found.fromAccountId });
+      invariant(hold && payer, "a stored hold has its account");
+      const tell: OnHold["tell"] = (type, amount, eventId) => {
+        work.tell({ id: eventId, type, objectId: id, userId: payer.userId ?? undefined, amount, currency: hold.currency });
+      };
+      return decide({ hold, payer, work, at, metadata, tell });
+    },
+  });
+}
+
+/** POST /v1/holds/{id}/increment. */
+export function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: { readonly amount: number }): Promise<Executed> {
+  const eventId = deps.ids.next("event");
+  const amount = minorFromWire(body.amount);
+  return onHold(deps, asked, id, false, ({ hold, payer, work, at, metadata, tell }) => {
+    const decision = incrementHold(hold, payer, amount, at);
+    if (!decision.ok) return refused(decision, asked.actor.requestId);
+    putAccounts(work, decision.payer);
+    work.put(holds, decision.hold);
+    tell("hold.incremented", amount, eventId);
+    return work.outcome(replied(200, presentHold(decision.hold, metadata, at)));
+  });
+}
+
+/** POST /v1/holds/{id}/void. */
+export function voidRemaining(deps: PaymentDeps, asked: Asked, id: HoldId): Promise<Executed> {
+  const eventId = deps.ids.next("event");
+  return onHold(deps, asked, id, false, ({ hold, payer, work, at, metadata, tell }) => {
+    const decision = voidHold(hold, payer, at);
+    if (!decision.ok) return refused(decision, asked.actor.requestId);
+    putAccounts(work, decision.payer);
+    work.put(holds, decision.hold);
+    tell("hold.voided", (hold.amount - hold.capturedAmount) as Minor, eventId);
+    return work.outcome(replied(200, presentHold(decision.hold, metadata, at)));
+  });
+}
+
+export interface CaptureBody {
+  readonly amount: number;
+  readonly final?: boolean;
+  readonly reference?: string;
+  readonly metadata?: Metadata;
+}
+
+/** POST /v1/holds/{id}/capture: posts a part of the hold to its payee; answers the transaction. */
+export async function capture(deps: PaymentDeps, asked: Asked, id: HoldId, body: CaptureBody): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const transactionId = deps.ids.next("transaction");
+  const eventId = deps.ids.next("event");
+  const holdEventId = deps.ids.next("event");
+  const metadata = await sealOptional(deps.vault, organisationId, "smartfinance-transactions", transactionId, body.metadata);
+  const amount = minorFromWire(body.amount);
+  return onHold(deps, asked, id, true, ({ hold, payer, work, at, tell }) => {
+    const payee = work.get(accounts, { hash: hold.toAccountId });
+    invariant(payee, "a stored hold has its payee");
+    const params = { payer: "from_account_id", payee: "to_account_id" };
+    const decision = captureHold({ transactionId, hold, payer, payee, amount, final: body.final ?? false }, at, params);
+    if (!decision.ok) return refused(decision, requestId);
+    const { transaction, event } = recordMovement(
+      {
+        organisationId,
+        transactionId,
+        eventId,
+        type: "capture",
+        amount,
+        reference: body.reference ?? hold.reference,
+        metadata,
+        assessment: hold.assessment,
+        holdId: id,
+        reverses: null,
+      },
+      decision.posted,
+      payer,
+      at,
+    );
+    putAccounts(work, decision.posted.payer, decision.posted.payee);
+    work.put(holds, decision.hold);
+    work.put(transactions, transaction);
+    work.tell(event);
+    tell("hold.captured", amount, holdEventId);
+    return work.outcome(replied(201, presentTransaction(transaction, body.metadata ?? {})));
+  });
+}

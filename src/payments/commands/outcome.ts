@@ -1,0 +1,42 @@
+import type { EventDraft } from "#audit/index.ts";
+import type { Change, Outcome, Reply, View } from "#commit/index.ts";
+import { change } from "#commit/index.ts";
+import type { JsonObject } from "#kernel/json.ts";
+import { problemBody, statusOf } from "#kernel/problem-body.ts";
+import type { Refusal } from "#kernel/problems.ts";
+import type { Collection, Key, Versioned } from "#storage/index.ts";
+
+/** A refusal as the outcome of a command: a reply, and nothing changed. */
+export function refused(refusal: Refusal, requestId: string | null): Outcome {
+  return { reply: { status: statusOf(refusal), body: problemBody(refusal, requestId) }, changes: [], events: [] };
+}
+
+/** A reply with a JSON object. */
+export function replied(status: number, object: JsonObject): Reply {
+  return { status, body: JSON.stringify(object) };
+}
+
+/** State as one command changes it step by step; its changes in the end are one per record. */
+export interface Working extends View {
+  put<T extends Versioned>(collection: Collection<T>, record: T): void;
+  tell(event: EventDraft): void;
+  outcome(reply: Reply): Outcome;
+}
+
+/** A working copy over the group's view, for commands that decide several things in a row. */
+export function workOn(view: View): Working {
+  const touched = new Map<string, Change>();
+  const events: EventDraft[] = [];
+  const nameOf = (table: string, key: Key): string => `${table}/${key.hash}/${key.range ?? ""}`;
+  return {
+    get<T extends Versioned>(collection: Collection<T>, key: Key): T | undefined {
+      const own = touched.get(nameOf(collection.table, key));
+      return own === undefined ? view.get(collection, key) : (own.record as unknown as T);
+    },
+    put(collection, record) {
+      touched.set(nameOf(collection.table, collection.keyOf(record)), change(collection, record));
+    },
+    tell: (event) => void events.push(event),
+    outcome: (reply) => ({ reply, changes: [...touched.values()], events }),
+  };
+}

@@ -1,0 +1,35 @@
+import type { Executed } from "#commit/index.ts";
+import type { DataKey } from "#vault/index.ts";
+import { decidePayment } from "../decide/payment.ts";
+import type { Asked, PaymentDeps } from "../deps.ts";
+import { sealMetadata } from "../metadata.ts";
+import { presentTransaction } from "../present.ts";
+import { refused, replied, workOn } from "./outcome.ts";
+import type { TransferBody } from "./payment.ts";
+import { applyPayment, paymentNeeds, paymentState, transferRequest } from "./payment.ts";
+
+const PARAMS = { payer: "from_account_id", payee: "to_account_id" };
+
+/** POST /v1/transfers: 201 when posted, 202 when it waits for a review. */
+export async function transfer(deps: PaymentDeps, asked: Asked, body: TransferBody): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const dataKey: DataKey | undefined = body.metadata === undefined ? undefined : await deps.vault.dataKey(organisationId);
+  const request = transferRequest(deps, organisationId, body, (id, metadata) =>
+    dataKey === undefined ? {} : sealMetadata(deps.vault, dataKey, "smartfinance-transactions", id, metadata),
+  );
+  const payer = await deps.facts.of(organisationId, body.from_account_id);
+  const payee = await deps.facts.of(organisationId, body.to_account_id);
+  return deps.queue.execute({
+    actor: asked.actor,
+    idempotency: asked.idempotency,
+    needs: paymentNeeds(request, payer, payee),
+    decide(view, at) {
+      const decision = decidePayment(request, paymentState(view, request, payer, payee), at, PARAMS);
+      if (!decision.ok) return refused(decision, requestId);
+      const work = workOn(view);
+      applyPayment(work, decision);
+      const status = decision.review === undefined ? 201 : 202;
+      return work.outcome(replied(status, presentTransaction(decision.transaction, body.metadata ?? {})));
+    },
+  });
+}

@@ -1,0 +1,23 @@
+import type { Actor } from "#audit/index.ts";
+import type { CommitQueue, IdempotencyClaim } from "#commit/index.ts";
+import type { Clock } from "#kernel/clock.ts";
+import type { Ids } from "#kernel/ids.ts";
+import type { Store } from "#storage/index.ts";
+import type { Vault } from "#vault/index.ts";
+import type { AccountFactsCache } from "./account-facts.ts";
+
+/** What every payment command is built with. */
+export interface PaymentDeps {
+  readonly store: Store;
+  readonly queue: CommitQueue;
+  readonly vault: Vault;
+  readonly ids: Ids;
+  readonly clock: Clock;
+  readonly facts: AccountFactsCache;
+}
+
+/** Who asks, and under which Idempotency-Key. */
+export interface Asked {
+  readonly actor: Actor;
+  readonly idempotency: IdempotencyClaim | undefined;
+}

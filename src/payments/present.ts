@@ -1,0 +1,78 @@
+import { toTimestamp } from "#kernel/clock.ts";
+import type { JsonObject } from "#kernel/json.ts";
+import { minorToWire } from "#kernel/money.ts";
+import type { Hold, Transaction } from "#ledger/index.ts";
+import { remainingOf, statusAt } from "#ledger/index.ts";
+import { assessmentFromItem, presentAssessment } from "#risk/index.ts";
+import type { Metadata } from "./metadata.ts";
+import type { Review } from "./review.ts";
+
+/** The transaction as the API shows it. `metadata` is the opened one. */
+export function presentTransaction(t: Transaction, metadata: Metadata): JsonObject {
+  const assessment = presentStored(t.assessment);
+  return {
+    id: t.id,
+    object: "transaction",
+    type: t.type,
+    status: t.status,
+    from_account_id: t.fromAccountId,
+    to_account_id: t.toAccountId,
+    amount: minorToWire(t.amount),
+    currency: t.currency,
+    reference: t.reference,
+    metadata,
+    risk_score: assessment === null ? null : (assessment.risk_score ?? null),
+    risk: assessment,
+    review_id: t.reviewId,
+    hold_id: t.holdId,
+    reverses: t.reverses,
+    reversed_amount: minorToWire(t.reversedAmount),
+    created_at: toTimestamp(t.createdAt),
+    posted_at: t.postedAt === null ? null : toTimestamp(t.postedAt),
+  };
+}
+
+/** A stored assessment as the API shows it. */
+export function presentStored(assessment: JsonObject | null): JsonObject | null {
+  return assessment === null ? null : { ...presentAssessment(assessmentFromItem(assessment)) };
+}
+
+/** The hold as it stands at `at`. */
+export function presentHold(hold: Hold, metadata: Metadata, at: number): JsonObject {
+  const status = statusAt(hold, at);
+  return {
+    id: hold.id,
+    object: "hold",
+    status,
+    from_account_id: hold.fromAccountId,
+    to_account_id: hold.toAccountId,
+    amount: minorToWire(hold.amount),
+    captured_amount: minorToWire(hold.capturedAmount),
+    remaining_amount: status === "active" ? minorToWire(remainingOf(hold)) : 0,
+    currency: hold.currency,
+    reference: hold.reference,
+    metadata,
+    risk_score: presentStored(hold.assessment)?.risk_score ?? null,
+    expires_at: toTimestamp(hold.expiresAt),
+    created_at: toTimestamp(hold.createdAt),
+    updated_at: toTimestamp(hold.updatedAt),
+  };
+}
+
+/** The review; why the payment waits is in `risk.reasons`. */
+export function presentReview(review: Review): JsonObject {
+  return {
+    id: review.id,
+    object: "review",
+    status: review.status,
+    transaction_id: review.transactionId,
+    from_account_id: review.fromAccountId,
+    to_account_id: review.toAccountId,
+    amount: minorToWire(review.amount),
+    currency: review.currency,
+    risk: presentStored(review.assessment),
+    created_at: toTimestamp(review.createdAt),
+    decided_at: review.decidedAt === null ? null : toTimestamp(review.decidedAt),
+    decided_by: review.decidedBy,
+  };
+}
