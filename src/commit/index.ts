@@ -1,3 +1,5 @@
+export * from "./asked.ts";
 export * from "./command.ts";
+export * from "./outcome.ts";
 export { createCommitQueue } from "./queue.ts";
 export type { CommitQueue, Executed } from "./queue.ts";

@@ -1,5 +1,4 @@
-import type { Actor } from "#audit/index.ts";
-import type { CommitQueue, IdempotencyClaim } from "#commit/index.ts";
+import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
@@ -14,10 +13,4 @@ export interface PaymentDeps {
   readonly ids: Ids;
   readonly clock: Clock;
   readonly facts: AccountFactsCache;
-}
-
-/** Who asks, and under which Idempotency-Key. */
-export interface Asked {
-  readonly actor: Actor;
-  readonly idempotency: IdempotencyClaim | undefined;
 }

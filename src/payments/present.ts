@@ -4,7 +4,7 @@ import { minorToWire } from "#kernel/money.ts";
 import type { Hold, Transaction } from "#ledger/index.ts";
 import { remainingOf, statusAt } from "#ledger/index.ts";
 import { assessmentFromItem, presentAssessment } from "#risk/index.ts";
-import type { Metadata } from "./metadata.ts";
+import type { Metadata } from "#vault/index.ts";
 import type { Review } from "./review.ts";
 
 /** The transaction as the API shows it. `metadata` is the opened one. */

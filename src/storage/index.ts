@@ -1,3 +1,4 @@
 export * from "./collection.ts";
 export * from "./port.ts";
 export * from "./tables.ts";
+export * from "./merge-partitions.ts";

@@ -1,18 +1,17 @@
-import type { Executed } from "#commit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import type { AccountId } from "#kernel/ids.ts";
 import type { Currency } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import { authoriseHold, checkFunds, checkParties, holds } from "#ledger/index.ts";
 import type { RiskContext } from "#risk/index.ts";
-import { assess, assessmentToItem, REVIEW_ABOVE } from "#risk/index.ts";
+import { assess, assessmentToItem, REVIEW_ABOVE, riskProfiles } from "#risk/index.ts";
 import { profileIdOf } from "../decide/payment.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
-import type { Metadata } from "../metadata.ts";
-import { sealOptional } from "../metadata.ts";
+import type { PaymentDeps } from "../deps.ts";
+import type { Metadata } from "#vault/index.ts";
+import { sealOptional } from "#vault/index.ts";
 import { presentHold } from "../present.ts";
-import { riskProfiles } from "../risk-profiles.ts";
-import { refused, replied, workOn } from "./outcome.ts";
 import { paymentNeeds, paymentState, putAccounts } from "./payment.ts";
 
 export interface AuthoriseBody {

@@ -1,15 +1,15 @@
-import type { Executed } from "#commit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import type { AccountId } from "#kernel/ids.ts";
 import type { Currency } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import { accounts, post, transactions } from "#ledger/index.ts";
 import { recordMovement } from "../decide/movement.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
-import type { Metadata } from "../metadata.ts";
-import { sealOptional } from "../metadata.ts";
+import type { PaymentDeps } from "../deps.ts";
+import type { Metadata } from "#vault/index.ts";
+import { sealOptional } from "#vault/index.ts";
 import { presentTransaction } from "../present.ts";
-import { refused, replied, workOn } from "./outcome.ts";
 import { putAccounts } from "./payment.ts";
 import { settlementAccount, settlementNeed } from "./settlement.ts";
 

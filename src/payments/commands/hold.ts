@@ -1,20 +1,18 @@
+import type { Asked, Executed, Need, Outcome, Working } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import type { EventType } from "#audit/index.ts";
-import type { Executed, Need, Outcome } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { AccountId, HoldId } from "#kernel/ids.ts";
 import type { Minor } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Account, Hold } from "#ledger/index.ts";
-import { accounts, captureHold, holds, incrementHold, transactions, voidHold } from "#ledger/index.ts";
+import { accounts, captureHold, holds, incrementHold, readHold, transactions, voidHold } from "#ledger/index.ts";
 import { recordMovement } from "../decide/movement.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
-import type { Metadata } from "../metadata.ts";
-import { openMetadata, sealOptional } from "../metadata.ts";
+import type { PaymentDeps } from "../deps.ts";
+import type { Metadata } from "#vault/index.ts";
+import { openMetadata, sealOptional } from "#vault/index.ts";
 import { presentHold, presentTransaction } from "../present.ts";
-import { readHold } from "../read.ts";
-import type { Working } from "./outcome.ts";
-import { refused, replied, workOn } from "./outcome.ts";
 import { putAccounts } from "./payment.ts";
 
 interface OnHold {

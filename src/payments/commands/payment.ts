@@ -1,4 +1,4 @@
-import type { Need, View } from "#commit/index.ts";
+import type { Need, View, Working } from "#commit/index.ts";
 import type { AccountId, OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Currency } from "#kernel/money.ts";
@@ -6,13 +6,12 @@ import { minorFromWire } from "#kernel/money.ts";
 import type { Account } from "#ledger/index.ts";
 import { accounts, transactions } from "#ledger/index.ts";
 import type { RiskContext } from "#risk/index.ts";
+import { riskProfiles } from "#risk/index.ts";
 import type { AccountFacts } from "../account-facts.ts";
 import type { PaymentDecision, PaymentRequest, PaymentState } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
-import type { Metadata } from "../metadata.ts";
+import type { Metadata } from "#vault/index.ts";
 import { reviews } from "../review.ts";
-import { riskProfiles } from "../risk-profiles.ts";
-import type { Working } from "./outcome.ts";
 
 /** A transfer as a client asks for it. Amount in minor units. */
 export interface TransferBody {

@@ -1,16 +1,15 @@
-import type { Executed } from "#commit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import type { TransactionId } from "#kernel/ids.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
-import { accounts, transactionKey, transactions } from "#ledger/index.ts";
+import { accounts, readTransaction, transactionKey, transactions } from "#ledger/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import { decideReversal } from "../decide/reversal.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
-import type { Metadata } from "../metadata.ts";
-import { sealOptional } from "../metadata.ts";
+import type { PaymentDeps } from "../deps.ts";
+import type { Metadata } from "#vault/index.ts";
+import { sealOptional } from "#vault/index.ts";
 import { presentTransaction } from "../present.ts";
-import { readTransaction } from "../read.ts";
-import { refused, replied, workOn } from "./outcome.ts";
 import { putAccounts } from "./payment.ts";
 
 export interface ReversalBody {

@@ -1,14 +1,14 @@
-import type { Executed, Need } from "#commit/index.ts";
+import type { Asked, Executed, Need } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { ReviewId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import { accounts, transactionKey, transactions } from "#ledger/index.ts";
 import { decideReview } from "../decide/review.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
+import type { PaymentDeps } from "../deps.ts";
 import { presentReview } from "../present.ts";
 import { readReview } from "../read.ts";
 import { reviews } from "../review.ts";
-import { refused, replied, workOn } from "./outcome.ts";
 import { putAccounts } from "./payment.ts";
 
 /** POST /v1/reviews/{id}/approve and /reject. */

@@ -1,9 +1,8 @@
-import type { Need } from "#commit/index.ts";
+import type { Need, Working } from "#commit/index.ts";
 import type { EventId, OrganisationId } from "#kernel/ids.ts";
 import type { Currency } from "#kernel/money.ts";
 import type { Account } from "#ledger/index.ts";
 import { accounts, openSettlementAccount, settlementAccountId } from "#ledger/index.ts";
-import type { Working } from "./outcome.ts";
 
 /** The need of an organisation's settlement account in a currency. */
 export function settlementNeed(organisationId: OrganisationId, currency: Currency): Need {

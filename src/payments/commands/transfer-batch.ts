@@ -1,4 +1,5 @@
-import type { Executed, IdempotencyClaim, Need, Outcome, View } from "#commit/index.ts";
+import type { Asked, Executed, IdempotencyClaim, Need, Outcome, View } from "#commit/index.ts";
+import { refused, workOn } from "#commit/index.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { statusOf } from "#kernel/problem-body.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -7,9 +8,8 @@ import { assessmentFromItem, presentAssessment } from "#risk/index.ts";
 import type { AccountFacts } from "../account-facts.ts";
 import type { PaymentDecision, PaymentRequest } from "../decide/payment.ts";
 import { decidePayment } from "../decide/payment.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
-import { sealMetadata } from "../metadata.ts";
-import { refused, workOn } from "./outcome.ts";
+import type { PaymentDeps } from "../deps.ts";
+import { sealMetadata } from "#vault/index.ts";
 import type { TransferBody } from "./payment.ts";
 import { applyPayment, paymentNeeds, paymentState, transferRequest } from "./payment.ts";
 

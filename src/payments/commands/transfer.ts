@@ -1,10 +1,10 @@
-import type { Executed } from "#commit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import type { DataKey } from "#vault/index.ts";
 import { decidePayment } from "../decide/payment.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
-import { sealMetadata } from "../metadata.ts";
+import type { PaymentDeps } from "../deps.ts";
+import { sealMetadata } from "#vault/index.ts";
 import { presentTransaction } from "../present.ts";
-import { refused, replied, workOn } from "./outcome.ts";
 import type { TransferBody } from "./payment.ts";
 import { applyPayment, paymentNeeds, paymentState, transferRequest } from "./payment.ts";
 

@@ -1,13 +1,13 @@
-import type { Executed } from "#commit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import type { RiskContext } from "#risk/index.ts";
 import type { PaymentRequest } from "../decide/payment.ts";
 import { decidePayment } from "../decide/payment.ts";
-import type { Asked, PaymentDeps } from "../deps.ts";
-import { sealOptional } from "../metadata.ts";
+import type { PaymentDeps } from "../deps.ts";
+import { sealOptional } from "#vault/index.ts";
 import { presentTransaction } from "../present.ts";
 import type { DepositBody } from "./deposit.ts";
-import { refused, replied, workOn } from "./outcome.ts";
 import { applyPayment, paymentNeeds, paymentState } from "./payment.ts";
 import { settlementAccount, settlementNeed } from "./settlement.ts";
 import { settlementAccountId } from "#ledger/index.ts";

@@ -1,10 +1,10 @@
 import type { EventDraft } from "#audit/index.ts";
-import type { Change, Outcome, Reply, View } from "#commit/index.ts";
-import { change } from "#commit/index.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { problemBody, statusOf } from "#kernel/problem-body.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import type { Collection, Key, Versioned } from "#storage/index.ts";
+import type { Change, Outcome, Reply, View } from "./command.ts";
+import { change } from "./command.ts";
 
 /** A refusal as the outcome of a command: a reply, and nothing changed. */
 export function refused(refusal: Refusal, requestId: string | null): Outcome {

@@ -1,7 +1,8 @@
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { TableName } from "#storage/index.ts";
-import type { DataKey, Sealed, Vault } from "#vault/index.ts";
+import type { DataKey, Sealed } from "./seal.ts";
+import type { Vault } from "./vault.ts";
 
 /** A client's own key-value pairs on an object. Stored encrypted, shown only to its organisation. */
 export type Metadata = Readonly<Record<string, string>>;

@@ -1,0 +1,31 @@
+import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
+
+const MAPPED = "::ffff:";
+
+/**
+ * The client's address. Each trusted proxy appends the address it was called from to X-Forwarded-For, so
+ * with n of them the n-th entry from the right is the last one that nobody outside can have written.
+ * An entry that is no address ends the walk at the address before it: it is never taken from further left.
+ */
+export function clientAddress(request: IncomingMessage, trustedProxyHops: number): string {
+  let address = unmapped(request.socket.remoteAddress ?? "");
+  if (trustedProxyHops === 0) return address;
+  const header = request.headers["x-forwarded-for"];
+  if (typeof header !== "string") return address;
+  let end = header.length;
+  for (let hop = 0; hop < trustedProxyHops && end > 0; hop++) {
+    const comma = header.lastIndexOf(",", end - 1);
+    const entry = header.slice(comma + 1, end).trim();
+    if (isIP(entry) === 0) return address;
+    address = unmapped(entry);
+    end = comma;
+  }
+  return address;
+}
+
+function unmapped(address: string): string {
+  if (!address.toLowerCase().startsWith(MAPPED)) return address;
+  const inner = address.slice(MAPPED.length);
+  return isIP(inner) === 4 ? inner : address;
+}

@@ -1,0 +1,55 @@
+import type { ServerResponse } from "node:http";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import type { Ids } from "#kernel/ids.ts";
+import type { Refusal } from "#kernel/problems.ts";
+import { refuse } from "#kernel/problems.ts";
+import { PROBLEM_TYPE, problemBody, statusOf } from "./problem-body.ts";
+
+function refusalOf(code: string | undefined): Refusal {
+  switch (code) {
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return refuse("request_timeout");
+    case "HPE_HEADER_OVERFLOW":
+      return refuse("headers_too_large");
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return refuse("body_too_large");
+    default:
+      return refuse("invalid_request", undefined, "The request is not valid HTTP/1.1.");
+  }
+}
+
+/**
+ * Answers what never became a request: malformed HTTP, a head that is too large, a request that came too
+ * slowly. Written to the socket by hand, because there is no response object; the connection ends after it.
+ */
+export function createClientErrorHandler(ids: Ids, logger: Logger): (error: NodeJS.ErrnoException, socket: Socket) => void {
+  return (error, socket) => {
+    if (error.code === "ECONNRESET" || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    // An answer already on its way must not be followed by bytes that look like a second one. Node keeps
+    // the response in flight under this name and asks the same question in its own handler.
+    const inFlight = (socket as Socket & { readonly _httpMessage?: ServerResponse | null })._httpMessage;
+    if (inFlight?.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    const refusal = refusalOf(error.code);
+    const requestId = ids.next("request");
+    const status = statusOf(refusal.code);
+    logger.info({ request_id: requestId, status, code: refusal.code, parser: error.code }, "request refused on the wire");
+    const body = problemBody(refusal, requestId);
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n` +
+        `content-type: ${PROBLEM_TYPE}\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\n` +
+        `x-request-id: ${requestId}\r\n` +
+        "x-content-type-options: nosniff\r\ncache-control: no-store\r\nconnection: close\r\n\r\n" +
+        body,
+    );
+    socket.destroySoon();
+  };
+}

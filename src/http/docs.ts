@@ -1,0 +1,80 @@
+import { hash } from "node:crypto";
+import fastify from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { refuse } from "#kernel/problems.ts";
+import type { HttpServer } from "./contract.ts";
+import { buildOpenApi } from "./openapi.ts";
+import { sendRefusal } from "./send.ts";
+
+const INLINE_SCRIPT = /<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g;
+
+/**
+ * `/openapi.json` and the human documentation under `/docs/`, both public. The viewer (5 MB, 75 ms to load)
+ * is loaded when it is first asked for and lives in a Fastify instance of its own that is reached by
+ * injection, so the API's routes and start-up know nothing of it.
+ */
+export function registerDocs(app: HttpServer): void {
+  app.get("/openapi.json", { config: { access: "public" }, schema: { hide: true } }, async (_request, reply) =>
+    reply.header("content-type", "application/json; charset=utf-8").send(await buildOpenApi(app)),
+  );
+  let viewer: Promise<FastifyInstance> | undefined;
+  const load = (): Promise<FastifyInstance> => (viewer ??= createViewer());
+  app.addHook("onClose", async () => {
+    if (viewer !== undefined) await (await viewer).close();
+  });
+  const hidden = { config: { access: "public" }, schema: { hide: true } } as const;
+  app.get("/docs", hidden, (_request, reply) => reply.redirect("/docs/", 308));
+  app.get("/docs/", hidden, async (_request, reply) => {
+    const page = await (await load()).inject("/docs/");
+    if (page.statusCode !== 200) return sendRefusal(reply, refuse("internal_error"));
+    return reply
+      .header("content-type", "text/html; charset=utf-8")
+      .header("content-security-policy", policyFor(page.body))
+      .header("referrer-policy", "no-referrer")
+      .send(page.body);
+  });
+  app.get("/docs/js/scalar.js", hidden, async (_request, reply): Promise<FastifyReply> => {
+    const script = await (await load()).inject("/docs/js/scalar.js");
+    if (script.statusCode !== 200) return sendRefusal(reply, refuse("internal_error"));
+    // The same for everyone until the next release, so browsers may keep it, unlike everything else here.
+    return reply
+      .header("content-type", "text/javascript; charset=utf-8")
+      .header("cache-control", "public, max-age=3600")
+      .send(script.rawPayload);
+  });
+}
+
+async function createViewer(): Promise<FastifyInstance> {
+  const { default: scalar } = await import("@scalar/fastify-api-reference");
+  const instance = fastify({ logger: false });
+  await instance.register(scalar, {
+    routePrefix: "/docs",
+    configuration: {
+      url: "/openapi.json",
+      pageTitle: "SmartFinance API",
+      // Everything from this origin: no fonts, no proxy, no telemetry of the viewer's maker.
+      withDefaultFonts: false,
+      telemetry: false,
+      proxyUrl: "",
+    },
+  });
+  await instance.ready();
+  return instance;
+}
+
+/** Allows this origin and the page's own inline scripts, by hash; nothing from anywhere else. */
+function policyFor(page: string): string {
+  const hashes = [...page.matchAll(INLINE_SCRIPT)].map(([, script]) => `'sha256-${hash("sha256", script ?? "", "base64")}'`);
+  return [
+    "default-src 'self'",
+    `script-src 'self' ${hashes.join(" ")}`,
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "connect-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+}

@@ -1,0 +1,47 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import type { Refusal } from "#kernel/problems.ts";
+import { refuse } from "#kernel/problems.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
+import { RefusalError } from "./refusal-error.ts";
+import { schemaRefusal } from "./schema-refusal.ts";
+import { sendRefusal } from "./send.ts";
+
+const INTERNAL: Refusal = refuse("internal_error");
+
+/** What a thrown error means to the client. Nothing of an unexpected error's text gets out. */
+export function refusalOf(error: FastifyError, request: FastifyRequest): Refusal {
+  if (error instanceof RefusalError) return error.refusal;
+  if (error.validation !== undefined) {
+    const part = error.validationContext;
+    const known = part === "querystring" || part === "params" || part === "headers" ? part : "body";
+    return schemaRefusal(error.validation, known, request.body === undefined);
+  }
+  if (error instanceof StoreUnavailableError) return refuse("store_unavailable");
+  switch (error.code) {
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+    case "FST_ERR_CTP_INVALID_TYPE":
+    case "FST_ERR_CTP_EMPTY_TYPE":
+      return refuse("unsupported_media_type");
+    case "FST_ERR_BAD_URL":
+      return refuse("invalid_request", undefined, "The path is not a valid URI path.");
+    case "FST_ERR_MAX_PARAM_LENGTH":
+      return refuse("uri_too_long", undefined, "A part of the path is too long.");
+    default:
+      return INTERNAL;
+  }
+}
+
+/** Fastify's error handler: every error ends as problem+json; unexpected ones are logged with the request's id. */
+export function createErrorHandler(logger: Logger): (error: unknown, request: FastifyRequest, reply: FastifyReply) => void {
+  return (thrown, request, reply) => {
+    const error: FastifyError = thrown instanceof Error ? (thrown as FastifyError) : Object.assign(new Error(typeof thrown), { code: "" });
+    const refusal = refusalOf(error, request);
+    if (refusal.code === "internal_error" || refusal.code === "store_unavailable") {
+      // Chosen fields only: errors of drivers carry items and parameters among their properties.
+      const { name, message, stack } = error;
+      logger.error({ request_id: request.id, code: refusal.code, error: { name, message, stack } }, "request failed");
+    }
+    sendRefusal(reply, refusal);
+  };
+}

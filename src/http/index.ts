@@ -1,0 +1,19 @@
+export type {
+  Caller,
+  HttpServer,
+  HttpServerOptions,
+  Idempotency,
+  Principal,
+  Quota,
+  RouteConfig,
+  SecurityEvent,
+} from "./contract.ts";
+export { type HttpLimits, defaultLimits } from "./limits.ts";
+export { type PageRequest, listOf, pageParameters, pageSchema, readPage } from "./page-query.ts";
+export { buildOpenApi } from "./openapi.ts";
+export { problemBody, problemSchema, statusOf } from "./problem-body.ts";
+export { type StoredReply, sendRefusal, sendReply } from "./send.ts";
+export { createHttpServer } from "./server.ts";
+export { stop } from "./stop.ts";
+export * from "./fields.ts";
+export { sendExecuted, sendObject } from "./send-executed.ts";

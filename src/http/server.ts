@@ -1,0 +1,147 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import fastify from "fastify";
+import type { FastifyReply, FastifyRequest, RouteOptions } from "fastify";
+import { Type } from "typebox";
+import { invariant } from "#kernel/assert.ts";
+import { refuse } from "#kernel/problems.ts";
+import { createClientErrorHandler } from "./client-error.ts";
+import type { Caller, HttpServer, HttpServerOptions, RouteFacts } from "./contract.ts";
+import { registerDocs } from "./docs.ts";
+import { createErrorHandler, refusalOf } from "./error-handler.ts";
+import { createGuard } from "./guard.ts";
+import { registerHealth } from "./health.ts";
+import type { HttpLimits } from "./limits.ts";
+import { defaultLimits } from "./limits.ts";
+import { bindOperations } from "./openapi.ts";
+import { createBodyParser } from "./parse-body.ts";
+import { createRouteIndex } from "./route-index.ts";
+import { sendRefusal } from "./send.ts";
+import { bindTraffic } from "./stop.ts";
+import { createTraffic } from "./traffic.ts";
+
+/** A route without a query schema takes no query parameters. */
+const noQuery = Type.Object({}, { additionalProperties: false });
+
+/**
+ * Builds the HTTP server: every request gets an id, its checks in order (docs: the order in `guard.ts`), a
+ * strict JSON body, problem+json for whatever goes wrong, and one access log line. Routes are registered
+ * on the returned instance and declare how they are guarded in `config` (`RouteConfig`).
+ * @throws InvariantError on limits that would switch a timeout off, and on routes without `access` or `operationId`.
+ */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const limits: HttpLimits = { ...defaultLimits, ...options.limits };
+  // Node enforces neither timeout when the headers' one is not the smaller.
+  invariant(
+    limits.headersTimeoutMs > 0 && limits.headersTimeoutMs < limits.requestTimeoutMs,
+    "headersTimeoutMs must be below requestTimeoutMs",
+  );
+  const { ids, logger } = options;
+  const traffic = createTraffic(logger);
+  const guard = createGuard({ ...options, urlLength: limits.urlLength }, traffic);
+  const handleError = createErrorHandler(logger);
+
+  const app: HttpServer = fastify({
+    // Fastify's own logging makes a child logger for each request; `traffic` writes the access log instead.
+    logger: false,
+    genReqId: () => ids.next("request"),
+    requestIdHeader: false,
+    bodyLimit: limits.bodyBytes,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: limits.paramLength },
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionTimeout: limits.socketIdleMs,
+    return503OnClosing: false,
+    forceCloseConnections: "idle",
+    http: {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.connectionsCheckMs,
+      maxHeaderSize: limits.headerBytes,
+      requireHostHeader: false,
+    },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+        strict: true,
+        strictTypes: true,
+        strictTuples: true,
+        strictRequired: false,
+      },
+    },
+    clientErrorHandler: createClientErrorHandler(ids, logger),
+    frameworkErrors: (error, request, reply) => {
+      sendRefusal(reply, guard.greet(request, reply) ?? refusalOf(error, request));
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.server.maxConnections = limits.connections;
+  // An expectation we do not know may be ignored (RFC 9110 section 10.1.1); Node would answer an empty 417.
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
+
+  decorate(app);
+  const index = createRouteIndex();
+  const operations = bindOperations(app, options.version);
+  app.addHook("onRoute", (route) => {
+    const facts = factsOf(route);
+    if (route.schema?.querystring === undefined) route.schema = { ...route.schema, querystring: noQuery };
+    route.onRequest = [guard.forRoute(facts), ...[route.onRequest ?? []].flat()];
+    index.add(facts.method, facts.pattern);
+    operations.add(route, facts);
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", createBodyParser(limits.bodyBytes));
+  app.setErrorHandler(handleError);
+
+  const unrouted = {
+    // Answers before the body is read; the handler below is never reached.
+    onRequest(request: FastifyRequest, reply: FastifyReply): void {
+      const refusal = guard.greet(request, reply);
+      if (refusal !== undefined) {
+        sendRefusal(reply, refusal);
+        return;
+      }
+      const url = request.raw.url ?? "";
+      const query = url.indexOf("?");
+      const methods = index.methodsOf(query === -1 ? url : url.slice(0, query));
+      if (methods.length > 0) reply.header("allow", methods.join(", "));
+      sendRefusal(reply, refuse(methods.length > 0 ? "method_not_allowed" : "not_found"));
+    },
+  };
+  app.setNotFoundHandler(unrouted as object, (_request, reply) => sendRefusal(reply, refuse("not_found")));
+
+  bindTraffic(app, traffic);
+  registerHealth(app, options.ready, limits.readyMs);
+  registerDocs(app);
+  return app;
+}
+
+function decorate(app: HttpServer): void {
+  app.decorateRequest("facts", undefined);
+  app.decorateRequest("callerOrNone", undefined);
+  app.decorateRequest("idempotency", undefined);
+  app.decorateRequest("startedAt", 0);
+  app.decorateRequest("caller", {
+    getter(this: FastifyRequest): Caller {
+      invariant(this.callerOrNone !== undefined, "a public route asked who its caller is");
+      return this.callerOrNone;
+    },
+  });
+}
+
+/** @throws InvariantError when the route does not say how it is guarded or what it is called. */
+function factsOf(route: RouteOptions): RouteFacts {
+  const config = route.config;
+  const method = String(route.method);
+  const name = `${method} ${route.url}`;
+  invariant(config?.access === "public" || config?.access === "key", `route ${name} declares no access`);
+  invariant(
+    !(config.access === "public" && (config.sensitive === true || config.idempotent === true)),
+    `public route ${name} has no principal to check`,
+  );
+  invariant(route.schema?.hide === true || typeof route.schema?.operationId === "string", `route ${name} has no operationId`);
+  return { ...config, method, pattern: route.url, acceptsBody: route.schema?.body !== undefined };
+}

@@ -1,0 +1,105 @@
+import type { EventDraft, EventType } from "#audit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
+import type { AccountId } from "#kernel/ids.ts";
+import { minorFromWire, minorToWire } from "#kernel/money.ts";
+import type { Refusal } from "#kernel/problems.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { Metadata } from "#vault/index.ts";
+import { openMetadata, sealOptional } from "#vault/index.ts";
+import type { Account } from "../account.ts";
+import { accounts } from "../account.ts";
+import { changeTerms, closeAccount, freezeAccount, unfreezeAccount } from "../change-account.ts";
+import { presentAccount } from "../present-account.ts";
+import { readAccount } from "../read.ts";
+import type { LedgerDeps } from "./deps.ts";
+
+export interface ChangeTermsBody {
+  readonly overdraft_limit?: number;
+  readonly interest_rate_bps?: number;
+  /** Replaces the metadata; `null` removes it. */
+  readonly metadata?: Metadata | null;
+}
+
+interface ChangeAsked {
+  readonly id: AccountId;
+  /** The version the client has seen, from If-Match. */
+  readonly ifVersion?: number | undefined;
+  readonly type: EventType;
+  readonly details?: EventDraft["details"];
+  /** The metadata after the change, where the change sets it. */
+  readonly metadata?: Metadata | undefined;
+  readonly decide: (account: Account, at: number) => { readonly ok: true; readonly account: Account } | Refusal;
+}
+
+async function changeAccount(deps: LedgerDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const { id } = change;
+  const eventId = deps.ids.next("event");
+  const found = await readAccount(deps.store, organisationId, id);
+  const own = found === undefined ? {} : await openMetadata(deps.vault, organisationId, "smartfinance-accounts", id, found.metadata);
+  return deps.queue.execute({
+    actor: asked.actor,
+    idempotency: asked.idempotency,
+    needs: found === undefined ? [] : [{ collection: accounts, key: { hash: id }, mode: "write" }],
+    decide(view, at) {
+      const work = workOn(view);
+      const account = found === undefined ? undefined : work.get(accounts, { hash: id });
+      if (account === undefined) return refused(refuse("not_found"), requestId);
+      if (change.ifVersion !== undefined && change.ifVersion !== account.version)
+        return refused(refuse("version_conflict", undefined, `The current version is ${account.version}.`), requestId);
+      const decision = change.decide(account, at);
+      if (!decision.ok) return refused(decision, requestId);
+      work.put(accounts, decision.account);
+      work.tell({
+        id: eventId,
+        type: change.type,
+        objectId: id,
+        userId: account.userId ?? undefined,
+        currency: account.currency,
+        details: change.details,
+      });
+      return work.outcome(replied(200, presentAccount(decision.account, change.metadata ?? own, at)));
+    },
+  });
+}
+
+/** PATCH /v1/accounts/{id}. */
+export async function changeAccountTerms(
+  deps: LedgerDeps,
+  asked: Asked,
+  id: AccountId,
+  body: ChangeTermsBody,
+  ifVersion: number | undefined,
+): Promise<Executed> {
+  const { organisationId } = asked.actor;
+  const metadata =
+    body.metadata === undefined || body.metadata === null
+      ? body.metadata
+      : await sealOptional(deps.vault, organisationId, "smartfinance-accounts", id, body.metadata);
+  const overdraftLimit = body.overdraft_limit === undefined ? undefined : minorFromWire(body.overdraft_limit);
+  return changeAccount(deps, asked, {
+    id,
+    ifVersion,
+    type: "account.updated",
+    metadata: body.metadata === undefined ? undefined : (body.metadata ?? {}),
+    details: {
+      // The names of what changed, and the values of the terms; metadata may be personal and stays out.
+      fields: Object.keys(body).sort(),
+      ...(overdraftLimit === undefined ? {} : { overdraft_limit: minorToWire(overdraftLimit) }),
+      ...(body.interest_rate_bps === undefined ? {} : { interest_rate_bps: body.interest_rate_bps }),
+    },
+    decide: (account, at) => changeTerms(account, { overdraftLimit, interestRateBps: body.interest_rate_bps, metadata }, at),
+  });
+}
+
+const statusChanges = {
+  freeze: { type: "account.frozen", decide: freezeAccount },
+  unfreeze: { type: "account.unfrozen", decide: unfreezeAccount },
+  close: { type: "account.closed", decide: closeAccount },
+} as const;
+
+/** POST /v1/accounts/{id}/freeze, /unfreeze, /close. */
+export function changeAccountStatus(deps: LedgerDeps, asked: Asked, id: AccountId, verb: keyof typeof statusChanges): Promise<Executed> {
+  return changeAccount(deps, asked, { id, ...statusChanges[verb] });
+}

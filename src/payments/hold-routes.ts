@@ -1,0 +1,142 @@
+import { Type } from "typebox";
+import { askedBy } from "#commit/index.ts";
+import type { HttpServer } from "#http/index.ts";
+import { idField, listOf, pageOf, pageSchema, readPage, ref, sendExecuted, sendObject, sendRefusal } from "#http/index.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { ProblemCode } from "#kernel/problems.ts";
+import type { Hold } from "#ledger/index.ts";
+import { holds, readAccount, readHold } from "#ledger/index.ts";
+import { checkRiskContext } from "#risk/index.ts";
+import { openMetadata } from "#vault/index.ts";
+import { authorise } from "./commands/authorise.ts";
+import { capture, increment, voidRemaining } from "./commands/hold.ts";
+import type { PaymentDeps } from "./deps.ts";
+import { presentHold } from "./present.ts";
+import { authoriseBody, captureBody, incrementBody } from "./schema.ts";
+
+const problems = ["account_frozen", "account_closed", "insufficient_funds", "balance_overflow", "contention"] as const satisfies ProblemCode[];
+const ofAHold = [...problems, "not_found", "hold_not_active", "hold_expired"] as const satisfies ProblemCode[];
+
+/** Routes of holds. */
+export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
+  const tags = ["Holds"];
+  const params = Type.Object({ id: idField("hold") });
+  const present = async (hold: Hold) =>
+    presentHold(hold, await openMetadata(deps.vault, hold.organisationId, "smartfinance-holds", hold.id, hold.metadata), deps.clock.now());
+
+  app.post(
+    "/v1/holds",
+    {
+      config: {
+        access: "key",
+        idempotent: true,
+        problems: [
+          ...problems,
+          "account_not_found",
+          "account_type_not_allowed",
+          "currency_mismatch",
+          "same_account",
+          "too_many_holds",
+          "risk_declined",
+        ],
+      },
+      schema: {
+        operationId: "createHold",
+        tags,
+        summary: "Authorise a hold",
+        description: "Reserves funds of the payer for the payee. Scored for fraud here; a score above 0.8 declines it.",
+        body: authoriseBody,
+        response: { 201: ref("Hold") },
+      },
+    },
+    async (request, reply) => {
+      const { context } = request.body;
+      const refusal = context === undefined ? undefined : checkRiskContext(context);
+      if (refusal !== undefined) return sendRefusal(reply, refusal);
+      return sendExecuted(reply, await authorise(deps, askedBy(request), request.body));
+    },
+  );
+
+  app.get(
+    "/v1/holds/:id",
+    {
+      config: { access: "key", problems: ["not_found"] },
+      schema: { operationId: "getHold", tags, summary: "Get a hold", params, response: { 200: ref("Hold") } },
+    },
+    async (request, reply) => {
+      const hold = await readHold(deps.store, request.caller.principal.organisationId, request.params.id);
+      return hold === undefined ? sendRefusal(reply, refuse("not_found")) : sendObject(reply, await present(hold));
+    },
+  );
+
+  app.get(
+    "/v1/accounts/:id/holds",
+    {
+      config: { access: "key", problems: ["not_found", "invalid_cursor"] },
+      schema: {
+        operationId: "listHolds",
+        tags,
+        summary: "List an account's holds, newest first",
+        params: Type.Object({ id: idField("account") }),
+        querystring: pageSchema,
+        response: { 200: pageOf("Hold") },
+      },
+    },
+    async (request, reply) => {
+      const { limit, cursor } = readPage(request.query);
+      const { id } = request.params;
+      const account = await readAccount(deps.store, request.caller.principal.organisationId, id);
+      if (account === undefined) return sendRefusal(reply, refuse("not_found"));
+      const page = await deps.store.query({
+        table: "smartfinance-holds",
+        index: "AccountHoldsIndex",
+        hash: id,
+        order: "descending",
+        limit,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      return sendObject(reply, listOf(await Promise.all(page.items.map((item) => present(holds.fromItem(item)))), page.cursor));
+    },
+  );
+
+  app.post(
+    "/v1/holds/:id/increment",
+    {
+      config: { access: "key", idempotent: true, problems: [...ofAHold, "too_many_holds"] },
+      schema: {
+        operationId: "incrementHold",
+        tags,
+        summary: "Raise a hold",
+        params,
+        body: incrementBody,
+        response: { 200: ref("Hold") },
+      },
+    },
+    async (request, reply) => sendExecuted(reply, await increment(deps, askedBy(request), request.params.id, request.body)),
+  );
+
+  app.post(
+    "/v1/holds/:id/capture",
+    {
+      config: { access: "key", idempotent: true, problems: [...ofAHold, "hold_amount_exceeded"] },
+      schema: {
+        operationId: "captureHold",
+        tags,
+        summary: "Capture a hold, wholly or in part",
+        params,
+        body: captureBody,
+        response: { 201: ref("Transaction") },
+      },
+    },
+    async (request, reply) => sendExecuted(reply, await capture(deps, askedBy(request), request.params.id, request.body)),
+  );
+
+  app.post(
+    "/v1/holds/:id/void",
+    {
+      config: { access: "key", idempotent: true, problems: ofAHold },
+      schema: { operationId: "voidHold", tags, summary: "Void what remains of a hold", params, response: { 200: ref("Hold") } },
+    },
+    async (request, reply) => sendExecuted(reply, await voidRemaining(deps, askedBy(request), request.params.id)),
+  );
+}

@@ -1,0 +1,138 @@
+import { readUser } from "#identity/index.ts";
+import type { AccountId, OrganisationId, UserId } from "#kernel/ids.ts";
+import { firstIdAt, isId } from "#kernel/ids.ts";
+import type { Refusal } from "#kernel/problems.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { Account, Transaction, TransactionStatus, TransactionType } from "#ledger/index.ts";
+import { accounts, decodePositions, encodePositions, listByAccounts, readAccount, statusKey, transactions } from "#ledger/index.ts";
+import type { Item, Store } from "#storage/index.ts";
+import { mergePartitions } from "#storage/index.ts";
+
+export interface TransactionFilter {
+  readonly accountId: AccountId | undefined;
+  readonly userId: UserId | undefined;
+  readonly status: TransactionStatus | undefined;
+  readonly type: TransactionType | undefined;
+  /** Inclusive bounds on the time of creation, ms. */
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+  readonly limit: number;
+  readonly cursor: string | undefined;
+}
+
+export type TransactionPage =
+  | { readonly ok: true; readonly transactions: readonly Transaction[]; readonly cursor: string | undefined }
+  | Refusal;
+
+/** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
+const SLACK_MS = 120_000;
+
+/** Lists transactions, newest first: of an account or a user by their histories, of the organisation by its partitions. */
+export async function listTransactions(store: Store, organisationId: OrganisationId, filter: TransactionFilter): Promise<TransactionPage> {
+  if (filter.accountId !== undefined && filter.userId !== undefined)
+    return refuse("invalid_request", "user_id", "Give account_id or user_id, not both.");
+  if (filter.accountId !== undefined) {
+    const account = await readAccount(store, organisationId, filter.accountId);
+    if (account === undefined) return refuse("account_not_found", "account_id");
+    return byAccounts(store, organisationId, [account], filter);
+  }
+  if (filter.userId !== undefined) {
+    const user = await readUser(store, organisationId, filter.userId);
+    if (user === undefined) return refuse("user_not_found", "user_id");
+    return byAccounts(store, organisationId, await accountsOf(store, filter.userId), filter);
+  }
+  if (filter.status !== undefined && filter.status !== "posted") return byStatus(store, organisationId, filter.status, filter);
+  return byOrganisation(store, organisationId, filter);
+}
+
+async function accountsOf(store: Store, userId: UserId): Promise<Account[]> {
+  const page = await store.query({
+    table: "smartfinance-accounts",
+    index: "UserAccountsIndex",
+    hash: userId,
+    order: "ascending",
+    limit: 100,
+  });
+  // The index tells which accounts there are; what they hold is read by key, where it is up to date.
+  const items = await store.getMany(page.items.map((item) => ({ table: "smartfinance-accounts", key: { hash: String(item.id) } })));
+  return items.filter((item): item is Item => item !== undefined).map((item) => accounts.fromItem(item));
+}
+
+async function byAccounts(
+  store: Store,
+  organisationId: OrganisationId,
+  owned: readonly Account[],
+  filter: TransactionFilter,
+): Promise<TransactionPage> {
+  const positions = filter.cursor === undefined ? undefined : decodePositions(filter.cursor);
+  if (filter.cursor !== undefined && positions === undefined) return refuse("invalid_cursor", "cursor");
+  const ids = new Set(owned.map(({ id }) => id));
+  const page = await listByAccounts(store, {
+    organisationId,
+    accounts: owned,
+    // A link may be younger than the creation (an approval), never older: `from` bounds the walk, `to` only filters.
+    from: filter.from,
+    to: undefined,
+    positions,
+    limit: filter.limit,
+    keep({ transaction, leg }) {
+      // A transaction is listed once, at its creation, though an approval linked it again …
+      const first = transaction.legs.find(({ accountId }) => accountId === leg.accountId);
+      if (first?.link.number !== leg.link.number) return false;
+      // … and once, though both its accounts may be of the same user.
+      if (leg.accountId === transaction.toAccountId && ids.has(transaction.fromAccountId)) return false;
+      return matches(transaction, filter);
+    },
+  });
+  if (!page.valid) return refuse("invalid_cursor", "cursor");
+  const next = page.next === undefined ? undefined : encodePositions(page.next);
+  return { ok: true, transactions: page.steps.map(({ transaction }) => transaction), cursor: next };
+}
+
+async function byStatus(
+  store: Store,
+  organisationId: OrganisationId,
+  status: TransactionStatus,
+  filter: TransactionFilter,
+): Promise<TransactionPage> {
+  const page = await store.query({
+    table: "smartfinance-transactions",
+    index: "StatusTransactionsIndex",
+    hash: statusKey(organisationId, status),
+    order: "descending",
+    limit: filter.limit,
+    ...idBounds(filter),
+    ...(filter.cursor === undefined ? {} : { cursor: filter.cursor }),
+  });
+  const found = page.items.map((item) => transactions.fromItem(item)).filter((transaction) => matches(transaction, filter));
+  return { ok: true, transactions: found, cursor: page.cursor };
+}
+
+async function byOrganisation(store: Store, organisationId: OrganisationId, filter: TransactionFilter): Promise<TransactionPage> {
+  if (filter.cursor !== undefined && !isId("transaction", filter.cursor)) return refuse("invalid_cursor", "cursor");
+  const page = await mergePartitions(store, {
+    table: "smartfinance-transactions",
+    organisationId,
+    ...idBounds(filter),
+    before: filter.cursor,
+    limit: filter.limit,
+    keep: (item) => matches(transactions.fromItem(item), filter),
+  });
+  return { ok: true, transactions: page.items.map((item) => transactions.fromItem(item)), cursor: page.next };
+}
+
+function idBounds({ from, to }: TransactionFilter): { from?: string; to?: string } {
+  return {
+    ...(from === undefined ? {} : { from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)) }),
+    ...(to === undefined ? {} : { to: firstIdAt("transaction", to + 1000) }),
+  };
+}
+
+function matches(transaction: Transaction, { status, type, from, to }: TransactionFilter): boolean {
+  return (
+    (status === undefined || transaction.status === status) &&
+    (type === undefined || transaction.type === type) &&
+    (from === undefined || transaction.createdAt >= from) &&
+    (to === undefined || transaction.createdAt <= to)
+  );
+}

@@ -1,0 +1,215 @@
+import { Type } from "typebox";
+import { askedBy } from "#commit/index.ts";
+import type { HttpServer } from "#http/index.ts";
+import { idField, listOf, pageOf, pageParameters, readPage, ref, sendExecuted, sendObject, sendRefusal, timeParameter } from "#http/index.ts";
+import type { ProblemCode } from "#kernel/problems.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { Transaction } from "#ledger/index.ts";
+import { readTransaction, transactionStatuses, transactionTypes } from "#ledger/index.ts";
+import { checkRiskContext } from "#risk/index.ts";
+import { openMetadata } from "#vault/index.ts";
+import { deposit } from "./commands/deposit.ts";
+import { reverse } from "./commands/reversal.ts";
+import { transferBatch } from "./commands/transfer-batch.ts";
+import { transfer } from "./commands/transfer.ts";
+import { withdrawal } from "./commands/withdrawal.ts";
+import type { PaymentDeps } from "./deps.ts";
+import { holdRoutes } from "./hold-routes.ts";
+import { listTransactions } from "./list-transactions.ts";
+import { presentTransaction } from "./present.ts";
+import { reviewRoutes } from "./review-routes.ts";
+import { batchBody, batchSchema, depositBody, holdSchema, reversalBody, reviewSchema, transactionSchema, transferBody, withdrawalBody } from "./schema.ts";
+
+/** What any movement of money may be refused with. */
+export const moneyProblems = [
+  "account_not_found",
+  "account_frozen",
+  "account_closed",
+  "account_type_not_allowed",
+  "currency_mismatch",
+  "insufficient_funds",
+  "balance_overflow",
+  "contention",
+] as const satisfies readonly ProblemCode[];
+
+/** Routes of transfers, deposits, withdrawals, transactions, holds and reviews. */
+export function paymentRoutes(app: HttpServer, deps: PaymentDeps): void {
+  for (const schema of [transactionSchema, holdSchema, reviewSchema, batchSchema]) app.addSchema(schema);
+  moneyRoutes(app, deps);
+  transactionRoutes(app, deps);
+  holdRoutes(app, deps);
+  reviewRoutes(app, deps);
+}
+
+function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
+  const waits = { 201: ref("Transaction"), 202: ref("Transaction") };
+
+  app.post(
+    "/v1/transfers",
+    {
+      config: { access: "key", idempotent: true, problems: [...moneyProblems, "same_account", "too_many_holds"] },
+      schema: {
+        operationId: "createTransfer",
+        tags: ["Transfers"],
+        summary: "Transfer money",
+        description:
+          "Scored for fraud before it posts. 201: posted. 202: the score is above 0.8, the funds are held and a review is open; " +
+          "`risk.reasons` tells why.",
+        body: transferBody,
+        response: waits,
+      },
+    },
+    async (request, reply) => {
+      const { context } = request.body;
+      const refusal = context === undefined ? undefined : checkRiskContext(context);
+      if (refusal !== undefined) return sendRefusal(reply, refusal);
+      return sendExecuted(reply, await transfer(deps, askedBy(request), request.body));
+    },
+  );
+
+  app.post(
+    "/v1/transfers/batch",
+    {
+      config: { access: "key", idempotent: true, problems: [...moneyProblems, "same_account", "too_many_holds", "risk_declined"] },
+      schema: {
+        operationId: "createTransferBatch",
+        tags: ["Transfers"],
+        summary: "Transfer money many times",
+        description:
+          "`independent`: up to 1,000 transfers, decided in order, a result each (200). `atomic`: up to 10, all or none (201); a transfer " +
+          "that would wait for a review refuses the batch.",
+        body: batchBody,
+        response: { 200: ref("TransferBatch"), 201: ref("TransferBatch") },
+      },
+    },
+    async (request, reply) => {
+      for (const [index, { context }] of request.body.transfers.entries()) {
+        const refusal = context === undefined ? undefined : checkRiskContext(context, `transfers.${index}.context`);
+        if (refusal !== undefined) return sendRefusal(reply, refusal);
+      }
+      return sendExecuted(reply, await transferBatch(deps, askedBy(request), request.body));
+    },
+  );
+
+  app.post(
+    "/v1/deposits",
+    {
+      config: { access: "key", idempotent: true, problems: moneyProblems },
+      schema: {
+        operationId: "createDeposit",
+        tags: ["Deposits and withdrawals"],
+        summary: "Credit an account from outside",
+        description: "Moves money from the organisation's settlement account of the currency.",
+        body: depositBody,
+        response: { 201: ref("Transaction") },
+      },
+    },
+    async (request, reply) => sendExecuted(reply, await deposit(deps, askedBy(request), request.body)),
+  );
+
+  app.post(
+    "/v1/withdrawals",
+    {
+      config: { access: "key", idempotent: true, sensitive: true, problems: [...moneyProblems, "too_many_holds"] },
+      schema: {
+        operationId: "createWithdrawal",
+        tags: ["Deposits and withdrawals"],
+        summary: "Debit an account to the outside",
+        description: "Moves money to the organisation's settlement account of the currency. Scored for fraud like a transfer.",
+        body: withdrawalBody,
+        response: waits,
+      },
+    },
+    async (request, reply) => {
+      const { context } = request.body;
+      const refusal = context === undefined ? undefined : checkRiskContext(context);
+      if (refusal !== undefined) return sendRefusal(reply, refusal);
+      return sendExecuted(reply, await withdrawal(deps, askedBy(request), request.body));
+    },
+  );
+
+  app.post(
+    "/v1/transactions/:id/reversals",
+    {
+      config: {
+        access: "key",
+        idempotent: true,
+        bodyOptional: true,
+        problems: [...moneyProblems, "not_found", "transaction_not_reversible", "reversal_exceeds_original"],
+      },
+      schema: {
+        operationId: "createReversal",
+        tags: ["Transactions"],
+        summary: "Reverse a transaction, wholly or in part",
+        params: Type.Object({ id: idField("transaction") }),
+        body: reversalBody,
+        response: { 201: ref("Transaction") },
+      },
+    },
+    async (request, reply) => sendExecuted(reply, await reverse(deps, askedBy(request), request.params.id, request.body)),
+  );
+}
+
+function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
+  const tags = ["Transactions"];
+  const present = async (t: Transaction) =>
+    presentTransaction(t, await openMetadata(deps.vault, t.organisationId, "smartfinance-transactions", t.id, t.metadata));
+
+  app.get(
+    "/v1/transactions/:id",
+    {
+      config: { access: "key", problems: ["not_found"] },
+      schema: {
+        operationId: "getTransaction",
+        tags,
+        summary: "Get a transaction",
+        params: Type.Object({ id: idField("transaction") }),
+        response: { 200: ref("Transaction") },
+      },
+    },
+    async (request, reply) => {
+      const found = await readTransaction(deps.store, request.caller.principal.organisationId, request.params.id);
+      return found === undefined ? sendRefusal(reply, refuse("not_found")) : sendObject(reply, await present(found));
+    },
+  );
+
+  app.get(
+    "/v1/transactions",
+    {
+      config: { access: "key", problems: ["invalid_cursor", "account_not_found", "user_not_found"] },
+      schema: {
+        operationId: "listTransactions",
+        tags,
+        summary: "List transactions, newest first",
+        description:
+          "Of the organisation, or of one account, or of all accounts of one user. A page may hold fewer than `limit` items " +
+          "while `has_more` is true, when a filter keeps little.",
+        querystring: Type.Object(
+          {
+            ...pageParameters,
+            account_id: Type.Optional(idField("account")),
+            user_id: Type.Optional(idField("user")),
+            status: Type.Optional(Type.Unsafe<Transaction["status"]>(Type.String({ enum: [...transactionStatuses] }))),
+            type: Type.Optional(Type.Unsafe<Transaction["type"]>(Type.String({ enum: [...transactionTypes] }))),
+            created_from: timeParameter,
+            created_to: timeParameter,
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: pageOf("Transaction") },
+      },
+    },
+    async (request, reply) => {
+      const { limit, cursor } = readPage(request.query);
+      const { account_id, user_id, status, type, created_from, created_to } = request.query;
+      const from = created_from === undefined ? undefined : Date.parse(created_from);
+      const to = created_to === undefined ? undefined : Date.parse(created_to);
+      if (Number.isNaN(from)) return sendRefusal(reply, refuse("invalid_request", "created_from", "There is no such time."));
+      if (Number.isNaN(to)) return sendRefusal(reply, refuse("invalid_request", "created_to", "There is no such time."));
+      const filter = { accountId: account_id, userId: user_id, status, type, from, to, limit, cursor };
+      const page = await listTransactions(deps.store, request.caller.principal.organisationId, filter);
+      if (!page.ok) return sendRefusal(reply, page);
+      return sendObject(reply, listOf(await Promise.all(page.transactions.map(present)), page.cursor));
+    },
+  );
+}

@@ -1,0 +1,107 @@
+import { invariant } from "#kernel/assert.ts";
+import type { JsonValue } from "#kernel/json.ts";
+import { minorToWire } from "#kernel/money.ts";
+import type { Item } from "#storage/index.ts";
+import type { AmountHistory } from "./amount-history.ts";
+import type { RiskProfile } from "./profile.ts";
+import type { LastLocation } from "./travel.ts";
+
+/** The stored form: lists of numbers without names, because it is written with every payment. */
+export function riskProfileToItem(profile: RiskProfile): Item {
+  const { lastLocation, lastSeen } = profile;
+  return {
+    id: profile.id,
+    version: profile.version,
+    first_seen: profile.firstSeen,
+    last_seen: lastSeen,
+    /** Milliseconds before `last_seen`. */
+    recent: profile.recent.map((at) => lastSeen - at),
+    amounts: profile.amounts.map((h) => [
+      h.currency,
+      h.count,
+      minorToWire(h.sum),
+      minorToWire(h.max),
+      minorToWire(h.pending),
+      h.pendingSince,
+      h.since,
+    ]),
+    devices: profile.devices,
+    user_agents: profile.userAgents,
+    places: profile.places,
+    payees: profile.payees,
+    location: lastLocation === undefined ? null : [lastLocation.latitudeE4, lastLocation.longitudeE4, lastLocation.at],
+    hours: profile.hours,
+  };
+}
+
+function integer(value: JsonValue | undefined): number {
+  invariant(typeof value === "number" && Number.isSafeInteger(value), "risk profile: a stored number is no safe integer");
+  return value;
+}
+
+function list(value: JsonValue | undefined): readonly JsonValue[] {
+  invariant(Array.isArray(value), "risk profile: a stored list is missing");
+  return value as readonly JsonValue[];
+}
+
+function integers(value: JsonValue | undefined): readonly number[] {
+  const values = list(value);
+  for (const entry of values) integer(entry);
+  return values as readonly number[];
+}
+
+function pairs(value: JsonValue | undefined): readonly number[] {
+  const values = integers(value);
+  invariant(values.length % 2 === 0, "risk profile: a stored list of pairs is uneven");
+  return values;
+}
+
+function amountHistory(value: JsonValue): AmountHistory {
+  const [currency, count, sum, max, pending, pendingSince, since] = list(value);
+  invariant(typeof currency === "string" && integer(count) > 0, "risk profile: a stored amount history is malformed");
+  return {
+    currency,
+    count: integer(count),
+    sum: BigInt(integer(sum)),
+    max: BigInt(integer(max)),
+    pending: BigInt(integer(pending)),
+    pendingSince: integer(pendingSince),
+    since: integer(since),
+  };
+}
+
+function lastLocation(value: JsonValue | undefined): LastLocation | undefined {
+  if (value === null) return undefined;
+  const [latitudeE4, longitudeE4, at] = list(value);
+  return { latitudeE4: integer(latitudeE4), longitudeE4: integer(longitudeE4), at: integer(at) };
+}
+
+/** @throws InvariantError when the item is not one `riskProfileToItem` made. */
+export function riskProfileFromItem(item: Item): RiskProfile {
+  invariant(typeof item["id"] === "string", "risk profile: the stored id is missing");
+  const lastSeen = integer(item["last_seen"]);
+  const hours = integers(item["hours"]);
+  invariant(hours.length === 24, "risk profile: a day has 24 hours");
+  return {
+    id: item["id"],
+    version: integer(item["version"]),
+    firstSeen: integer(item["first_seen"]),
+    lastSeen,
+    recent: integers(item["recent"]).map((before) => lastSeen - before),
+    amounts: list(item["amounts"]).map(amountHistory),
+    devices: pairs(item["devices"]),
+    userAgents: pairs(item["user_agents"]),
+    places: pairs(item["places"]),
+    payees: pairs(item["payees"]),
+    lastLocation: lastLocation(item["location"]),
+    hours,
+  };
+}
+
+/** The risk profiles as a collection of the table `smartfinance-risk-profiles`. */
+export const riskProfiles = {
+  table: "smartfinance-risk-profiles",
+  keyOf: (profile: RiskProfile) => ({ hash: profile.id }),
+  toItem: riskProfileToItem,
+  fromItem: riskProfileFromItem,
+} as const;

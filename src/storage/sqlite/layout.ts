@@ -1,0 +1,66 @@
+import { invariant } from "#kernel/assert.ts";
+import { type IndexDefinition, type TableName, tableDefinition, tableNames } from "../tables.ts";
+
+/**
+ * Which writes of a table go through the journal (journal.ts) instead of to their place at once.
+ * - `nothing`: every write goes to its place.
+ * - `updates`: puts under a version condition (hot tables: the same few rows again and again, at random places).
+ * - `puts`: puts under any condition (tables with a time to live: their keys are random).
+ */
+export type Deferral = "nothing" | "updates" | "puts";
+
+/** How one table of tables.ts lies in the file. */
+export interface Layout {
+  readonly number: number;
+  readonly name: TableName;
+  /** The quoted identifier. */
+  readonly sql: string;
+  readonly hash: string;
+  readonly range: string | undefined;
+  readonly ttl: string | undefined;
+  readonly hot: boolean;
+  readonly indexes: readonly IndexDefinition[];
+  /** Attributes beside the key that have a column, because an index or the time to live reads them. */
+  readonly columns: readonly string[];
+  /** Positions in `columns` that an update has to write: those of indexes that are not fixed, and the time to live. */
+  readonly changing: readonly number[];
+  readonly deferral: Deferral;
+}
+
+function layoutOf(name: TableName, number: number): Layout {
+  const definition = tableDefinition(name);
+  const { hash, range, ttl, indexes } = definition;
+  const ofIndexes = (some: readonly IndexDefinition[]): string[] => some.flatMap((index) => [index.hash, index.range]);
+  const extra = (attributes: readonly string[]): string[] =>
+    [...new Set([...attributes, ...(ttl === undefined ? [] : [ttl])])].filter((attribute) => attribute !== hash && attribute !== range);
+  const columns = extra(ofIndexes(indexes));
+  const changing = extra(ofIndexes(indexes.filter(({ fixed }) => !fixed))).map((attribute) => columns.indexOf(attribute));
+  const deferral = ttl !== undefined ? "puts" : definition.hot ? "updates" : "nothing";
+  if (deferral !== "nothing") {
+    invariant(range === undefined, `${name}: a deferred table has no range attribute`);
+    // An index entry is only ever written together with its row, so a deferred update must not need one.
+    invariant(
+      indexes.every(({ fixed }) => fixed && deferral === "updates"),
+      `${name}: a deferred table has an index that updates touch`,
+    );
+  }
+  return { number, name, sql: `"${name}"`, hash, range, ttl, hot: definition.hot === true, indexes, columns, changing, deferral };
+}
+
+/** Every table, in the order of tables.ts; `number` is the position here and is never stored. */
+export const layouts: readonly Layout[] = tableNames.map(layoutOf);
+
+const byName = new Map(layouts.map((layout) => [layout.name, layout]));
+
+/** The layout of a table. */
+export function layoutFor(name: TableName): Layout {
+  const layout = byName.get(name);
+  invariant(layout !== undefined, `there is no table ${String(name)}`);
+  return layout;
+}
+
+/** The column an attribute is kept in. */
+export function columnOf(layout: Layout, attribute: string): string {
+  if (attribute === layout.hash) return "hash";
+  return attribute === layout.range ? "range" : `"x_${attribute}"`;
+}

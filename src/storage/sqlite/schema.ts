@@ -1,0 +1,69 @@
+import type { DatabaseSync } from "node:sqlite";
+import { columnOf, type Layout, layouts } from "./layout.ts";
+
+/** The file was written by a newer SmartFinance than this one; nothing was changed. */
+export class StoreSchemaError extends Error {
+  override readonly name = "StoreSchemaError";
+}
+
+/**
+ * A rowid table with a unique index on the key, not a table clustered by key: rows of 500 to 1,000 bytes
+ * are appended at one place, and the index is small enough that its pages stay in memory. `seq` of the feed
+ * table is the feed's order: rows are only ever added there, so SQLite gives each a larger number than any before.
+ */
+function tableDdl(layout: Layout): string {
+  const { sql, range, columns, ttl, indexes, name } = layout;
+  const keys = range === undefined ? "hash" : "hash, range";
+  const typed = columns.map((attribute) => `, ${columnOf(layout, attribute)} ${attribute === ttl ? "REAL" : "TEXT"}`).join("");
+  const statements = [
+    `CREATE TABLE IF NOT EXISTS ${sql} (seq INTEGER PRIMARY KEY, hash TEXT NOT NULL${range === undefined ? "" : ", range TEXT NOT NULL"},
+       version INTEGER, body TEXT NOT NULL${typed}) STRICT`,
+    `CREATE UNIQUE INDEX IF NOT EXISTS "${name}/key" ON ${sql} (${keys})`,
+  ];
+  for (const index of indexes) {
+    const [hash, order] = [columnOf(layout, index.hash), columnOf(layout, index.range)];
+    statements.push(
+      `CREATE INDEX IF NOT EXISTS "${name}/${index.name}" ON ${sql} (${hash}, ${order}) WHERE ${hash} IS NOT NULL AND ${order} IS NOT NULL`,
+    );
+  }
+  if (ttl !== undefined) {
+    const column = columnOf(layout, ttl);
+    statements.push(`CREATE INDEX IF NOT EXISTS "${name}/ttl" ON ${sql} (${column}) WHERE ${column} IS NOT NULL`);
+  }
+  return statements.join(";\n");
+}
+
+/** `body` is null where the entry only says that the row at its place is newer than the entries before. */
+const journalDdl = [0, 1]
+  .map(
+    (slot) =>
+      `CREATE TABLE journal_${slot} (seq INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL, version INTEGER, body TEXT) STRICT`,
+  )
+  .join(";\n");
+
+/** Forward migrations: the one at position n takes a file from version n to n + 1. Never edited, only appended to. */
+const migrations: readonly string[] = [journalDdl];
+
+/** The version of files this code writes. */
+export const SCHEMA_VERSION = migrations.length;
+
+/**
+ * Brings a file to `SCHEMA_VERSION`, each step in one transaction, and adds tables that tables.ts has gained.
+ * @throws StoreSchemaError when the file is newer than this code.
+ */
+export function migrate(db: DatabaseSync, file: string): void {
+  const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+  if (found > SCHEMA_VERSION) {
+    throw new StoreSchemaError(`${file} has schema version ${found}; this SmartFinance knows ${SCHEMA_VERSION} and older. Use the newer release.`);
+  }
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    for (let version = found; version < SCHEMA_VERSION; version++) db.exec(migrations[version] ?? "");
+    for (const layout of layouts) db.exec(tableDdl(layout));
+    if (found !== SCHEMA_VERSION) db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}

@@ -1,0 +1,106 @@
+import { createSecretKey } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { invariant } from "#kernel/assert.ts";
+import type { Clock } from "#kernel/clock.ts";
+import type { Ids, OrganisationId } from "#kernel/ids.ts";
+import { unitInterval } from "#kernel/random.ts";
+import type { Random } from "#kernel/random.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
+import type { Store, Write } from "#storage/index.ts";
+import {
+  DATA_KEYS_TABLE,
+  dataKeyContext,
+  dataKeyToItem,
+  keyringFromItem,
+  keyringToItem,
+  MAX_KEYS_PER_ORGANISATION,
+} from "./data-key-record.ts";
+import type { DataKeyId, DataKeyRecord, KeyringRecord } from "./data-key-record.ts";
+import type { Kms } from "./kms.ts";
+
+export interface MakeDataKeyDeps {
+  readonly store: Store;
+  readonly kms: Kms;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly random: Random;
+}
+
+/** A key made here, not yet known to be stored. */
+interface Draft {
+  readonly record: DataKeyRecord;
+  readonly secret: KeyObject;
+}
+
+const MAX_ATTEMPTS = 6;
+const BACKOFF_MS = 20;
+
+/**
+ * The organisation's current data key id, made when there is none, and replaced when it is `retire`.
+ * Every node may call this at once: the keyring is written under a condition, and whoever loses reads
+ * the winner's. `secret` is given when the key was made here, sparing the round to the KMS.
+ *
+ * A commit of unknown outcome is settled by reading: the keyring either names the draft or does not, and
+ * while it does not, the same commit is sent again, whose conditions keep it from happening twice.
+ *
+ * @throws StoreUnavailableError when the store does not answer, or did not settle within the attempts.
+ * @throws KmsUnavailableError when the KMS does not.
+ */
+export async function currentKey(
+  deps: MakeDataKeyDeps,
+  organisationId: OrganisationId,
+  retire: DataKeyId | undefined,
+): Promise<{ readonly id: DataKeyId; readonly secret?: KeyObject }> {
+  let draft: Draft | undefined;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    if (attempt > 0) await deps.clock.sleep(BACKOFF_MS * 2 ** attempt * (0.5 + unitInterval(deps.random)));
+    const item = await deps.store.get(DATA_KEYS_TABLE, { hash: organisationId });
+    const keyring = item === undefined ? undefined : keyringFromItem(item);
+    if (draft !== undefined && keyring?.currentKeyId === draft.record.id) return { id: draft.record.id, secret: draft.secret };
+    if (keyring !== undefined && keyring.currentKeyId !== retire) return { id: keyring.currentKeyId };
+
+    draft ??= await draftKey(deps, organisationId);
+    const result = await deps.store.commit(writesFor(draft.record, keyring));
+    if (result.outcome === "committed") return { id: draft.record.id, secret: draft.secret };
+    if (result.outcome === "unavailable") throw new StoreUnavailableError("data keys cannot be written", { cause: result.cause });
+  }
+  throw new StoreUnavailableError("a new data key did not settle");
+}
+
+async function draftKey(deps: MakeDataKeyDeps, organisationId: OrganisationId): Promise<Draft> {
+  const id = deps.ids.next("dataKey");
+  const generated = await deps.kms.generateDataKey(dataKeyContext(organisationId, id));
+  const secret = toSecret(generated.plaintext);
+  return {
+    record: { id, organisationId, wrapped: generated.wrapped, kmsKeyId: generated.kmsKeyId, createdAt: deps.clock.now() },
+    secret,
+  };
+}
+
+function writesFor(record: DataKeyRecord, keyring: KeyringRecord | undefined): readonly Write[] {
+  const keyIds = [...(keyring?.keyIds ?? []), record.id];
+  invariant(keyIds.length <= MAX_KEYS_PER_ORGANISATION, "the organisation has as many data keys as it may have");
+  const next: KeyringRecord = {
+    organisationId: record.organisationId,
+    currentKeyId: record.id,
+    keyIds,
+    version: (keyring?.version ?? 0) + 1,
+  };
+  return [
+    { op: "put", table: DATA_KEYS_TABLE, item: dataKeyToItem(record), condition: "absent" },
+    {
+      op: "put",
+      table: DATA_KEYS_TABLE,
+      item: keyringToItem(next),
+      condition: keyring === undefined ? "absent" : { version: keyring.version },
+    },
+  ];
+}
+
+/** Moves raw key bytes into a KeyObject and overwrites them. */
+export function toSecret(plaintext: Uint8Array): KeyObject {
+  invariant(plaintext.length === 32, "a data key has 32 bytes");
+  const secret = createSecretKey(plaintext);
+  plaintext.fill(0);
+  return secret;
+}
