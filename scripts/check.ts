@@ -71,17 +71,21 @@ function run(command: string): Promise<{ code: number; output: string }> {
       cwd: root,
       shell: true,
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: STEP_TIMEOUT_MS,
-      killSignal: "SIGKILL",
+      // A process group of its own, so that what the shell started ends with it.
+      detached: process.platform !== "win32",
       env: { ...process.env, PATH: path, NO_COLOR: "1", FORCE_COLOR: "0" },
     });
+    const late = setTimeout(() => {
+      if (child.pid !== undefined) process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
+    }, STEP_TIMEOUT_MS);
     const chunks: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
     child.on("error", (error) => resolve({ code: 1, output: error.message }));
     child.on("close", (code, signal) => {
+      clearTimeout(late);
       const output = Buffer.concat(chunks).toString("utf8");
-      resolve({ code: code ?? 1, output: signal === null ? output : `${output}\nended by ${signal}` });
+      resolve({ code: code ?? 1, output: signal === null ? output : `${output}\nended by ${signal} after at most ${STEP_TIMEOUT_MS} ms` });
     });
   });
 }

@@ -58,7 +58,9 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
         body: Type.Object(
           {
             name: Type.String({ minLength: 1, maxLength: 100 }),
-            rate_limit_per_minute: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_RATE_LIMIT_PER_MINUTE, description: "100 when absent." })),
+            rate_limit_per_minute: Type.Optional(
+              Type.Integer({ minimum: 1, maximum: MAX_RATE_LIMIT_PER_MINUTE, description: "100 when absent." }),
+            ),
             ip_allowlist: Type.Optional(
               Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
                 maxItems: MAX_ALLOWLIST_ENTRIES,

@@ -1,6 +1,19 @@
 import { Type } from "typebox";
 import type { HttpServer } from "#http/index.ts";
-import { idField, listOf, minorField, nullable, pageOf, pageParameters, readPage, ref, sendObject, sendRefusal, timeParameter, timestampField } from "#http/index.ts";
+import {
+  idField,
+  listOf,
+  minorField,
+  nullable,
+  pageOf,
+  pageParameters,
+  readPage,
+  ref,
+  sendObject,
+  sendRefusal,
+  timeParameter,
+  timestampField,
+} from "#http/index.ts";
 import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";

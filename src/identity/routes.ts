@@ -1,18 +1,7 @@
 import { Type } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import {
-  idField,
-  listOf,
-  pageOf,
-  pageSchema,
-  readPage,
-  ref,
-  sendExecuted,
-  sendObject,
-  sendRefusal,
-  timestampField,
-} from "#http/index.ts";
+import { idField, listOf, pageOf, pageSchema, readPage, ref, sendExecuted, sendObject, sendRefusal, timestampField } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { IdentityDeps } from "./create-user.ts";
 import { createUser, presentUser } from "./create-user.ts";

@@ -1,4 +1,5 @@
 import { randomFillSync } from "node:crypto";
+import { invariant } from "./assert.ts";
 
 /** Randomness as it is handed to everything below the composition root. */
 export interface Random {
@@ -14,6 +15,7 @@ export function systemRandom(): Random {
   let offset = POOL_BYTES;
   return {
     bytes(size) {
+      invariant(Number.isInteger(size) && size >= 0, "a draw has a whole number of bytes");
       if (size > POOL_BYTES) return randomFillSync(new Uint8Array(size));
       if (offset + size > POOL_BYTES) {
         randomFillSync(pool);

@@ -120,7 +120,10 @@ export function ledgerRoutes(app: HttpServer, deps: LedgerDeps): void {
   app.patch(
     "/v1/accounts/:id",
     {
-      config: { access: "key", problems: ["not_found", "version_conflict", "account_closed", "account_type_not_allowed", "overdraft_in_use"] },
+      config: {
+        access: "key",
+        problems: ["not_found", "version_conflict", "account_closed", "account_type_not_allowed", "overdraft_in_use"],
+      },
       schema: {
         operationId: "updateAccount",
         tags,
@@ -201,7 +204,10 @@ export function ledgerRoutes(app: HttpServer, deps: LedgerDeps): void {
         tags,
         summary: "List an account's entries, newest first",
         params,
-        querystring: Type.Object({ ...pageParameters, posted_from: timeParameter, posted_to: timeParameter }, { additionalProperties: false }),
+        querystring: Type.Object(
+          { ...pageParameters, posted_from: timeParameter, posted_to: timeParameter },
+          { additionalProperties: false },
+        ),
         response: { 200: pageOf("Entry") },
       },
     },

@@ -14,7 +14,13 @@ import type { PaymentDeps } from "./deps.ts";
 import { presentHold } from "./present.ts";
 import { authoriseBody, captureBody, incrementBody } from "./schema.ts";
 
-const problems = ["account_frozen", "account_closed", "insufficient_funds", "balance_overflow", "contention"] as const satisfies ProblemCode[];
+const problems = [
+  "account_frozen",
+  "account_closed",
+  "insufficient_funds",
+  "balance_overflow",
+  "contention",
+] as const satisfies ProblemCode[];
 const ofAHold = [...problems, "not_found", "hold_not_active", "hold_expired"] as const satisfies ProblemCode[];
 
 /** Routes of holds. */

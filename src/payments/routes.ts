@@ -1,7 +1,18 @@
 import { Type } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import { idField, listOf, pageOf, pageParameters, readPage, ref, sendExecuted, sendObject, sendRefusal, timeParameter } from "#http/index.ts";
+import {
+  idField,
+  listOf,
+  pageOf,
+  pageParameters,
+  readPage,
+  ref,
+  sendExecuted,
+  sendObject,
+  sendRefusal,
+  timeParameter,
+} from "#http/index.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Transaction } from "#ledger/index.ts";
@@ -18,7 +29,17 @@ import { holdRoutes } from "./hold-routes.ts";
 import { listTransactions } from "./list-transactions.ts";
 import { presentTransaction } from "./present.ts";
 import { reviewRoutes } from "./review-routes.ts";
-import { batchBody, batchSchema, depositBody, holdSchema, reversalBody, reviewSchema, transactionSchema, transferBody, withdrawalBody } from "./schema.ts";
+import {
+  batchBody,
+  batchSchema,
+  depositBody,
+  holdSchema,
+  reversalBody,
+  reviewSchema,
+  transactionSchema,
+  transferBody,
+  withdrawalBody,
+} from "./schema.ts";
 
 /** What any movement of money may be refused with. */
 export const moneyProblems = [

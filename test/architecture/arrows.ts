@@ -46,7 +46,7 @@ export const houseRules: HouseRules = {
       packages: ["fastify", "@fastify/*", "@scalar/fastify-api-reference", "typebox", "ajv-formats", "pino"],
     },
   },
-  composition: ["main.ts", "app.ts", "config.ts", "bootstrap.ts"],
+  composition: ["main.ts", "app.ts", "config.ts", "bootstrap.ts", "open-store.ts"],
   compositionPackages: ["fastify", "pino"],
   open: ["kernel"],
   edgeFiles: /(?:^|[/-])(?:routes|schema)\.ts$/,

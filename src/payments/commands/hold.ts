@@ -26,13 +26,7 @@ interface OnHold {
 }
 
 /** Runs a decision over a hold and its payer's account (and further accounts of the hold, where named). */
-async function onHold(
-  deps: PaymentDeps,
-  asked: Asked,
-  id: HoldId,
-  alsoPayee: boolean,
-  decide: (on: OnHold) => Outcome,
-): Promise<Executed> {
+async function onHold(deps: PaymentDeps, asked: Asked, id: HoldId, alsoPayee: boolean, decide: (on: OnHold) => Outcome): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   // Read first because it tells the accounts, which never change; everything else is judged on what the commit loads.
   const found = await readHold(deps.store, organisationId, id);

@@ -49,7 +49,10 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   const chunkAt = (start: number): Promise<Executed> => {
     const chunk = items.slice(start, start + size);
     const id = asked.idempotency?.id;
-    const claim = asked.idempotency && { ...asked.idempotency, id: start === 0 || id === undefined ? asked.idempotency.id : `${id}.${start}` };
+    const claim = asked.idempotency && {
+      ...asked.idempotency,
+      id: start === 0 || id === undefined ? asked.idempotency.id : `${id}.${start}`,
+    };
     return runChunk(deps, asked, claim, chunk, (view, at) => decideIndependent(view, at, chunk));
   };
   // The first chunk holds the claim on the key itself: where it is refused (another body, still running), none may run.

@@ -55,12 +55,7 @@ export function profileIdOf(payer: Pick<Account, "id" | "userId">): string {
  * Decides a payment: parties, funds, then the risk assessment, then either the posting or the wait for
  * a review with the funds reserved. Pure; every refusal leaves everything as it was.
  */
-export function decidePayment(
-  request: PaymentRequest,
-  state: PaymentState,
-  at: number,
-  params: PostingParams,
-): PaymentDecision | Refusal {
+export function decidePayment(request: PaymentRequest, state: PaymentState, at: number, params: PostingParams): PaymentDecision | Refusal {
   const { organisationId, amount, transactionId } = request;
   const { payer, payee } = state;
   if (payer === undefined || payer.organisationId !== organisationId) return refuse("account_not_found", params.payer);

@@ -161,9 +161,10 @@ export function createFeed(options: FeedOptions): Feed {
       }
       if (found === undefined) {
         const end = (await order.head())?.next ?? 0;
-        // Positions of an order that has been restored from a backup may lie ahead of it.
-        if (at.offset !== 0 || at.position > end) throw new InvalidCursorError("the cursor is not one of the feed");
-        return { items: [], cursor: cursor ?? positionCursor(at) };
+        if (at.position === end && at.offset === 0) return { items: [], cursor: cursor ?? positionCursor(at) };
+        // Either another reader has appended meanwhile, or no stretch begins here or ever will.
+        found = await find(at, most);
+        if (found === undefined) throw new InvalidCursorError("the cursor is not one of the feed");
       }
       const items = await getMany(found.keys.map(([hash, range]) => ({ table: FEED_TABLE, key: { hash, range } })));
       return { items: items.filter((item) => item !== undefined), cursor: positionCursor(found.next) };

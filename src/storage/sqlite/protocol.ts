@@ -67,7 +67,12 @@ export interface WireError {
 export type AnswerMessage =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly error: WireError }
-  | { readonly type: "done"; readonly count: number; readonly generation: number; readonly failed: readonly (readonly [number, readonly number[]])[] }
+  | {
+      readonly type: "done";
+      readonly count: number;
+      readonly generation: number;
+      readonly failed: readonly (readonly [number, readonly number[]])[];
+    }
   | { readonly type: "refused"; readonly count: number; readonly error: WireError }
   | { readonly type: "lost"; readonly count: number; readonly error: WireError }
   | { readonly type: "folded"; readonly generation: number }

@@ -54,7 +54,9 @@ export const SCHEMA_VERSION = migrations.length;
 export function migrate(db: DatabaseSync, file: string): void {
   const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
   if (found > SCHEMA_VERSION) {
-    throw new StoreSchemaError(`${file} has schema version ${found}; this SmartFinance knows ${SCHEMA_VERSION} and older. Use the newer release.`);
+    throw new StoreSchemaError(
+      `${file} has schema version ${found}; this SmartFinance knows ${SCHEMA_VERSION} and older. Use the newer release.`,
+    );
   }
   db.exec("BEGIN IMMEDIATE");
   try {

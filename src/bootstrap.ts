@@ -1,0 +1,190 @@
+import { apiKeys, issueApiKey } from "#access/index.ts";
+import type { EventDraft } from "#audit/index.ts";
+import type { CommitQueue } from "#commit/index.ts";
+import { workOn } from "#commit/index.ts";
+import { organisations, users } from "#identity/index.ts";
+import { invariant } from "#kernel/assert.ts";
+import type { Clock } from "#kernel/clock.ts";
+import type { AccountId, ApiKeyId, Ids, OrganisationId, UserId } from "#kernel/ids.ts";
+import type { Currency } from "#kernel/money.ts";
+import { minorFromWire } from "#kernel/money.ts";
+import type { Random } from "#kernel/random.ts";
+import { accounts, openAccount, openSettlementAccount, post, settlementAccountId, transactions } from "#ledger/index.ts";
+import { recordMovement } from "#payments/index.ts";
+import type { Collection, Store, Versioned } from "#storage/index.ts";
+import type { Vault } from "#vault/index.ts";
+
+export interface BootstrapDeps {
+  readonly store: Store;
+  readonly queue: CommitQueue;
+  readonly vault: Vault;
+  readonly ids: Ids;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** What only exists once per installation: that the first start has happened. */
+interface Installation extends Versioned {
+  readonly organisationId: OrganisationId;
+  readonly createdAt: number;
+}
+
+const installations: Collection<Installation> = {
+  table: "smartfinance-meta",
+  keyOf: () => ({ hash: "installation" }),
+  toItem: (i) => ({ id: "installation", organisation_id: i.organisationId, created_at: i.createdAt, version: i.version }),
+  fromItem: (item) => ({
+    organisationId: item.organisation_id as OrganisationId,
+    createdAt: Number(item.created_at),
+    version: Number(item.version),
+  }),
+};
+
+export interface NewOrganisation {
+  readonly organisationId: OrganisationId;
+  readonly apiKeyId: ApiKeyId;
+  /** The API key's text: not stored, shown once. */
+  readonly apiKey: string;
+}
+
+/** Creates an organisation with its first API key. */
+export async function createOrganisation(
+  deps: BootstrapDeps,
+  asked: { readonly name: string; readonly environment: "test" | "live"; readonly rateLimitPerMinute?: number },
+): Promise<NewOrganisation> {
+  const organisationId = deps.ids.next("organisation");
+  const { record, text } = issueApiKey(deps, { ...asked, organisationId, name: "First key" });
+  const events = [deps.ids.next("event"), deps.ids.next("event")] as const;
+  const executed = await deps.queue.execute({
+    actor: installer(organisationId),
+    needs: [],
+    decide(view, at) {
+      const work = workOn(view);
+      work.put(organisations, { id: organisationId, name: asked.name, createdAt: at, version: 1 });
+      work.put(apiKeys, record);
+      work.tell({ id: events[0], type: "organisation.created", objectId: organisationId });
+      work.tell({ id: events[1], type: "api_key.created", objectId: record.id });
+      return work.outcome({ status: 201, body: "" });
+    },
+  });
+  if (!executed.ok) throw new Error(`the organisation could not be created: ${executed.code}`);
+  return { organisationId, apiKeyId: record.id, apiKey: text };
+}
+
+export interface Demo extends NewOrganisation {
+  readonly users: readonly [UserId, UserId];
+  readonly accounts: readonly [AccountId, AccountId];
+}
+
+const DEMO_CURRENCY = "EUR" as Currency;
+const DEMO_NAMES = ["Ada Lovelace", "Charles Babbage"] as const;
+/** What each demo account starts with, minor units. */
+const DEMO_FUNDS = [100_000, 25_000] as const;
+
+/**
+ * On the first start over an empty store: an organisation, a key, two users with a funded account each,
+ * all in one commit, so that a crash leaves either nothing or all of it.
+ * @returns `undefined` when the store has been started before
+ */
+export async function createDemo(deps: BootstrapDeps, environment: "test" | "live"): Promise<Demo | undefined> {
+  if ((await deps.store.get("smartfinance-meta", { hash: "installation" })) !== undefined) return undefined;
+  const { ids, vault } = deps;
+  const organisationId = ids.next("organisation");
+  const { record, text } = issueApiKey(deps, { organisationId, name: "Demo key", environment });
+  const dataKey = await vault.dataKey(organisationId);
+  const settlementId = settlementAccountId(organisationId, DEMO_CURRENCY);
+  const people = DEMO_NAMES.map((name, n) => {
+    const userId = ids.next("user");
+    const binding = { organisation_id: organisationId, table: "smartfinance-users", record: userId, field: "name" };
+    return {
+      userId,
+      name: { ...vault.seal(dataKey, binding, name) },
+      accountId: ids.next("account"),
+      transactionId: ids.next("transaction"),
+      funds: minorFromWire(DEMO_FUNDS[n] ?? 0),
+      events: [ids.next("event"), ids.next("event"), ids.next("event")] as const,
+    };
+  });
+  const events = [ids.next("event"), ids.next("event"), ids.next("event")] as const;
+
+  const executed = await deps.queue.execute({
+    actor: installer(organisationId),
+    needs: [{ collection: installations, key: { hash: "installation" }, mode: "write" }],
+    decide(view, at) {
+      if (view.get(installations, { hash: "installation" }) !== undefined)
+        return { reply: { status: 200, body: "" }, changes: [], events: [] };
+      const work = workOn(view);
+      const tell = (event: EventDraft): void => work.tell(event);
+      work.put(installations, { organisationId, createdAt: at, version: 1 });
+      work.put(organisations, { id: organisationId, name: "Demo", createdAt: at, version: 1 });
+      work.put(apiKeys, record);
+      tell({ id: events[0], type: "organisation.created", objectId: organisationId });
+      tell({ id: events[1], type: "api_key.created", objectId: record.id });
+      let settlement = openSettlementAccount(settlementId, organisationId, DEMO_CURRENCY, at);
+      tell({ id: events[2], type: "account.created", objectId: settlementId, currency: DEMO_CURRENCY, details: { type: "settlement" } });
+      for (const person of people) {
+        const { userId, accountId, transactionId, funds } = person;
+        work.put(users, { id: userId, organisationId, name: person.name, accountCount: 1, createdAt: at, version: 1 });
+        tell({ id: person.events[0], type: "user.created", objectId: userId, userId });
+        const terms = {
+          type: "checking" as const,
+          currency: DEMO_CURRENCY,
+          overdraftLimit: minorFromWire(0),
+          interestRateBps: 0,
+          metadata: null,
+        };
+        const account = openAccount({ id: accountId, organisationId, userId, ...terms }, at);
+        tell({
+          id: person.events[1],
+          type: "account.created",
+          objectId: accountId,
+          userId,
+          currency: DEMO_CURRENCY,
+          details: { type: "checking" },
+        });
+        const params = { payer: "settlement", payee: "account" };
+        const posted = post({ transactionId, payer: settlement, payee: account, amount: funds, at }, params);
+        invariant(posted.ok, "a demo account can be funded");
+        settlement = posted.payer;
+        const { transaction, event } = recordMovement(
+          {
+            organisationId,
+            transactionId,
+            eventId: person.events[2],
+            type: "deposit",
+            amount: funds,
+            reference: "Opening balance",
+            metadata: null,
+            assessment: null,
+            holdId: null,
+            reverses: null,
+          },
+          posted,
+          account,
+          at,
+        );
+        // Written once, as it stands at the end of this commit.
+        work.put(accounts, { ...posted.payee, version: 1 });
+        work.put(transactions, transaction);
+        tell(event);
+      }
+      work.put(accounts, { ...settlement, version: 1 });
+      return work.outcome({ status: 201, body: "" });
+    },
+  });
+  if (!executed.ok) throw new Error(`the demo could not be created: ${executed.code}`);
+  if (executed.reply.status !== 201) return undefined;
+  const [ada, charles] = people;
+  invariant(ada && charles, "there are two demo users");
+  return {
+    organisationId,
+    apiKeyId: record.id,
+    apiKey: text,
+    users: [ada.userId, charles.userId],
+    accounts: [ada.accountId, charles.accountId],
+  };
+}
+
+function installer(organisationId: OrganisationId) {
+  return { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null };
+}

@@ -1,0 +1,226 @@
+import { DatabaseSync } from "node:sqlite";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { createGroupApplier, type Failed, type GroupApplier } from "./apply-group.ts";
+import { type Journal, openJournal } from "./journal.ts";
+import { type AnswerMessage, type CommitMessage, type ControlMessage, wireError, type WriterMessage } from "./protocol.ts";
+import { migrate } from "./schema.ts";
+
+export interface WriterData {
+  readonly file: string;
+}
+
+/** Where a test's own writer script may do harm; the product's writer passes none. */
+export interface WriterHooks {
+  opened?(db: DatabaseSync): void;
+  beforeCommit?(): void;
+  afterCommit?(): void;
+  readonly generationEntries?: number;
+}
+
+/** A transaction takes no further commit once it has this many fields: about 2,000 writes, so that an answer is never far. */
+const GROUP_FIELDS = 16_384;
+/** Keys that are folded in one transaction while nothing else waits. */
+const IDLE_PORTION = 1_000;
+/** The least that a group folds, so that a sealed generation is done before the next is full. */
+const LEAST_PORTION = 16;
+const IDLE_CHECK_MS = 100;
+const PURGE_LIMIT = 500;
+/** A purge first settles the journal if that is quickly done: what was just written may have expired. */
+const SETTLE_BEFORE_PURGE = 10_000;
+/** SQLite result codes after which the file is as it was and the writer may go on: BUSY, LOCKED, NOMEM, READONLY, FULL. */
+const RECOVERABLE = new Set([5, 6, 7, 8, 13]);
+
+const PRAGMAS = `
+  PRAGMA page_size = 4096;
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA cache_size = -98304;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA journal_size_limit = 67108864;
+`;
+
+function isRecoverable(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === "number" && RECOVERABLE.has(code & 0xff);
+}
+
+/** Undoes an open transaction; false when SQLite could not. */
+function rollback(db: DatabaseSync): boolean {
+  try {
+    // After some errors SQLite has rolled back by itself.
+    if (db.isTransaction) db.exec("ROLLBACK");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+type Outcome =
+  | { readonly type: "done"; readonly failed: Failed; readonly folded: number | undefined }
+  | { readonly type: "refused" | "lost"; readonly error: unknown };
+
+interface Writer {
+  /** One transaction: the commits, then up to `portion` keys of the journal. */
+  transact(commits: readonly CommitMessage[], portion: number, work?: () => void): Outcome;
+}
+
+function createWriter(db: DatabaseSync, journal: Journal, applier: GroupApplier, hooks: WriterHooks): Writer {
+  const begin = db.prepare("BEGIN IMMEDIATE");
+  const commit = db.prepare("COMMIT");
+  return {
+    transact(commits, portion, work) {
+      let failed: Failed = [];
+      let folded: number | undefined;
+      let committing = false;
+      try {
+        begin.run();
+        journal.begin();
+        failed = applier.apply(commits);
+        work?.();
+        folded = journal.fold(Math.max(portion, journal.appended()));
+        hooks.beforeCommit?.();
+        committing = true;
+        commit.run();
+        hooks.afterCommit?.();
+      } catch (error) {
+        // Until COMMIT is tried nothing can be durable. A COMMIT that found the disk full wrote no whole
+        // transaction; after any other failure of it nobody knows, and the process has to look again from the start.
+        const known = !committing || isRecoverable(error);
+        const undone = rollback(db);
+        journal.rolledBack();
+        applier.rolledBack();
+        return { type: known && undone ? "refused" : "lost", error };
+      }
+      journal.committed();
+      return { type: "done", failed, folded };
+    },
+  };
+}
+
+/**
+ * The writer thread: opens the file, says `ready`, and then makes all commits that wait in one transaction after
+ * another. Ends its thread on `close` and after an error that leaves the file's state unknown.
+ */
+export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHooks = {}): void {
+  let db: DatabaseSync;
+  let journal: Journal;
+  let writer: Writer;
+  let applier: GroupApplier;
+  const say = (answer: AnswerMessage): void => port.postMessage(answer);
+  try {
+    db = new DatabaseSync(data.file, { timeout: 1_000 });
+    db.exec(PRAGMAS);
+    migrate(db, data.file);
+    journal = openJournal(db, hooks.generationEntries);
+    applier = createGroupApplier(db, journal);
+    writer = createWriter(db, journal, applier, hooks);
+    hooks.opened?.(db);
+  } catch (error) {
+    say({ type: "failed", error: wireError(error) });
+    port.close();
+    return;
+  }
+
+  let idle = false;
+  let stopped = false;
+  const stop = (): void => {
+    stopped = true;
+    clearInterval(timer);
+    port.close();
+    try {
+      db.close();
+    } catch {
+      // The connection broke before; the file is safe in its write-ahead log.
+    }
+  };
+
+  const settleAnswer = (count: number, outcome: Outcome): void => {
+    if (outcome.type !== "done") {
+      say({ type: outcome.type, count, error: wireError(outcome.error) });
+      if (outcome.type === "lost" || !isRecoverable(outcome.error)) {
+        if (outcome.type === "refused") say({ type: "lost", count: 0, error: wireError(outcome.error) });
+        stop();
+      }
+      return;
+    }
+    if (count > 0) say({ type: "done", count, generation: journal.generation(), failed: outcome.failed });
+    if (outcome.folded !== undefined) say({ type: "folded", generation: outcome.folded });
+  };
+
+  /** Brings the whole journal to its place; false when an error stopped it. */
+  const settle = (): boolean => {
+    for (let rounds = 0; rounds < 2; rounds++) {
+      while (journal.isSealed()) {
+        const outcome = writer.transact([], IDLE_PORTION);
+        settleAnswer(0, outcome);
+        if (outcome.type !== "done") return false;
+      }
+      journal.seal();
+    }
+    return !journal.isSealed();
+  };
+
+  const control = (message: ControlMessage): void => {
+    const { id } = message;
+    if (message.ask === "ping") {
+      say({ type: "reply", id, value: 0 });
+      return;
+    }
+    if (message.ask === "purge") {
+      if (journal.size() <= SETTLE_BEFORE_PURGE) settle();
+      let purged = 0;
+      const outcome = writer.transact([], LEAST_PORTION, () => {
+        purged = applier.purge(message.nowSeconds, PURGE_LIMIT);
+      });
+      if (outcome.type === "done") say({ type: "reply", id, value: purged });
+      else say({ type: "refusal", id, error: wireError(outcome.error) });
+      settleAnswer(0, outcome);
+      return;
+    }
+    settle();
+    if (message.ask === "close") {
+      if (!stopped) db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      say({ type: "reply", id, value: 0 });
+      stop();
+      return;
+    }
+    say({ type: "reply", id, value: 0 });
+  };
+
+  const isCommit = (message: WriterMessage): message is CommitMessage => Array.isArray(message);
+  const next = (): WriterMessage | undefined => receiveMessageOnPort(port)?.message as WriterMessage | undefined;
+
+  const drain = (first: WriterMessage): void => {
+    idle = false;
+    let message: WriterMessage | undefined = first;
+    while (message !== undefined && !stopped) {
+      const commits: CommitMessage[] = [];
+      for (let fields = 0; message !== undefined && isCommit(message) && fields < GROUP_FIELDS; message = next()) {
+        commits.push(message);
+        fields += message.length;
+      }
+      if (commits.length > 0) settleAnswer(commits.length, writer.transact(commits, LEAST_PORTION));
+      else if (message !== undefined && !isCommit(message)) {
+        control(message);
+        message = next();
+      }
+    }
+  };
+
+  /** What is left to do when nothing waits: a little at a time, so that a commit which comes finds the writer free. */
+  const tidy = (): void => {
+    if (!idle || stopped) return;
+    if (!journal.isSealed() && !journal.seal()) return;
+    const outcome = writer.transact([], IDLE_PORTION);
+    settleAnswer(0, outcome);
+    if (outcome.type === "done") setImmediate(tidy);
+  };
+  const timer = setInterval(() => {
+    if (idle) tidy();
+    idle = true;
+  }, IDLE_CHECK_MS);
+
+  port.on("message", drain);
+  say({ type: "ready" });
+}
