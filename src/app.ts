@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { accountRoutes } from "#accounts/index.ts";
 import { accessRoutes, allows, createAuthenticator, createRateLimiter, rateLimitHeaders } from "#access/index.ts";
 import type { Principal } from "#access/index.ts";
 import type { BuiltEvent } from "#audit/index.ts";
@@ -12,7 +13,6 @@ import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import { createIds } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
-import { ledgerRoutes } from "#ledger/index.ts";
 import { createAccountFacts, paymentRoutes } from "#payments/index.ts";
 import type { Store } from "#storage/index.ts";
 import type { Kms, Vault } from "#vault/index.ts";
@@ -77,7 +77,7 @@ export function createApp(options: AppOptions): App {
   const facts = createAccountFacts(store);
   identityRoutes(server, { store, queue, vault, ids });
   accessRoutes(server, { store, queue, clock, ids, random, authenticator });
-  ledgerRoutes(server, { store, queue, vault, ids, clock });
+  accountRoutes(server, { store, queue, vault, ids, clock });
   paymentRoutes(server, { store, queue, vault, ids, clock, facts });
   auditRoutes(server, { store });
   return { server, queue, vault, ids };

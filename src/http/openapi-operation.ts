@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { problems } from "#kernel/problems.ts";
 import type { RouteFacts } from "./contract.ts";
@@ -13,8 +14,11 @@ export interface OpenApiOperation {
   security?: readonly Record<string, readonly string[]>[];
   parameters?: unknown[];
   requestBody?: { required?: boolean };
-  responses: Record<string, unknown>;
+  responses: Record<string, { description: string; content?: unknown }>;
 }
+
+/** What the generator writes where a schema has no description. */
+const UNDESCRIBED = "Default Response";
 
 const always: readonly ProblemCode[] = [
   "invalid_request",
@@ -74,6 +78,9 @@ export function describeOperation(operation: OpenApiOperation, facts: RouteFacts
         "(`Idempotent-Replayed: true`), for 30 days.",
       schema: { type: "string", minLength: 1, maxLength: 255 },
     });
+  }
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (response.description === UNDESCRIBED) response.description = STATUS_CODES[status] ?? UNDESCRIBED;
   }
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of problemsOf(facts)) {

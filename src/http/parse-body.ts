@@ -23,6 +23,10 @@ export function createBodyParser(limit: number): (request: FastifyRequest, paylo
       done(new RefusalError(refuse("unsupported_media_type", undefined, "Compressed bodies are not accepted.")));
       return;
     }
+    if (Number(request.raw.headers["content-length"]) > limit * DRAIN_FACTOR) {
+      done(new RefusalError(refuse("body_too_large")));
+      return;
+    }
     let first: Buffer | undefined;
     let rest: Buffer[] | undefined;
     let received = 0;
@@ -67,9 +71,9 @@ function readBody(request: FastifyRequest, bytes: Buffer | undefined): unknown {
   const facts = request.facts;
   if (bytes === undefined) return facts?.bodyOptional === true ? {} : undefined;
   if (!isUtf8(bytes)) throw new RefusalError(refuse("invalid_encoding"));
-  const text = bytes.toString("utf8");
-  const refusal = inspectJson(text);
+  const refusal = inspectJson(bytes);
   if (refusal !== undefined) throw new RefusalError(refusal);
+  const text = bytes.toString("utf8");
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -12,5 +12,3 @@ export * from "./reserve.ts";
 export * from "./settlement.ts";
 export * from "./transaction.ts";
 export * from "./use-hold.ts";
-export { ledgerRoutes } from "./routes.ts";
-export * from "./commands/open-account.ts";

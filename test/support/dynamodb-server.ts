@@ -14,7 +14,7 @@ export interface DynamoServer {
   readonly endpoint: string;
   /** Ends the server and removes its data. May be called twice. */
   stop(): Promise<void>;
-  /** Ends the server as kill -9 does. Undefined where the server is not ours to kill. */
+  /** Ends the server as kill -9 does. Undefined where the server is not ours to kill or keeps its data in memory. */
   readonly kill?: () => Promise<void>;
   /** Starts the killed server again on the same address with the same data. */
   readonly restart?: () => Promise<void>;
@@ -25,12 +25,17 @@ const STARTS_MAX = 3;
 const POLLS_MAX = 200;
 const POLL_MS = 25;
 
+export interface DynamoServerOptions {
+  /** Whether data outlives a kill: with it every commit waits for the disk. Default true. */
+  readonly durable?: boolean;
+}
+
 /**
  * Starts a DynamoDB API server: that of `DYNAMODB_ENDPOINT` where it is set (AWS, DynamoDB Local), else the
  * dynoxide binary with its data in a new temporary directory.
  * @returns undefined when there is neither. Then, tests fail under `CI` or `SMARTFINANCE_REQUIRE_DYNAMODB=1`.
  */
-export async function startDynamoServer(): Promise<DynamoServer | undefined> {
+export async function startDynamoServer({ durable = true }: DynamoServerOptions = {}): Promise<DynamoServer | undefined> {
   const given = process.env["DYNAMODB_ENDPOINT"];
   if (given !== undefined && given !== "") return { endpoint: given, stop: async () => {} };
   if (!existsSync(BINARY)) {
@@ -41,7 +46,7 @@ export async function startDynamoServer(): Promise<DynamoServer | undefined> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
     try {
-      return await startBinary(directory, port);
+      return await startBinary(directory, port, durable);
     } catch (error) {
       // Somebody else may have taken the port in between.
       if (attempt < STARTS_MAX) continue;
@@ -58,14 +63,13 @@ function dynamoIsRequired(): boolean {
   return (CI !== undefined && CI !== "" && CI !== "false") || SMARTFINANCE_REQUIRE_DYNAMODB === "1";
 }
 
-async function startBinary(directory: string, port: number): Promise<DynamoServer> {
+async function startBinary(directory: string, port: number, durable: boolean): Promise<DynamoServer> {
   const endpoint = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
   const killChild = (): void => void child?.kill("SIGKILL");
   const start = async (): Promise<void> => {
-    const started = spawn(BINARY, ["--host", "127.0.0.1", "--port", String(port), "--db-path", join(directory, "data.db")], {
-      stdio: "ignore",
-    });
+    const args = ["--host", "127.0.0.1", "--port", String(port), ...(durable ? ["--db-path", join(directory, "data.db")] : [])];
+    const started = spawn(BINARY, args, { stdio: "ignore" });
     child = started;
     await answers(endpoint, started);
   };
@@ -91,7 +95,7 @@ async function startBinary(directory: string, port: number): Promise<DynamoServe
     await kill();
     throw error;
   }
-  return { endpoint, stop, kill, restart: start };
+  return durable ? { endpoint, stop, kill, restart: start } : { endpoint, stop };
 }
 
 async function answers(endpoint: string, child: ChildProcess): Promise<void> {
@@ -136,8 +140,8 @@ async function freePort(): Promise<number> {
  * The server for a test file: with it, the file registers its tests; without, one skipped test that says so.
  * @throws Error where a server is required and there is none.
  */
-export async function dynamoServerForTests(): Promise<DynamoServer | undefined> {
-  const server = await startDynamoServer();
+export async function dynamoServerForTests(options: DynamoServerOptions = {}): Promise<DynamoServer | undefined> {
+  const server = await startDynamoServer(options);
   if (server !== undefined) {
     after(() => server.stop());
     return server;

@@ -27,7 +27,7 @@ function fateUnder(fault: InjectableFault, operation: string): Fate {
   }
 }
 
-const server = await dynamoServerForTests();
+const server = await dynamoServerForTests({ durable: false });
 let harnesses = 0;
 
 if (server !== undefined) {
@@ -45,7 +45,7 @@ if (server !== undefined) {
           clock: systemClock,
           random: systemRandom(),
           createTables: true,
-          timeouts: { commitMs: 300 },
+          timeouts: { commitMs: 800 },
         });
       let store = await open();
       return {

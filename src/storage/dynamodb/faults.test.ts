@@ -14,7 +14,7 @@ import { COMMIT_ATTEMPTS } from "./transact.ts";
 
 const META = "smartfinance-meta";
 const PASS: Fate = { kind: "pass" };
-const server = await dynamoServerForTests();
+const server = await dynamoServerForTests({ durable: false });
 
 /** Waits are told, not waited for. */
 const waits: number[] = [];
@@ -43,7 +43,7 @@ if (server !== undefined) {
         clock,
         random: systemRandom(),
         createTables,
-        timeouts: { commitMs: 200, readMs: 200 },
+        timeouts: { commitMs: 600, readMs: 600 },
       });
     /** The fates of the next requests of an operation, then `rest` for ever. */
     const fates = (operation: string, first: readonly Fate[], rest: Fate = PASS): void => {

@@ -11,7 +11,7 @@ import { dynamoServerForTests } from "../../../test/support/dynamodb-server.ts";
 import type { Item, Store } from "../port.ts";
 import { createTableInputs, type DynamoStore, InvalidCursorError, openDynamoStore } from "./index.ts";
 
-const server = await dynamoServerForTests();
+const server = await dynamoServerForTests({ durable: false });
 const credentials = { accessKeyId: "test", secretAccessKey: "test" };
 const region = "eu-central-1";
 const ids = createIds(systemClock, systemRandom());

@@ -20,23 +20,19 @@ import { toTimestamp } from "#kernel/clock.ts";
 import { minorToWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import { openMetadata } from "#vault/index.ts";
-import type { Account } from "./account.ts";
-import { accounts } from "./account.ts";
-import { changeAccountStatus, changeAccountTerms } from "./commands/change-account.ts";
-import type { LedgerDeps } from "./commands/deps.ts";
-import { openAccountFor } from "./commands/open-account.ts";
-import { balanceAt } from "./history/balance-at.ts";
-import { decodePositions, encodePositions } from "./history/cursor.ts";
-import { listByAccounts } from "./history/list-by-accounts.ts";
+import type { Account } from "#ledger/index.ts";
+import { accounts, balanceAt, decodePositions, encodePositions, listByAccounts, readAccount } from "#ledger/index.ts";
+import { changeAccountStatus, changeAccountTerms } from "./change-account.ts";
+import type { AccountDeps } from "./deps.ts";
+import { openAccountFor } from "./open-account.ts";
 import { presentAccount } from "./present-account.ts";
-import { readAccount } from "./read.ts";
 import { accountSchema, balanceSchema, entrySchema } from "./schema.ts";
 
 const limitField = Type.Integer({ minimum: 0, maximum: 9007199254740991, description: "Minor units the balance may go below zero." });
 const rateField = Type.Integer({ minimum: 0, maximum: 100_000, description: "Interest a year in basis points." });
 
 /** Routes of accounts, their balances and entries. */
-export function ledgerRoutes(app: HttpServer, deps: LedgerDeps): void {
+export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
   for (const schema of [accountSchema, balanceSchema, entrySchema]) app.addSchema(schema);
   const tags = ["Accounts"];
   const params = Type.Object({ id: idField("account") });

@@ -5,7 +5,7 @@ import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
 
 /** What every command and route of accounts is built with. */
-export interface LedgerDeps {
+export interface AccountDeps {
   readonly store: Store;
   readonly queue: CommitQueue;
   readonly vault: Vault;

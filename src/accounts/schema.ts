@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { currencyField, idField, metadataField, minorField, nullable, timestampField } from "#http/index.ts";
-import { accountTypes } from "./account.ts";
+import { accountTypes } from "#ledger/index.ts";
 
 /** An account as the API shows it. */
 export const accountSchema = Type.Object(

@@ -7,12 +7,10 @@ import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Metadata } from "#vault/index.ts";
 import { openMetadata, sealOptional } from "#vault/index.ts";
-import type { Account } from "../account.ts";
-import { accounts } from "../account.ts";
-import { changeTerms, closeAccount, freezeAccount, unfreezeAccount } from "../change-account.ts";
-import { presentAccount } from "../present-account.ts";
-import { readAccount } from "../read.ts";
-import type { LedgerDeps } from "./deps.ts";
+import type { Account } from "#ledger/index.ts";
+import { accounts, changeTerms, closeAccount, freezeAccount, readAccount, unfreezeAccount } from "#ledger/index.ts";
+import { presentAccount } from "./present-account.ts";
+import type { AccountDeps } from "./deps.ts";
 
 export interface ChangeTermsBody {
   readonly overdraft_limit?: number;
@@ -32,7 +30,7 @@ interface ChangeAsked {
   readonly decide: (account: Account, at: number) => { readonly ok: true; readonly account: Account } | Refusal;
 }
 
-async function changeAccount(deps: LedgerDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
+async function changeAccount(deps: AccountDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const { id } = change;
   const eventId = deps.ids.next("event");
@@ -66,7 +64,7 @@ async function changeAccount(deps: LedgerDeps, asked: Asked, change: ChangeAsked
 
 /** PATCH /v1/accounts/{id}. */
 export async function changeAccountTerms(
-  deps: LedgerDeps,
+  deps: AccountDeps,
   asked: Asked,
   id: AccountId,
   body: ChangeTermsBody,
@@ -100,6 +98,6 @@ const statusChanges = {
 } as const;
 
 /** POST /v1/accounts/{id}/freeze, /unfreeze, /close. */
-export function changeAccountStatus(deps: LedgerDeps, asked: Asked, id: AccountId, verb: keyof typeof statusChanges): Promise<Executed> {
+export function changeAccountStatus(deps: AccountDeps, asked: Asked, id: AccountId, verb: keyof typeof statusChanges): Promise<Executed> {
   return changeAccount(deps, asked, { id, ...statusChanges[verb] });
 }

@@ -7,11 +7,10 @@ import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Metadata } from "#vault/index.ts";
 import { sealOptional } from "#vault/index.ts";
-import type { AccountType } from "../account.ts";
-import { accounts } from "../account.ts";
-import { openAccount } from "../open-account.ts";
-import { presentAccount } from "../present-account.ts";
-import type { LedgerDeps } from "./deps.ts";
+import type { AccountType } from "#ledger/index.ts";
+import { accounts, openAccount } from "#ledger/index.ts";
+import { presentAccount } from "./present-account.ts";
+import type { AccountDeps } from "./deps.ts";
 
 export interface OpenAccountBody {
   readonly type: Exclude<AccountType, "settlement">;
@@ -23,7 +22,7 @@ export interface OpenAccountBody {
 }
 
 /** POST /v1/accounts. Customers' accounts belong to a user, the organisation's fee accounts to none. */
-export async function openAccountFor(deps: LedgerDeps, asked: Asked, body: OpenAccountBody): Promise<Executed> {
+export async function openAccountFor(deps: AccountDeps, asked: Asked, body: OpenAccountBody): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const id = deps.ids.next("account");
   const eventId = deps.ids.next("event");

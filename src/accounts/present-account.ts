@@ -2,8 +2,8 @@ import { toTimestamp } from "#kernel/clock.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { minorToWire } from "#kernel/money.ts";
 import type { Metadata } from "#vault/index.ts";
-import type { Account } from "./account.ts";
-import { availableAt, reservedAt } from "./account.ts";
+import type { Account } from "#ledger/index.ts";
+import { availableAt, reservedAt } from "#ledger/index.ts";
 
 /** The account as it stands at `at`. A settlement account has no floor, hence no `available`. */
 export function presentAccount(account: Account, metadata: Metadata, at: number): JsonObject {

@@ -1,0 +1,2 @@
+export { openAccountFor } from "./open-account.ts";
+export { accountRoutes } from "./routes.ts";

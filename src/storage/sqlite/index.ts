@@ -1,0 +1,3 @@
+export { StoreOwnedError } from "./files.ts";
+export { StoreSchemaError } from "./schema.ts";
+export { openSqliteStore, type SqliteOptions, type SqliteStore } from "./store.ts";

@@ -1,0 +1,106 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { invariant } from "#kernel/assert.ts";
+import type { FeedPage, Item, Key, Page, Query, Ref } from "../port.ts";
+import type { TableItem } from "../state-hash.ts";
+import { FEED_TABLE } from "../tables.ts";
+import { READ_LIMIT } from "../validate-commit.ts";
+import type { GenerationalCache } from "./generational-cache.ts";
+import { type Layout, layoutFor, layouts } from "./layout.ts";
+import type { Overlay } from "./overlay.ts";
+import { type QueryStatements, runQuery } from "./query.ts";
+
+/** Reads on the calling thread: prepared statements on a connection of their own, a few microseconds each. */
+export interface Reader {
+  get(layout: Layout, key: Key): Item | undefined;
+  getMany(refs: readonly Ref[]): (Item | undefined)[];
+  query(query: Query): Page;
+  feed(cursor: string | undefined, limit: number): FeedPage;
+  ping(): void;
+  /** Rows of one table after `seq`, at their places: only complete when the journal is empty. */
+  dump(layout: Layout, seq: number): { readonly items: readonly TableItem[]; readonly seq: number };
+  close(): void;
+}
+
+const FEED_CURSOR = /^(0|[1-9][0-9]{0,15})$/;
+const DUMP_ROWS = 1_000;
+
+const decode = (body: unknown): Item => JSON.parse(body as string) as Item;
+
+/**
+ * Opens the reading connection. It sees committed transactions only (SQLite shows a transaction to others
+ * after its frames are on disk), each statement the newest ones.
+ *
+ * What makes the cache of hot items sound: one process owns the file, and every commit passes through this thread,
+ * where its items replace what is cached *when it is acknowledged*, in the order of the commits. A look-up
+ * that misses reads the file, which is at least as new as everything acknowledged; what it stores is
+ * committed, and any commit it may be too new for or that it does not contain yet is still to be acknowledged
+ * and will set the entry then. A commit that conflicts or fails touches no entry.
+ */
+export function openReader(file: string, overlay: Overlay, hot: GenerationalCache<Item>): Reader {
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
+  db.exec("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
+  const gets = layouts.map(({ sql, range }) => db.prepare(`SELECT body FROM ${sql} WHERE hash = ?${range === undefined ? "" : " AND range = ?"}`));
+  const journal = [0, 1].map((slot) => db.prepare(`SELECT body FROM journal_${slot} WHERE seq = ?`));
+  const feedRows = db.prepare(`SELECT seq, body FROM "${FEED_TABLE}" WHERE seq > ? ORDER BY seq LIMIT ?`);
+  const dumps = layouts.map(({ sql }) => db.prepare(`SELECT seq, body FROM ${sql} WHERE seq > ? ORDER BY seq LIMIT ?`));
+  const ping = db.prepare("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)");
+  const prepared: QueryStatements = { statements: new Map<string, StatementSync>(), prepare: (sql) => db.prepare(sql) };
+
+  const hotKey = (layout: Layout, hash: string): string => `${layout.number}/${hash}`;
+
+  /** The body in the journal, if the truth is there. */
+  const journaled = (layout: Layout, hash: string): string | undefined => {
+    const seq = overlay.find(layout, hash);
+    if (seq === undefined) return undefined;
+    for (const statement of journal) {
+      const row = statement.get(seq);
+      if (row !== undefined) return row["body"] as string;
+    }
+    // The writer has folded it since, although that was not heard of here yet: it is at its place.
+    return undefined;
+  };
+
+  const get = (layout: Layout, key: Key): Item | undefined => {
+    const { hash, range } = key;
+    if (layout.hot) {
+      const cached = hot.get(hotKey(layout, hash));
+      if (cached !== undefined) return cached;
+    }
+    let body: unknown = layout.deferral === "nothing" ? undefined : journaled(layout, hash);
+    if (body === undefined) {
+      const statement = gets[layout.number];
+      body = (range === undefined ? statement?.get(hash) : statement?.get(hash, range))?.["body"];
+      if (body === undefined) return undefined;
+    }
+    const item = decode(body);
+    if (layout.hot) hot.set(hotKey(layout, hash), item);
+    return item;
+  };
+
+  return {
+    get,
+    getMany: (refs) => refs.map(({ table, key }) => get(layoutFor(table), key)),
+    query(query) {
+      const layout = layoutFor(query.table);
+      if (query.index === undefined && layout.range === undefined) {
+        const item = query.cursor === undefined ? get(layout, { hash: query.hash }) : undefined;
+        return { items: item === undefined ? [] : [item] };
+      }
+      // A row whose update is still in the journal is shown as the journal has it; its index entries are those of its place.
+      return runQuery(prepared, layout, query, (hash, body) => (layout.deferral === "nothing" ? decode(body) : (get(layout, { hash }) ?? decode(body))));
+    },
+    feed(cursor, limit) {
+      invariant(Number.isSafeInteger(limit) && limit >= 1 && limit <= READ_LIMIT, `a feed limit of ${limit}`);
+      invariant(cursor === undefined || FEED_CURSOR.test(cursor), "the feed cursor is not one of this store's");
+      const rows = feedRows.all(Number(cursor ?? 0), limit);
+      const last = rows.at(-1);
+      return { items: rows.map((row) => decode(row["body"])), cursor: last === undefined ? (cursor ?? "0") : String(last["seq"]) };
+    },
+    ping: () => void ping.get(),
+    dump(layout, seq) {
+      const rows = dumps[layout.number]?.all(seq, DUMP_ROWS) ?? [];
+      return { items: rows.map((row) => ({ table: layout.name, item: decode(row["body"]) })), seq: Number(rows.at(-1)?.["seq"] ?? -1) };
+    },
+    close: () => db.close(),
+  };
+}

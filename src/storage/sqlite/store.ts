@@ -1,0 +1,164 @@
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { Worker } from "node:worker_threads";
+import { invariant } from "#kernel/assert.ts";
+import { type CommitResult, type Item, type Store, StoreUnavailableError, type Write } from "../port.ts";
+import type { InspectableStore, TableItem } from "../state-hash.ts";
+import { validateCommit, validateQuery, validateRefs } from "../validate-commit.ts";
+import { encodeCommit, keyOfWrite } from "./encode-commit.ts";
+import { takeOwnership } from "./files.ts";
+import { createGenerationalCache } from "./generational-cache.ts";
+import { layoutFor, layouts } from "./layout.ts";
+import { createOverlay } from "./overlay.ts";
+import { expectedOf, isJournaled, kindOf, takesSeq } from "./protocol.ts";
+import { openReader } from "./reader.ts";
+import { openWriter } from "./writer-client.ts";
+
+export interface SqliteOptions {
+  /** The database file; made with its directory where missing. Beside it lie `-wal`, `-shm` and `.lock`. */
+  readonly file: string;
+  /** How many decoded items of hot tables are kept in memory. Default 200,000. */
+  readonly cacheItems?: number;
+  /**
+   * Called once when the state of the file has become unknown: a COMMIT failed or the writer died. The store answers
+   * nothing from then on; the process should end, and looks again from the file when it starts.
+   */
+  readonly onFatal?: (error: Error) => void;
+}
+
+/** For tests of faults: another script in the writer's place. Not part of any configuration. */
+export interface SqliteInternals {
+  readonly writer: URL;
+  readonly writerData?: Readonly<Record<string, unknown>>;
+}
+
+export type SqliteStore = InspectableStore;
+
+const limits: Store["limits"] = { writesPerCommit: 20_000, itemBytes: 4_000_000, commitsInFlight: 4, batchChunk: 1_000 };
+const CACHE_ITEMS = 200_000;
+
+/** The name all processes know a file by, so that two ways to it meet at one lock. */
+function canonicalFile(file: string): string {
+  invariant(file !== "" && file !== ":memory:", "the store needs a file");
+  const path = resolve(file);
+  try {
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
+  }
+}
+
+/**
+ * Opens the embedded engine (ADR: docs/adr). One process owns the file.
+ * @throws StoreOwnedError when another process, or another store of this one, has the file.
+ * @throws StoreSchemaError when the file was written by a newer release.
+ */
+export function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
+  return openWith(options, { writer: new URL("./writer.ts", import.meta.url) });
+}
+
+/** `openSqliteStore` with another writer: for tests in this folder. */
+export async function openWith(options: SqliteOptions, internals: SqliteInternals): Promise<SqliteStore> {
+  const file = canonicalFile(options.file);
+  const ownership = takeOwnership(file);
+  const overlay = createOverlay();
+  const hot = createGenerationalCache<Item>(options.cacheItems ?? CACHE_ITEMS);
+  let nextSeq = 1;
+
+  /** A commit was acknowledged: what is known of its keys here changes now, and not before. */
+  const acknowledged = (writes: readonly Write[], firstSeq: number, generation: number): void => {
+    let seq = firstSeq;
+    for (const write of writes) {
+      const layout = layoutFor(write.table);
+      const kind = kindOf(write);
+      if (!takesSeq(layout, kind)) continue;
+      const { hash } = keyOfWrite(layout, write);
+      if (isJournaled(layout, kind, expectedOf(write.condition))) overlay.appended(generation, layout, hash, seq);
+      else overlay.handed(layout, hash);
+      seq += 1;
+      if (!layout.hot) continue;
+      if (write.op === "put") hot.set(`${layout.number}/${hash}`, write.item);
+      else hot.delete(`${layout.number}/${hash}`);
+    }
+  };
+
+  const writer = await openWriter({
+    worker: () => new Worker(internals.writer, { workerData: { file, ...internals.writerData } }),
+    acknowledged,
+    folded: (generation) => overlay.folded(generation),
+    onFatal: (error) => options.onFatal?.(error),
+  }).catch((error: unknown) => {
+    ownership.release();
+    throw error;
+  });
+  const reader = openReader(file, overlay, hot);
+  let closing: Promise<void> | undefined;
+
+  const assertOpen = (): void => {
+    if (closing !== undefined) throw new StoreUnavailableError("the store is closed");
+    const fatal = writer.fatal();
+    // What the file says may be ahead of what is known here (an unknown commit that was written), so reads end too.
+    if (fatal !== undefined) throw new StoreUnavailableError("the store has stopped", { cause: fatal });
+  };
+
+  const close = async (): Promise<void> => {
+    try {
+      await writer.close();
+    } finally {
+      reader.close();
+      ownership.release();
+    }
+  };
+
+  return {
+    limits,
+    async get(table, key) {
+      assertOpen();
+      validateRefs([{ table, key }]);
+      return reader.get(layoutFor(table), key);
+    },
+    async getMany(refs) {
+      assertOpen();
+      validateRefs(refs);
+      return reader.getMany(refs);
+    },
+    async query(query) {
+      assertOpen();
+      validateQuery(query);
+      return reader.query(query);
+    },
+    async commit(writes): Promise<CommitResult> {
+      validateCommit(writes, limits);
+      if (closing !== undefined) return { outcome: "unavailable", cause: new StoreUnavailableError("the store is closed") };
+      const full = writer.refusal();
+      if (full !== undefined) return { outcome: "unavailable", cause: full };
+      const encoded = encodeCommit(writes, nextSeq, limits);
+      nextSeq += encoded.seqs;
+      return writer.commit(writes, encoded);
+    },
+    async feed(cursor, limit) {
+      assertOpen();
+      return reader.feed(cursor, limit);
+    },
+    async ping() {
+      assertOpen();
+      reader.ping();
+      await writer.ask({ ask: "ping" });
+    },
+    async purgeExpired(nowSeconds) {
+      assertOpen();
+      return writer.ask({ ask: "purge", nowSeconds });
+    },
+    async *dump(): AsyncGenerator<TableItem> {
+      assertOpen();
+      await writer.ask({ ask: "settle" });
+      for (const layout of layouts) {
+        for (let page = reader.dump(layout, 0); page.items.length > 0; page = reader.dump(layout, page.seq)) yield* page.items;
+      }
+    },
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
