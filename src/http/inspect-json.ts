@@ -16,6 +16,8 @@ const MINUS = 0x2d;
 const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE_ARRAY = 0x5d;
+const UNDERSCORE = 0x5f;
+const LOWER_P = 0x70;
 const LOWER_U = 0x75;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
@@ -128,9 +130,9 @@ function noteName(text: Buffer, level: number, from: number, to: number, escaped
   nameTo[level] = to;
   const count = counts[level] ?? 0;
   counts[level] = count + 1;
-  if (escaped || to - from === REFUSED_NAME_LENGTH) {
-    const refused = isRefusedName(text, level);
-    if (refused) return refuse("unknown_field", pathTo(text, level), "This name is not allowed.");
+  const suspect = to - from === REFUSED_NAME_LENGTH && (text[from] === UNDERSCORE || text[from] === LOWER_P);
+  if (escaped || suspect) {
+    if (isRefusedName(text, level)) return refuse("unknown_field", pathTo(text, level), "This name is not allowed.");
   }
   let set = nameSets[level];
   const base = level * FEW_NAMES;

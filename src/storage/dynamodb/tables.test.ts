@@ -36,7 +36,7 @@ describe("dynamodb table inputs", () => {
       );
       // DynamoDB refuses attribute definitions that no key uses, and keys that no definition covers.
       const used = [create, ...(create.GlobalSecondaryIndexes ?? [])].flatMap(({ KeySchema }) =>
-        (KeySchema ?? []).map((key) => key.AttributeName),
+        (KeySchema ?? []).map((key) => String(key.AttributeName)),
       );
       assert.deepEqual(create.AttributeDefinitions?.map((a) => a.AttributeName).toSorted(), [...new Set(used)].toSorted());
       assert.equal(create.StreamSpecification?.StreamEnabled, name === "smartfinance-audit-logs" ? true : undefined);

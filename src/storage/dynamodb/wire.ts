@@ -38,7 +38,9 @@ export function createWire({ client, endpoint, region, api }: WireOptions): Wire
   const port = endpoint.port === "" ? (tls ? 443 : 80) : Number(endpoint.port);
   const signingService = "dynamodb";
 
-  const sign = async (operation: string, body: string): Promise<HttpRequest> => {
+  const sign = async (operation: string, text: string): Promise<HttpRequest> => {
+    // Encoded once: for its length, for the signature's hash and for the socket.
+    const body = Buffer.from(text);
     signer ??= client.config.signer({ name: "sigv4", signingName: signingService, signingRegion: region, properties: {} });
     const request = {
       protocol: endpoint.protocol,
@@ -50,7 +52,7 @@ export function createWire({ client, endpoint, region, api }: WireOptions): Wire
       headers: {
         host: endpoint.host,
         "content-type": "application/x-amz-json-1.0",
-        "content-length": String(Buffer.byteLength(body)),
+        "content-length": String(body.length),
         "x-amz-target": `${api}.${operation}`,
       },
       body,

@@ -61,7 +61,14 @@ export function runQuery(prepared: QueryStatements, layout: Layout, query: Query
   const lower = ascending && start !== undefined ? start.range : (from ?? "");
   const upper = !ascending && start !== undefined ? start.range : (to ?? AFTER_ALL_TEXTS);
   // One row more than asked tells whether there is another page.
-  const rows = statementFor(prepared, layout, index, ascending).all(hash, lower, upper, start?.range ?? null, start?.seq ?? null, limit + 1);
+  const rows = statementFor(prepared, layout, index, ascending).all(
+    hash,
+    lower,
+    upper,
+    start?.range ?? null,
+    start?.seq ?? null,
+    limit + 1,
+  );
   const more = rows.length > limit;
   if (more) rows.pop();
   const items = rows.map((row) => itemOf(row["hash"] as string, row["body"] as string));

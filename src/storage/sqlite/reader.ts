@@ -39,7 +39,9 @@ const decode = (body: unknown): Item => JSON.parse(body as string) as Item;
 export function openReader(file: string, overlay: Overlay, hot: GenerationalCache<Item>): Reader {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
   db.exec("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
-  const gets = layouts.map(({ sql, range }) => db.prepare(`SELECT body FROM ${sql} WHERE hash = ?${range === undefined ? "" : " AND range = ?"}`));
+  const gets = layouts.map(({ sql, range }) =>
+    db.prepare(`SELECT body FROM ${sql} WHERE hash = ?${range === undefined ? "" : " AND range = ?"}`),
+  );
   const journal = [0, 1].map((slot) => db.prepare(`SELECT body FROM journal_${slot} WHERE seq = ?`));
   const feedRows = db.prepare(`SELECT seq, body FROM "${FEED_TABLE}" WHERE seq > ? ORDER BY seq LIMIT ?`);
   const dumps = layouts.map(({ sql }) => db.prepare(`SELECT seq, body FROM ${sql} WHERE seq > ? ORDER BY seq LIMIT ?`));
@@ -87,7 +89,9 @@ export function openReader(file: string, overlay: Overlay, hot: GenerationalCach
         return { items: item === undefined ? [] : [item] };
       }
       // A row whose update is still in the journal is shown as the journal has it; its index entries are those of its place.
-      return runQuery(prepared, layout, query, (hash, body) => (layout.deferral === "nothing" ? decode(body) : (get(layout, { hash }) ?? decode(body))));
+      return runQuery(prepared, layout, query, (hash, body) =>
+        layout.deferral === "nothing" ? decode(body) : (get(layout, { hash }) ?? decode(body)),
+      );
     },
     feed(cursor, limit) {
       invariant(Number.isSafeInteger(limit) && limit >= 1 && limit <= READ_LIMIT, `a feed limit of ${limit}`);
