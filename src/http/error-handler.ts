@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
-import { StoreUnavailableError } from "#storage/index.ts";
+import { InvalidCursorError, StoreUnavailableError } from "#storage/index.ts";
 import { RefusalError } from "./refusal-error.ts";
 import { schemaRefusal } from "./schema-refusal.ts";
 import { sendRefusal } from "./send.ts";
@@ -18,6 +18,7 @@ export function refusalOf(error: FastifyError, request: FastifyRequest): Refusal
     return schemaRefusal(error.validation, known, request.body === undefined);
   }
   if (error instanceof StoreUnavailableError) return refuse("store_unavailable");
+  if (error instanceof InvalidCursorError) return refuse("invalid_cursor", "cursor");
   switch (error.code) {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
     case "FST_ERR_CTP_INVALID_TYPE":

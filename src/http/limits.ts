@@ -27,7 +27,8 @@ export interface HttpLimits {
 export const defaultLimits: HttpLimits = {
   bodyBytes: 1024 * 1024,
   headerBytes: 16 * 1024,
-  urlLength: 4096,
+  // Room for the longest cursor and more.
+  urlLength: 8192,
   paramLength: 100,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,

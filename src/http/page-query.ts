@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { invariant } from "#kernel/assert.ts";
 
 const DEFAULT_LIMIT = 20;
-const MAX_CURSOR_LENGTH = 4096;
+export const MAX_CURSOR_LENGTH = 4096;
 
 /**
  * The query parameters of every list, to be spread into a route's `querystring` object (with

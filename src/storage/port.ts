@@ -88,6 +88,11 @@ export class StoreUnavailableError extends Error {
   override readonly name = "StoreUnavailableError";
 }
 
+/** Thrown by `query` and `feed` for a cursor that no page of theirs gave. */
+export class InvalidCursorError extends Error {
+  override readonly name = "InvalidCursorError";
+}
+
 /**
  * The port that everything is kept behind. Engines: SQLite, DynamoDB, and a memory store that
  * injects faults for the simulation. One conformance suite runs against all of them.

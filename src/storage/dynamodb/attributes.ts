@@ -22,9 +22,8 @@ const MAGNITUDE_MAX = 9.99e125;
 const NULL_ATTRIBUTE: Attribute = { NULL: true };
 
 /**
- * The item in DynamoDB's notation; attributes that are `undefined` are left out. Written by hand because
- * this is most of what a commit costs the JavaScript thread (`@aws-sdk/util-dynamodb` takes four times as
- * long and refuses doubles it cannot place).
+ * The item in DynamoDB's notation; attributes that are `undefined` are left out. Written by hand because it is on
+ * the way of every commit: `@aws-sdk/util-dynamodb` takes several times as long and refuses doubles it cannot place.
  * @throws InvariantError when a number is not finite or a value is not JSON.
  */
 export function toAttributes(item: Item): Attributes {

@@ -1,9 +1,7 @@
 import { systemClock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { cancelled, type Fate, serviceError, startDynamoProxy } from "../../../test/support/dynamodb-proxy.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { dynamoServerForTests } from "../../../test/support/dynamodb-server.ts";
+import { cancelled, type Fate, serviceError, startDynamoProxy } from "#test/support/dynamodb-proxy.ts";
+import { dynamoServerForTests } from "#test/support/dynamodb-server.ts";
 import type { Harness, InjectableFault } from "../conformance/suite.ts";
 import { storeConformance } from "../conformance/suite.ts";
 import { type DynamoStore, openDynamoStore } from "./index.ts";

@@ -3,8 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { systemClock } from "#kernel/clock.ts";
 import { createIds, partitionOf } from "#kernel/ids.ts";
 import { systemRandom } from "#kernel/random.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { dynamoServerForTests } from "../../../test/support/dynamodb-server.ts";
+import { dynamoServerForTests } from "#test/support/dynamodb-server.ts";
 import type { Item, Write } from "../port.ts";
 import { type DynamoStore, openDynamoStore } from "./index.ts";
 

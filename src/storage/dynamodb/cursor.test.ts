@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Query } from "../port.ts";
-import { decodeCursor, encodeCursor, InvalidCursorError } from "./cursor.ts";
+import { InvalidCursorError } from "../port.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { runQuery } from "./query.ts";
 import type { Reader } from "./read.ts";
 

@@ -1,7 +1,4 @@
-/** Thrown when a cursor is not one that this store gave for this query: the caller's mistake, or its client's. */
-export class InvalidCursorError extends Error {
-  override readonly name = "InvalidCursorError";
-}
+import { InvalidCursorError } from "../port.ts";
 
 const PRINTABLE = /^[A-Za-z0-9_-]{1,8192}$/;
 

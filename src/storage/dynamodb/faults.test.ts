@@ -4,10 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { InvariantError } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { cancelled, type DynamoProxy, type Fate, serviceError, startDynamoProxy } from "../../../test/support/dynamodb-proxy.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { dynamoServerForTests } from "../../../test/support/dynamodb-server.ts";
+import { cancelled, type DynamoProxy, type Fate, serviceError, startDynamoProxy } from "#test/support/dynamodb-proxy.ts";
+import { dynamoServerForTests } from "#test/support/dynamodb-server.ts";
 import { type Item, StoreUnavailableError, type Write } from "../port.ts";
 import { type DynamoStore, openDynamoStore } from "./index.ts";
 import { COMMIT_ATTEMPTS } from "./transact.ts";

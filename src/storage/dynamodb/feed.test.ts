@@ -4,12 +4,11 @@ import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { systemClock } from "#kernel/clock.ts";
 import { createIds, partitionOf } from "#kernel/ids.ts";
 import { systemRandom } from "#kernel/random.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { type DynamoProxy, startDynamoProxy } from "../../../test/support/dynamodb-proxy.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { dynamoServerForTests } from "../../../test/support/dynamodb-server.ts";
+import { type DynamoProxy, startDynamoProxy } from "#test/support/dynamodb-proxy.ts";
+import { dynamoServerForTests } from "#test/support/dynamodb-server.ts";
 import type { Item, Store } from "../port.ts";
-import { createTableInputs, type DynamoStore, InvalidCursorError, openDynamoStore } from "./index.ts";
+import { InvalidCursorError } from "../port.ts";
+import { createTableInputs, type DynamoStore, openDynamoStore } from "./index.ts";
 
 const server = await dynamoServerForTests({ durable: false });
 const credentials = { accessKeyId: "test", secretAccessKey: "test" };

@@ -3,7 +3,7 @@ import type { Clock } from "#kernel/clock.ts";
 import { type FeedCursor, type FeedPage, type Item, type Ref, StoreUnavailableError } from "../port.ts";
 import { FEED_TABLE, tables } from "../tables.ts";
 import type { Attribute, Attributes } from "./attributes.ts";
-import { InvalidCursorError } from "./cursor.ts";
+import { InvalidCursorError } from "../port.ts";
 import type { FeedKey, FeedOrder, Head, Sources } from "./feed-order.ts";
 import type { Reader } from "./read.ts";
 import { createStreamReader } from "./stream.ts";

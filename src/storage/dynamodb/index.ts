@@ -1,4 +1,3 @@
-export { InvalidCursorError } from "./cursor.ts";
 export { TableMismatchError } from "./provision.ts";
 export { createTableInputs, FEED_ORDER_TABLE, type TableInput, type TableOptions } from "./schema.ts";
 export { type DynamoStore, type DynamoStoreOptions, openDynamoStore } from "./store.ts";

@@ -3,7 +3,8 @@ import type { Item, Page, Query } from "../port.ts";
 import { tableDefinition } from "../tables.ts";
 import { validateQuery } from "../validate-commit.ts";
 import { type Attribute, type Attributes, fromAttributes } from "./attributes.ts";
-import { decodeCursor, encodeCursor, InvalidCursorError } from "./cursor.ts";
+import { InvalidCursorError } from "../port.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
 import type { Reader } from "./read.ts";
 
 interface Answer {

@@ -9,8 +9,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import { systemClock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
-// oxlint-disable-next-line no-restricted-imports -- support for tests lies outside src
-import { dynamoServerForTests } from "../../../test/support/dynamodb-server.ts";
+import { dynamoServerForTests } from "#test/support/dynamodb-server.ts";
 import { tableDefinition, tableNames } from "../tables.ts";
 import { createTableInputs, FEED_ORDER_TABLE, openDynamoStore, TableMismatchError } from "./index.ts";
 

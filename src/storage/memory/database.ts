@@ -1,4 +1,5 @@
 import { invariant } from "#kernel/assert.ts";
+import { InvalidCursorError } from "../port.ts";
 import type { Condition, FeedCursor, FeedPage, Item, Key, Page, Query, Write } from "../port.ts";
 import type { TableItem } from "../state-hash.ts";
 import { FEED_TABLE, type TableName, tableDefinition, tableNames } from "../tables.ts";
@@ -123,7 +124,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     },
     feed(cursor, limit) {
       const start = cursor === undefined ? 0 : Number(cursor);
-      invariant(Number.isSafeInteger(start) && start >= 0 && start <= feed.length, "the feed cursor is not one this store gave");
+      if (!Number.isSafeInteger(start) || start < 0 || start > feed.length) throw new InvalidCursorError("not a cursor of this feed");
       const items = feed.slice(start, start + limit);
       return { items, cursor: String(start + items.length) };
     },

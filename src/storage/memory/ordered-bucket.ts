@@ -1,3 +1,4 @@
+import { InvalidCursorError } from "../port.ts";
 import type { Item, Page, Query } from "../port.ts";
 
 /**
@@ -105,6 +106,14 @@ function cursorOfPlace({ range, ref }: Place): string {
 }
 
 function placeOfCursor(cursor: string): Place {
-  const [range, ref] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as [string, string];
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(cursor, "base64url").toString());
+  } catch {
+    value = undefined;
+  }
+  if (!Array.isArray(value) || value.length !== 2 || !value.every((part) => typeof part === "string"))
+    throw new InvalidCursorError("the cursor is not one of this query");
+  const [range, ref] = value as [string, string];
   return { range, ref };
 }

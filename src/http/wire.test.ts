@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { problems } from "#kernel/problems.ts";
+import type { ProblemCode } from "#kernel/problems.ts";
+import { KEY, createTestServer, dial, listen } from "./testing.ts";
+
+const AUTH = `host: t\r\nx-api-key: ${KEY}\r\n`;
+/** Short enough for tests; Node looks every 20 ms. */
+const quick = { headersTimeoutMs: 100, requestTimeoutMs: 200, connectionsCheckMs: 20, keepAliveMs: 2_000, headerBytes: 4096 };
+
+/** Splits an answer and checks that it is a whole problem. */
+function assertProblem(text: string, code: ProblemCode): void {
+  const [head = "", body = ""] = text.split("\r\n\r\n");
+  assert.ok(head.startsWith(`HTTP/1.1 ${problems[code].status} `), text);
+  assert.match(head, /^content-type: application\/problem\+json; charset=utf-8$/im);
+  assert.match(head, /^x-content-type-options: nosniff$/im);
+  assert.match(head, /^cache-control: no-store$/im);
+  assert.match(head, /^connection: close$/im);
+  const problem = JSON.parse(body) as { code: string; request_id: string };
+  assert.equal(problem.code, code);
+  assert.match(head, new RegExp(`^x-request-id: ${problem.request_id}$`, "im"));
+}
+
+test("what is no HTTP is answered with a problem, and the connection closed", async (t) => {
+  const { app, lines } = createTestServer({ limits: quick });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const cases: readonly (readonly [string, ProblemCode])[] = [
+    ["nonsense\r\n\r\n", "invalid_request"],
+    [`GET / HTTP/1.1\r\nhost: t\r\nbad header\r\n\r\n`, "invalid_request"],
+    [`POST /v1/echo HTTP/1.1\r\n${AUTH}content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, "invalid_request"],
+    [`GET / HTTP/1.1\r\nhost: t\r\nx-long: ${"x".repeat(5_000)}\r\n\r\n`, "headers_too_large"],
+    [`GET /${"x".repeat(5_000)} HTTP/1.1\r\nhost: t\r\n\r\n`, "headers_too_large"],
+  ];
+  for (const [bytes, code] of cases) {
+    const wire = dial(port);
+    wire.socket.write(bytes);
+    await wire.closed;
+    assertProblem(wire.received(), code);
+  }
+  assert.equal(lines.filter((line) => line.msg === "request refused on the wire").length, cases.length);
+  assert.doesNotMatch(JSON.stringify(lines), /nonsense|xxxx/);
+});
+
+test("slow heads and slow bodies are cut off with 408", async (t) => {
+  const { app } = createTestServer({ limits: quick });
+  const port = await listen(app);
+  t.after(() => app.close());
+  for (const [bytes, drip] of [
+    ["GET /v1/public HTTP/1.1\r\nhost: t\r\n", "x-more: 1\r\n"],
+    [`POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json\r\ncontent-length: 1000\r\n\r\n{`, " "],
+  ] as const) {
+    const wire = dial(port);
+    wire.socket.write(bytes);
+    // A client that always sends something is no better than one that stands still.
+    const timer = setInterval(() => wire.socket.write(drip), 15);
+    await wire.closed;
+    clearInterval(timer);
+    assertProblem(wire.received(), "request_timeout");
+  }
+});
+
+test("a body over the limit gets its 413 although the client is still sending", async (t) => {
+  const { app } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  const size = 1024 * 1024 + 1;
+  for (const head of [`content-length: ${size}\r\n\r\n`, `transfer-encoding: chunked\r\n\r\n${size.toString(16)}\r\n`]) {
+    const wire = dial(port);
+    wire.socket.write(`POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json\r\n${head}`);
+    wire.socket.write("x".repeat(size));
+    if (head.startsWith("transfer")) wire.socket.write("\r\n0\r\n\r\n");
+    await wire.closed;
+    assertProblem(wire.received(), "body_too_large");
+  }
+});
+
+test("a chunked body in many pieces is put together; exactly the limit is accepted", async (t) => {
+  const { app } = createTestServer({ limits: { bodyBytes: 200 } });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wire = dial(port);
+  const body = `{"amount":1,"nested":"${"é".repeat(20)}"}`.padEnd(200 - 20, " ");
+  assert.equal(Buffer.byteLength(body), 200);
+  wire.socket.setNoDelay(true);
+  wire.socket.write(`POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n`);
+  const bytes = Buffer.from(body);
+  // Odd pieces cut two-byte characters in half.
+  for (let at = 0; at < bytes.length; at += 7) {
+    const piece = bytes.subarray(at, at + 7);
+    wire.socket.write(`${piece.length.toString(16)}\r\n`);
+    wire.socket.write(piece);
+    wire.socket.write("\r\n");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  wire.socket.write("0\r\n\r\n");
+  await wire.until(/\}\}$/);
+  assert.match(wire.received(), /^HTTP\/1\.1 200 /);
+  wire.socket.destroy();
+});
+
+test("an HTTP/1.1 request without Host is refused; an unknown expectation is not", async (t) => {
+  const { app } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wire = dial(port);
+  wire.socket.write("GET /v1/public HTTP/1.1\r\n\r\n");
+  await wire.until(/"request_id":"[^"]+"\}/);
+  assert.match(wire.received(), /^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
+  wire.socket.write("GET /v1/public HTTP/1.1\r\nhost: t\r\nexpect: wonders\r\n\r\n");
+  await wire.until(/\{"ok":true\}$/);
+  wire.socket.destroy();
+});
+
+test("a refused key is answered without waiting for the body", async (t) => {
+  const { app } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wire = dial(port);
+  wire.socket.write("POST /v1/echo HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n");
+  await wire.until(/"code":"unauthenticated"/);
+  wire.socket.destroy();
+});
+
+test("keys sent twice are no key", async (t) => {
+  const { app } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wire = dial(port);
+  wire.socket.write(`GET /v1/payments HTTP/1.1\r\n${AUTH}x-api-key: ${KEY}\r\n\r\n`);
+  await wire.until(/"code":"unauthenticated"/);
+  wire.socket.destroy();
+});
+
+test("a client that goes away in mid-request leaves a log line and no open request", async (t) => {
+  const { app, lines, slow, release } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wire = dial(port);
+  wire.socket.write(`GET /v1/slow HTTP/1.1\r\n${AUTH}\r\n`);
+  while (slow.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  wire.socket.destroy();
+  while (lines.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(lines[0]?.aborted, true);
+  release();
+});
+
+test("connections beyond the limit are closed", async (t) => {
+  const { app } = createTestServer({ limits: { connections: 1 } });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const first = dial(port);
+  first.socket.write("GET /v1/public HTTP/1.1\r\nhost: t\r\n\r\n");
+  await first.until(/\{"ok":true\}/);
+  const second = dial(port);
+  await second.closed;
+  assert.equal(second.received(), "");
+  first.socket.destroy();
+});
+
+test("idle connections are closed after keepAliveMs", async (t) => {
+  // Node adds a second of its own to the advertised time.
+  const { app } = createTestServer({ limits: { keepAliveMs: 10, connectionsCheckMs: 20 } });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wire = dial(port);
+  wire.socket.write("GET /v1/public HTTP/1.1\r\nhost: t\r\n\r\n");
+  await wire.until(/\{"ok":true\}/);
+  await wire.closed;
+});
