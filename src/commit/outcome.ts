@@ -8,7 +8,7 @@ import { change } from "./command.ts";
 
 /** A refusal as the outcome of a command: a reply, and nothing changed. */
 export function refused(refusal: Refusal, requestId: string | null): Outcome {
-  return { reply: { status: statusOf(refusal), body: problemBody(refusal, requestId) }, changes: [], events: [] };
+  return { reply: { status: statusOf(refusal.code), body: problemBody(refusal, requestId) }, changes: [], events: [] };
 }
 
 /** A reply with a JSON object. */

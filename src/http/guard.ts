@@ -110,13 +110,17 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
           else sendRefusal(reply, refused);
           return;
         }
-        outcome
-          .then((settled) => {
-            const refused = admit(facts, settled, request, reply);
-            if (refused === undefined) done();
-            else sendRefusal(reply, refused);
-          })
-          .catch(done);
+        outcome.then((settled) => {
+          let refused: Refusal | undefined;
+          try {
+            refused = admit(facts, settled, request, reply);
+          } catch (error) {
+            done(error instanceof Error ? error : new Error("admission failed", { cause: error }));
+            return;
+          }
+          if (refused === undefined) done();
+          else sendRefusal(reply, refused);
+        }, done);
       };
     },
   };

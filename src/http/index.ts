@@ -9,6 +9,7 @@ export type {
   SecurityEvent,
 } from "./contract.ts";
 export { type HttpLimits, defaultLimits } from "./limits.ts";
+export { compileSchemas } from "./lazy-compile.ts";
 export { type PageRequest, listOf, pageParameters, pageSchema, readPage } from "./page-query.ts";
 export { buildOpenApi } from "./openapi.ts";
 export { problemBody, problemSchema, statusOf } from "./problem-body.ts";

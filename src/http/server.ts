@@ -10,6 +10,7 @@ import { registerDocs } from "./docs.ts";
 import { createErrorHandler, refusalOf } from "./error-handler.ts";
 import { createGuard } from "./guard.ts";
 import { registerHealth } from "./health.ts";
+import { createLazyCompiler } from "./lazy-compile.ts";
 import type { HttpLimits } from "./limits.ts";
 import { defaultLimits } from "./limits.ts";
 import { bindOperations } from "./openapi.ts";
@@ -18,6 +19,8 @@ import { createRouteIndex } from "./route-index.ts";
 import { sendRefusal } from "./send.ts";
 import { bindTraffic } from "./stop.ts";
 import { createTraffic } from "./traffic.ts";
+
+const PRIMERS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 
 /** A route without a query schema takes no query parameters. */
 const noQuery = Type.Object({}, { additionalProperties: false });
@@ -85,10 +88,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   decorate(app);
   const index = createRouteIndex();
   const operations = bindOperations(app, options.version);
+  const lazy = createLazyCompiler(app, logger);
   app.addHook("onRoute", (route) => {
     const facts = factsOf(route);
     if (route.schema?.querystring === undefined) route.schema = { ...route.schema, querystring: noQuery };
     route.onRequest = [guard.forRoute(facts), ...[route.onRequest ?? []].flat()];
+    // The health routes are asked first; through them Fastify builds its compilers.
+    if (!PRIMERS.has(facts.pattern)) lazy.postpone(route);
     index.add(facts.method, facts.pattern);
     operations.add(route, facts);
   });

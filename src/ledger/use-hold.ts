@@ -56,7 +56,7 @@ export function authoriseHold(asked: Authorisation, at: number, params: PostingP
 export function incrementHold(hold: Hold, payer: Account, amount: Minor, at: number): HoldAndPayer {
   const refusal = usable(hold, at);
   if (refusal !== undefined) return refusal;
-  if (payer.status === "frozen") return refuse("account_frozen");
+  if (payer.status !== "active") return refuse(payer.status === "frozen" ? "account_frozen" : "account_closed");
   if (!fitsWire(hold.amount + amount)) return refuse("balance_overflow", "amount");
   const without = release(payer, hold.id, at);
   const total = add(hold.amount, amount);

@@ -50,14 +50,14 @@ export function openConnection(port: number, handlers: ConnectionHandlers): Conn
   const lengthOf = (bytes: Buffer, end: number): number => {
     const headEnd = bytes.indexOf(HEAD_END);
     if (headEnd === -1 || headEnd >= end) return 0;
-    const length = LENGTH.exec(bytes.latin1Slice(0, headEnd))?.[1];
+    const length = LENGTH.exec(bytes.toString("latin1", 0, headEnd))?.[1];
     if (length === undefined) throw new Error("an answer without Content-Length");
     return headEnd + HEAD_END.length + Number(length);
   };
 
   const take = (bytes: Buffer): void => {
     const headEnd = bytes.indexOf(HEAD_END);
-    const head = bytes.latin1Slice(0, headEnd);
+    const head = bytes.toString("latin1", 0, headEnd);
     wanted = filled = 0;
     handlers.answered({ status: Number(head.slice(STATUS_AT, STATUS_AT + 3)), head, body: bytes.subarray(headEnd + HEAD_END.length) });
   };

@@ -14,7 +14,9 @@ const STDERR_KEPT = 4_000;
 const DEV_NULL = "/dev/null";
 
 /** Which store a server process works on. */
-export type StoreChoice = { readonly kind: "sqlite" } | { readonly kind: "dynamodb"; readonly endpoint: string; readonly tablePrefix: string };
+export type StoreChoice =
+  | { readonly kind: "sqlite" }
+  | { readonly kind: "dynamodb"; readonly endpoint: string; readonly tablePrefix: string };
 
 /** The settings of a server on this data, as environment variables. The audit log is on, as by default. */
 export function settingsOf(store: StoreChoice, dataDir: string, port: number): Record<string, string> {
@@ -75,7 +77,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   process.on("exit", killChild);
   const exited = once(child, "exit");
   let complaint = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     complaint = (complaint + text).slice(-STDERR_KEPT);
   });
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;

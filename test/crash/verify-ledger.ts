@@ -53,7 +53,8 @@ export async function verifyLedger(check: LedgerCheck): Promise<LedgerReport> {
   };
 
   const entriesOf = new Map<string, number[]>();
-  const awaited = new Map<string, string>();
+  /** How many events of its own type each transaction has; the types begin with the transaction's. */
+  const told = new Map<string, { readonly begins: string; events: number }>();
   let found = 0;
   let entries = 0;
   for await (const item of partitioned(check, "smartfinance-transactions")) {
@@ -69,7 +70,7 @@ export async function verifyLedger(check: LedgerCheck): Promise<LedgerReport> {
       list.push(entry.number, Number(entry.amount), Number(balanceAfter));
     }
     if (sum !== 0n) violated(`the entries of ${transaction.id} sum to ${sum}`);
-    awaited.set(transaction.id, `${transaction.type}.`);
+    told.set(transaction.id, { begins: `${transaction.type}.`, events: 0 });
     check.onTransaction?.(transaction);
   }
 
@@ -93,12 +94,11 @@ export async function verifyLedger(check: LedgerCheck): Promise<LedgerReport> {
       checksums += 1;
       if (checksumOf(item) !== item.checksum) violated(`the checksum of ${String(item.event_id)} is wrong`);
     }
-    const id = String(item.transaction_id);
-    const type = awaited.get(id);
+    const its = told.get(String(item.transaction_id));
     // Later events of the same transaction (its review) are of another type.
-    if (type !== undefined && String(item.event_type).startsWith(type)) awaited.delete(id);
+    if (its !== undefined && String(item.event_type).startsWith(its.begins)) its.events += 1;
   }
-  for (const id of awaited.keys()) violated(`${id} has no audit event`);
+  for (const [id, { events }] of told) if (events !== 1) violated(`${id} has ${events} audit events`);
   return { violations, accounts: closings.size, transactions: found, entries, checksums, closings };
 }
 

@@ -35,6 +35,8 @@ const MAX_EXAMINED = 1000;
  */
 export async function listByAccounts(store: Store, query: HistoryQuery): Promise<HistoryPage> {
   const { organisationId, limit, from } = query;
+  const listed = new Set(query.accounts.map(({ id }) => id));
+  for (const id of query.positions?.keys() ?? []) if (!listed.has(id)) return { steps: [], next: undefined, valid: false };
   const heads = new Map<AccountId, Step>();
   try {
     await Promise.all(

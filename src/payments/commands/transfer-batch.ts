@@ -136,7 +136,7 @@ function resultOf(index: number, { transaction, review }: PaymentDecision): Json
 function refusalOf(index: number, refusal: Refusal): JsonObject {
   return {
     index,
-    status: statusOf(refusal),
+    status: statusOf(refusal.code),
     code: refusal.code,
     title: problems[refusal.code].title,
     param: refusal.param,

@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** CPU seconds used so far. */
+export interface CpuUse {
+  /** Of one process: all its threads together, and the one that used most. */
+  readonly process: number;
+  /** Of the whole machine, all processes, the kernel included. */
+  readonly machine: number;
+}
+
+/** Ticks a second: fixed at 100 for what Linux shows to programs. */
+const TICKS = 100;
+/** Positions after the command's name in /proc/<pid>/stat (proc(5)): utime and stime. */
+const [UTIME, STIME] = [11, 12] as const;
+
+function ticksOf(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[UTIME]) + Number(fields[STIME]);
+}
+
+/** CPU use as Linux counts it; undefined on systems without /proc. */
+export function readCpu(pid: number): CpuUse | undefined {
+  try {
+    const [user, nice, system, , , irq, softirq] =
+      readFileSync("/proc/stat", "utf8").split("\n", 1)[0]?.split(/\s+/).slice(1).map(Number) ?? [];
+    const busy = (user ?? 0) + (nice ?? 0) + (system ?? 0) + (irq ?? 0) + (softirq ?? 0);
+    return { process: ticksOf(readFileSync(`/proc/${pid}/stat`, "utf8")) / TICKS, machine: busy / TICKS };
+  } catch {
+    return undefined;
+  }
+}
+
+/** CPU seconds of each thread of a process by its name and number: the main thread, the store's writer, V8's helpers. */
+export function readThreads(pid: number): ReadonlyMap<string, number> {
+  const threads = new Map<string, number>();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+    threads.set(`${name} ${thread}`, ticksOf(stat) / TICKS);
+  }
+  return threads;
+}

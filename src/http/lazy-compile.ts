@@ -1,0 +1,100 @@
+import type { FastifySchemaCompiler, RouteOptions } from "fastify";
+import type { FastifySerializerCompiler } from "fastify/types/schema.js";
+import type { Logger } from "pino";
+import { invariant } from "#kernel/assert.ts";
+import type { HttpServer } from "./contract.ts";
+
+type Validate = ReturnType<FastifySchemaCompiler<unknown>>;
+type Serialize = (data: unknown) => string;
+
+/** Compiles schemas when they are first needed, or one by one in the background once the server listens. */
+export interface LazyCompiler {
+  /** Makes a route lazy. Its schemas may refer to schemas added to the server itself only. */
+  postpone(route: RouteOptions): void;
+  /** Compiles what is left, now. @throws Error on a schema that does not compile. */
+  compileAll(): void;
+}
+
+const compilers = new WeakMap<object, LazyCompiler>();
+
+/**
+ * Compiling some forty routes' validators and serialisers takes longer (300 ms) than all the rest of the
+ * start, so it is put off: the server answers its first request while most of them are not yet compiled.
+ * Fastify builds its compilers for the first route that is not postponed; there must be one.
+ */
+export function createLazyCompiler(app: HttpServer, logger: Logger): LazyCompiler {
+  const pending: (() => unknown)[] = [];
+
+  const validatorCompiler: FastifySchemaCompiler<unknown> = (route) => {
+    const compile = once((): Validate => {
+      invariant(app.validatorCompiler !== undefined, "no route made Fastify build its validator compiler");
+      return app.validatorCompiler(route);
+    });
+    pending.push(compile);
+    const lazy: Validate = (data) => {
+      const validate = compile();
+      const outcome = validate(data);
+      // Ajv leaves what it found on the function; Fastify reads it there.
+      lazy.errors = validate.errors ?? null;
+      return outcome;
+    };
+    return lazy;
+  };
+
+  const serializerCompiler: FastifySerializerCompiler<unknown> = (route) => {
+    const compile = once((): Serialize => {
+      invariant(app.serializerCompiler !== undefined, "no route made Fastify build its serialiser compiler");
+      return app.serializerCompiler(route);
+    });
+    pending.push(compile);
+    return (data) => compile()(data);
+  };
+
+  let closed = false;
+  /** One schema a turn, so that requests are answered in between. */
+  function warmUp(): void {
+    const compile = pending.shift();
+    if (compile === undefined || closed) return;
+    try {
+      compile();
+    } catch (error) {
+      logger.error({ error: error instanceof Error ? error.message : "unknown" }, "a schema does not compile");
+    }
+    setImmediate(warmUp);
+  }
+  app.addHook("onListen", (done) => {
+    setImmediate(warmUp);
+    done();
+  });
+  app.addHook("onClose", (_instance, done) => {
+    closed = true;
+    done();
+  });
+
+  const compiler: LazyCompiler = {
+    postpone(route) {
+      route.validatorCompiler = validatorCompiler;
+      route.serializerCompiler = serializerCompiler;
+    },
+    compileAll() {
+      for (const compile of pending.splice(0)) compile();
+    },
+  };
+  compilers.set(app, compiler);
+  return compiler;
+}
+
+/**
+ * Compiles every schema of a server whose routes are registered. For tests: a schema that does not
+ * compile should fail there and not on the first request.
+ * @throws Error on such a schema
+ */
+export async function compileSchemas(app: HttpServer): Promise<void> {
+  await app.ready();
+  compilers.get(app)?.compileAll();
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ProblemCode } from "#kernel/problems.ts";
+import type { Fault } from "#storage/memory/memory-store.ts";
+import type { Organisation, TestApp } from "../support/app.ts";
+import { movableClock, startApp } from "../support/app.ts";
+import type { Answer } from "../support/http-client.ts";
+import { freshKey, ok, refused } from "../support/http-client.ts";
+import { eventsAfter, newestEvent } from "./audit-trail.ts";
+import { contentsOf } from "./contents.ts";
+import type { Operation } from "./document.ts";
+import { readDocument } from "./document.ts";
+import type { Landmarks, Request } from "./operation-cases.ts";
+import { makeLandmarks, operationCases } from "./operation-cases.ts";
+
+const document = await readDocument();
+const NONE: Fault = { kind: "none" };
+
+/** What befalls every commit, what the client is told, and whether the change is nevertheless there afterwards. */
+const COMMIT_FAULTS: readonly (readonly [Fault["kind"], ProblemCode])[] = [
+  ["throttled", "contention"],
+  ["unavailable", "store_unavailable"],
+  ["timeout_unwritten", "outcome_unknown"],
+];
+
+describe("a store that fails under every operation", () => {
+  let app: TestApp;
+  let own: Organisation;
+  let landmarks: Landmarks;
+  let onCommit: Fault = NONE;
+  let onRead: Fault = NONE;
+
+  before(async () => {
+    // Retries wait for this clock: without waiting, their number is all that is tried here.
+    const clock = { ...movableClock(), sleep: () => sleep(0) };
+    app = await startApp({ store: "memory", clock, memory: { faults: (operation) => (operation === "commit" ? onCommit : onRead) } });
+    own = await app.newOrganisation();
+    landmarks = await makeLandmarks(own, app.clock);
+  });
+  after(() => app.close());
+
+  function send(operation: Operation, request: Request, idempotencyKey: string): Promise<Answer> {
+    const query = request.query === undefined ? "" : `?${new URLSearchParams(request.query)}`;
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+    const options = { idempotencyKey: operation.isIdempotent ? idempotencyKey : null };
+    return own.api.send(operation.method, operation.path.replace("{id}", request.id ?? "") + query, body, options);
+  }
+
+  const declared = (operation: Operation, answer: Answer, code: ProblemCode): void => {
+    refused(answer, code);
+    assert.ok(document.declares(operation, answer.status, code), `the document does not say that ${operation.operationId} answers ${code}`);
+  };
+
+  for (const operation of document.operations.filter(({ isPublic }) => !isPublic)) {
+    const facts = operationCases[operation.operationId];
+    it(`${operation.operationId}: reads fail`, async () => {
+      assert.ok(facts);
+      const request = await facts.prepare(own, landmarks, app.clock);
+      const stored = contentsOf(app.shared.database);
+      onRead = { kind: "unavailable" };
+      const answer = await send(operation, request, freshKey()).finally(() => {
+        onRead = NONE;
+      });
+      // Creating a key or a user reads nothing before the commit.
+      if (answer.status !== facts.status) {
+        declared(operation, answer, "store_unavailable");
+        assert.equal(answer.headers["retry-after"], "1");
+        assert.equal(contentsOf(app.shared.database), stored);
+      }
+      if (operation.method === "GET") assert.equal(answer.status, 503);
+    });
+
+    if (operation.method === "GET") continue;
+    for (const [kind, code] of COMMIT_FAULTS) {
+      it(`${operation.operationId}: ${kind} commits answer ${code} and leave nothing; a repetition does it once`, async () => {
+        assert.ok(facts);
+        const request = await facts.prepare(own, landmarks, app.clock);
+        const seen = await newestEvent(own.api);
+        const stored = contentsOf(app.shared.database);
+        const key = freshKey();
+        onCommit = { kind };
+        const answer = await send(operation, request, key).finally(() => {
+          onCommit = NONE;
+        });
+        declared(operation, answer, code);
+        assert.equal(contentsOf(app.shared.database), stored, "something was written");
+        assert.equal(await newestEvent(own.api), seen);
+        const again = await send(operation, request, key);
+        ok(again, facts.status);
+        assert.equal(again.headers["idempotent-replayed"], undefined, "nothing had been done before");
+        assert.deepEqual(
+          (await eventsAfter(own.api, seen)).map((event) => event["event_type"]),
+          facts.events,
+        );
+      });
+    }
+
+    it(`${operation.operationId}: an answer lost on the way back is found again, and done once`, async () => {
+      assert.ok(facts);
+      const request = await facts.prepare(own, landmarks, app.clock);
+      const seen = await newestEvent(own.api);
+      const key = freshKey();
+      onCommit = { kind: "timeout_written" };
+      const answer = await send(operation, request, key).finally(() => {
+        onCommit = NONE;
+      });
+      ok(answer, facts.status);
+      if (operation.isIdempotent) {
+        const again = await send(operation, request, key);
+        assert.equal(again.text, answer.text);
+        assert.equal(again.headers["idempotent-replayed"], "true");
+      }
+      assert.deepEqual(
+        (await eventsAfter(own.api, seen)).map((event) => event["event_type"]),
+        facts.events,
+      );
+    });
+  }
+});

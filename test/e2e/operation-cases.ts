@@ -1,0 +1,199 @@
+import type { MovableClock, Organisation } from "../support/app.ts";
+import { ok } from "../support/http-client.ts";
+import { berlin, suspect } from "./suspicious.ts";
+
+/** One request of an operation: what fills its path, its query and its body. */
+export interface Request {
+  readonly id?: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
+export interface OperationCase {
+  /** Makes what the request needs, so that it succeeds once. */
+  prepare(organisation: Organisation, landmarks: Landmarks, clock: MovableClock): Promise<Request> | Request;
+  /** The status of its success. */
+  readonly status: number;
+  /** The audit events it leaves, in their order. */
+  readonly events: readonly string[];
+}
+
+/** Things of an organisation that operations only look at, by the prefix of their ids. */
+export type Landmarks = Readonly<Record<"usr" | "acc" | "txn" | "hld" | "rev" | "key" | "evt" | "org", string>>;
+
+const metadata = { note: "for tests" };
+const reference = "Test";
+const context = { ...berlin, ip: "192.0.2.1" };
+
+async function payment(organisation: Organisation): Promise<Record<string, unknown>> {
+  const from_account_id = await organisation.account({ balance: 10_000 });
+  const to_account_id = await organisation.account();
+  return { from_account_id, to_account_id, amount: 100, currency: "EUR", reference, metadata, context };
+}
+
+async function hold(organisation: Organisation): Promise<string> {
+  return ok(await organisation.api.post("/v1/holds", await payment(organisation)), 201).id;
+}
+
+async function openReview(organisation: Organisation, clock: MovableClock): Promise<string> {
+  return ok(await (await suspect(organisation, clock)).pay(), 202).review_id;
+}
+
+export async function makeLandmarks(organisation: Organisation, clock: MovableClock): Promise<Landmarks> {
+  const { api } = organisation;
+  const rev = await openReview(organisation, clock);
+  const usr = await organisation.user();
+  const acc = await organisation.account({ userId: usr, balance: 50_000 });
+  // More than one account, transaction and hold, so that a page of one has a next one.
+  const other = await organisation.account({ userId: usr, balance: 500 });
+  const txn = ok(await organisation.transfer(acc, other, 100), 201).id;
+  const body = { from_account_id: acc, to_account_id: other, amount: 10, currency: "EUR" };
+  ok(await api.post("/v1/holds", body), 201);
+  const hld = ok(await api.post("/v1/holds", body), 201).id;
+  const key = ok(await api.post("/v1/api-keys", { name: "Landmark" }), 201).id;
+  const evt = ok(await api.get("/v1/audit/events?limit=1"), 200).data[0]?.id ?? "";
+  return { usr, acc, txn, hld, rev, key, evt, org: organisation.id };
+}
+
+const reads = (prepare: OperationCase["prepare"]): OperationCase => ({ prepare, status: 200, events: [] });
+const onAccount = (query?: Request["query"]): OperationCase =>
+  reads((_organisation, { acc }) => ({ id: acc, ...(query === undefined ? {} : { query }) }));
+
+/** Every operation of the API, by its operationId. */
+export const operationCases: Readonly<Record<string, OperationCase>> = {
+  getHealth: reads(() => ({})),
+  getReadiness: reads(() => ({})),
+
+  createUser: { prepare: () => ({ body: { name: "Ada Lovelace" } }), status: 201, events: ["user.created"] },
+  getUser: reads((_organisation, { usr }) => ({ id: usr })),
+  listUsers: reads(() => ({ query: { limit: "1" } })),
+
+  createApiKey: {
+    prepare: () => ({ body: { name: "Another", rate_limit_per_minute: 5, ip_allowlist: ["192.0.2.0/24"] } }),
+    status: 201,
+    events: ["api_key.created"],
+  },
+  getApiKey: reads((_organisation, { key }) => ({ id: key })),
+  listApiKeys: reads(() => ({ query: { limit: "1" } })),
+  revokeApiKey: {
+    prepare: async ({ api }) => ({ id: ok(await api.post("/v1/api-keys", { name: "To be revoked" }), 201).id }),
+    status: 200,
+    events: ["api_key.revoked"],
+  },
+
+  createAccount: {
+    prepare: async (organisation) => ({
+      body: {
+        type: "savings",
+        currency: "EUR",
+        user_id: await organisation.user(),
+        overdraft_limit: 500,
+        interest_rate_bps: 25,
+        metadata,
+      },
+    }),
+    status: 201,
+    events: ["account.created"],
+  },
+  getAccount: onAccount(),
+  listAccounts: reads((_organisation, { usr }) => ({ query: { user_id: usr, limit: "1" } })),
+  updateAccount: {
+    prepare: async (organisation) => ({
+      id: await organisation.account(),
+      body: { overdraft_limit: 700, interest_rate_bps: 10, metadata },
+    }),
+    status: 200,
+    events: ["account.updated"],
+  },
+  freezeAccount: { prepare: async (organisation) => ({ id: await organisation.account() }), status: 200, events: ["account.frozen"] },
+  unfreezeAccount: {
+    async prepare(organisation) {
+      const id = await organisation.account();
+      ok(await organisation.api.post(`/v1/accounts/${id}/freeze`), 200);
+      return { id };
+    },
+    status: 200,
+    events: ["account.unfrozen"],
+  },
+  closeAccount: { prepare: async (organisation) => ({ id: await organisation.account() }), status: 200, events: ["account.closed"] },
+  getBalance: onAccount({ at: "2026-01-01T00:00:00Z" }),
+  listEntries: onAccount({ limit: "1", posted_from: "2020-01-01T00:00:00Z", posted_to: "2120-01-01T00:00:00Z" }),
+
+  createTransfer: { prepare: async (organisation) => ({ body: await payment(organisation) }), status: 201, events: ["transfer.posted"] },
+  createTransferBatch: {
+    prepare: async (organisation) => ({ body: { mode: "independent", transfers: [await payment(organisation)] } }),
+    status: 200,
+    events: ["transfer.posted"],
+  },
+  createDeposit: {
+    prepare: async (organisation) => ({
+      body: { account_id: await organisation.account(), amount: 100, currency: "EUR", reference, metadata },
+    }),
+    status: 201,
+    events: ["deposit.posted"],
+  },
+  createWithdrawal: {
+    prepare: async (organisation) => ({
+      body: {
+        account_id: await organisation.account({ balance: 1_000 }),
+        amount: 100,
+        currency: "EUR",
+        reference,
+        metadata,
+        context,
+      },
+    }),
+    status: 201,
+    events: ["withdrawal.posted"],
+  },
+  createReversal: {
+    prepare: async (organisation) => ({
+      id: ok(await organisation.api.post("/v1/transfers", await payment(organisation)), 201).id,
+      body: { amount: 40, reference, metadata },
+    }),
+    status: 201,
+    events: ["reversal.posted"],
+  },
+  getTransaction: reads((_organisation, { txn }) => ({ id: txn })),
+  listTransactions: reads((_organisation, { acc }) => ({ query: { account_id: acc, limit: "1", status: "posted" } })),
+
+  createHold: {
+    prepare: async (organisation) => ({ body: { ...(await payment(organisation)), expires_in: 3600 } }),
+    status: 201,
+    events: ["hold.authorised"],
+  },
+  getHold: reads((_organisation, { hld }) => ({ id: hld })),
+  listHolds: onAccount({ limit: "1" }),
+  incrementHold: {
+    prepare: async (organisation) => ({ id: await hold(organisation), body: { amount: 50 } }),
+    status: 200,
+    events: ["hold.incremented"],
+  },
+  captureHold: {
+    prepare: async (organisation) => ({ id: await hold(organisation), body: { amount: 30, final: false, reference, metadata } }),
+    status: 201,
+    events: ["capture.posted", "hold.captured"],
+  },
+  voidHold: { prepare: async (organisation) => ({ id: await hold(organisation) }), status: 200, events: ["hold.voided"] },
+
+  getReview: reads((_organisation, { rev }) => ({ id: rev })),
+  listReviews: reads(() => ({ query: { limit: "1", status: "open" } })),
+  approveReview: {
+    prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock) }),
+    status: 200,
+    events: ["review.approved"],
+  },
+  rejectReview: {
+    prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock) }),
+    status: 200,
+    events: ["review.rejected"],
+  },
+
+  listAuditEvents: reads((_organisation, { txn }) => ({ query: { transaction_id: txn, limit: "1" } })),
+  getAuditEvent: reads((_organisation, { evt }) => ({ id: evt })),
+};
+
+/** Query parameters that name things and that a case above leaves out, because they exclude the one it gives. */
+export const furtherQueries: Readonly<Record<string, (landmarks: Landmarks) => Readonly<Record<string, string>>>> = {
+  listTransactions: ({ usr }) => ({ user_id: usr, limit: "1" }),
+};

@@ -1,0 +1,362 @@
+import type { Model, ModelAccount, ModelTransaction } from "./model.ts";
+import { MAX } from "./model.ts";
+import type { Operation, TransferBody } from "./operations.ts";
+
+/** What the product told of an accepted command and the model cannot know: new ids, and how risk judged. */
+export type Told = Readonly<Record<string, unknown>>;
+
+/** An audit event that has to be there. */
+export interface ExpectedEvent {
+  readonly type: string;
+  readonly object: string;
+  readonly transaction?: string | undefined;
+  readonly user?: string | null | undefined;
+  readonly amount?: bigint | undefined;
+  readonly currency?: string | undefined;
+  readonly entries?: readonly (readonly [account: string, amount: bigint])[] | undefined;
+}
+
+/** Where and when an effect takes place. `events` and `problems` are filled. */
+export interface Scene {
+  readonly model: Model;
+  readonly tenant: string;
+  readonly commit: number;
+  /** Milliseconds: the time of the decision. */
+  readonly at: number;
+  readonly events: ExpectedEvent[];
+  readonly problems: string[];
+}
+
+const text = (value: unknown): string => (typeof value === "string" ? value : `no text: ${JSON.stringify(value)}`);
+const REVIEW_ABOVE = 0.8;
+const VELOCITY_WINDOW_MS = 30 * 60 * 1000;
+const VELOCITY_SATURATES_AT = 17;
+
+function change(scene: Scene, account: ModelAccount, fields: Partial<ModelAccount>): void {
+  const clock = Math.max(account.clock, scene.at);
+  const changed = { ...account, ...fields, version: account.version + 1, clock };
+  scene.model.accounts.set(scene.commit, account.id, changed);
+}
+
+function accountOf(scene: Scene, id: string): ModelAccount {
+  const account = scene.model.now.account(id);
+  if (account === undefined) throw new Error(`the model has no account ${id}`);
+  return account;
+}
+
+function opened(scene: Scene, fields: Pick<ModelAccount, "id" | "user" | "type" | "currency"> & Partial<ModelAccount>): ModelAccount {
+  const { id, user, currency, type } = fields;
+  if (scene.model.now.account(id) !== undefined) scene.problems.push(`account ${id} exists already`);
+  scene.events.push({ type: "account.created", object: id, user, currency });
+  if (type === "settlement") scene.model.settlements.set(`${scene.tenant} ${currency}`, id);
+  return {
+    tenant: scene.tenant,
+    status: "active",
+    balance: 0n,
+    overdraft: 0n,
+    rate: 0,
+    metadata: {},
+    reserved: new Map(),
+    entries: [],
+    version: 1,
+    createdAt: scene.at,
+    postedAt: 0,
+    clock: scene.at,
+    ...fields,
+  };
+}
+
+/** The settlement account, opened by its first use under the id that the transaction names. */
+function settlementOf(scene: Scene, currency: string, id: string): ModelAccount {
+  const known = scene.model.now.settlement(scene.tenant, currency);
+  if (known !== undefined) return known;
+  // Its first movement counts as part of its creation.
+  return { ...opened(scene, { id, user: null, type: "settlement", currency }), version: 0 };
+}
+
+/** Moves money: two entries that sum to zero. Returns when it counts as posted. */
+function move(scene: Scene, transaction: string, payer: ModelAccount, payee: ModelAccount, amount: bigint): number {
+  const at = Math.max(scene.at, payer.postedAt, payee.postedAt);
+  for (const [account, signed] of [
+    [payer, -amount],
+    [payee, amount],
+  ] as const) {
+    const balance = account.balance + signed;
+    if (balance > MAX || balance < -MAX) scene.problems.push(`balance ${balance} of ${account.id} does not fit the wire`);
+    const entries = [...account.entries, { transaction, amount: signed, after: balance, at }];
+    change(scene, account, { balance, entries, postedAt: at });
+  }
+  return at;
+}
+
+function reserve(account: ModelAccount, id: string, amount: bigint, until: number | null): ModelAccount {
+  const reserved = new Map(account.reserved);
+  if (amount > 0n) reserved.set(id, { amount, until });
+  else reserved.delete(id);
+  return { ...account, reserved };
+}
+
+function release(account: ModelAccount, id: string): ModelAccount {
+  return reserve(account, id, 0n, null);
+}
+
+function remember(scene: Scene, transaction: Partial<ModelTransaction> & Pick<ModelTransaction, "id" | "type" | "from" | "to" | "amount">): void {
+  const { id, from } = transaction;
+  if (scene.model.now.transaction(id) !== undefined) scene.problems.push(`transaction ${id} exists already`);
+  scene.model.transactions.set(scene.commit, id, {
+    tenant: scene.tenant,
+    status: "posted",
+    currency: accountOf(scene, from).currency,
+    reference: null,
+    metadata: {},
+    review: null,
+    hold: null,
+    reverses: null,
+    reversed: 0n,
+    createdAt: scene.at,
+    postedAt: null,
+    risk: null,
+    ...transaction,
+  });
+}
+
+/** How many scored payments of this payer the velocity rule has to have counted; and counts this one. */
+function countVelocity(scene: Scene, payer: ModelAccount): number {
+  const owner = payer.user ?? payer.id;
+  const recent = (scene.model.recent.get(owner) ?? []).filter((time) => time >= scene.at - VELOCITY_WINDOW_MS);
+  recent.push(scene.at);
+  const counted = recent.length;
+  if (recent.length >= VELOCITY_SATURATES_AT) recent.shift();
+  scene.model.recent.set(owner, recent);
+  return counted;
+}
+
+/** A transfer or withdrawal that was accepted: posted, or waiting for a review. */
+export function performPayment(
+  scene: Scene,
+  type: "transfer" | "withdrawal",
+  body: Omit<TransferBody, "to_account_id" | "from_account_id">,
+  payer: ModelAccount,
+  payee: ModelAccount,
+  told: { readonly id: string; readonly review: string | null; readonly riskScore: unknown; readonly risk?: unknown },
+): void {
+  const { id, review, riskScore, risk } = told;
+  const amount = BigInt(body.amount);
+  const score = Number(riskScore);
+  const count = countVelocity(scene, payer);
+  const toldCount = (risk as { velocity_count?: unknown } | undefined)?.velocity_count;
+  if (risk !== undefined && toldCount !== count) scene.problems.push(`velocity_count is ${String(toldCount)}, the model counts ${count}`);
+  if (!(score >= 0 && score <= 1) || score > REVIEW_ABOVE !== (review !== null))
+    scene.problems.push(`score ${score} and review ${review} contradict each other`);
+  const common = {
+    id,
+    type,
+    from: payer.id,
+    to: payee.id,
+    amount,
+    reference: body.reference ?? null,
+    metadata: body.metadata ?? {},
+    risk,
+  };
+  const told_ = { object: id, transaction: id, user: payer.user, amount, currency: payer.currency };
+  if (review === null) {
+    const postedAt = move(scene, id, payer, payee, amount);
+    remember(scene, { ...common, postedAt });
+    const entries = [[payer.id, -amount] as const, [payee.id, amount] as const];
+    scene.events.push({ type: `${type}.posted`, ...told_, entries });
+    return;
+  }
+  const at = Math.max(scene.at, payer.postedAt, payee.postedAt);
+  change(scene, reserve(payer, id, amount, null), { postedAt: at });
+  change(scene, payee, { postedAt: at });
+  remember(scene, { ...common, status: "pending_review", review });
+  if (scene.model.now.review(review) !== undefined) scene.problems.push(`review ${review} exists already`);
+  const { tenant, commit } = scene;
+  scene.model.reviews.set(commit, review, { id: review, tenant, transaction: id, status: "open", createdAt: scene.at, decidedAt: null });
+  scene.events.push({ type: `${type}.pending_review`, ...told_ });
+}
+
+/** A movement that is not scored by itself. */
+function performMovement(
+  scene: Scene,
+  id: string,
+  customer: ModelAccount,
+  payer: ModelAccount,
+  payee: ModelAccount,
+  fields: Partial<ModelTransaction> & Pick<ModelTransaction, "type" | "amount">,
+): void {
+  const { type, amount } = fields;
+  const postedAt = move(scene, id, payer, payee, amount);
+  remember(scene, { ...fields, id, from: payer.id, to: payee.id, postedAt });
+  const entries = [[payer.id, -amount] as const, [payee.id, amount] as const];
+  const { currency } = payer;
+  scene.events.push({ type: `${type}.posted`, object: id, transaction: id, user: customer.user, amount, currency, entries });
+}
+
+/** Brings about in the model what an accepted operation does. Batches are taken apart by the caller. */
+export function perform(scene: Scene, operation: Exclude<Operation, { readonly op: "batch" }>, told: Told): void {
+  const { model, commit, at, tenant } = scene;
+  const id = text(told.id);
+  switch (operation.op) {
+    case "create_user":
+      model.users.set(commit, id, { id, tenant, name: operation.name, accounts: 0, createdAt: at });
+      scene.events.push({ type: "user.created", object: id, user: id });
+      return;
+    case "open_account": {
+      const { body } = operation;
+      const user = body.user_id === undefined ? undefined : model.now.user(body.user_id);
+      if (user !== undefined) model.users.set(commit, user.id, { ...user, accounts: user.accounts + 1 });
+      const account = opened(scene, {
+        id,
+        user: user?.id ?? null,
+        type: body.type,
+        currency: body.currency,
+        overdraft: BigInt(body.overdraft_limit ?? 0),
+        rate: body.interest_rate_bps ?? 0,
+        metadata: body.metadata ?? {},
+      });
+      model.accounts.set(commit, id, account);
+      return;
+    }
+    case "patch": {
+      const account = accountOf(scene, operation.account);
+      const { overdraft_limit, interest_rate_bps, metadata } = operation.body;
+      change(scene, account, {
+        ...(overdraft_limit === undefined ? {} : { overdraft: BigInt(overdraft_limit) }),
+        ...(interest_rate_bps === undefined ? {} : { rate: interest_rate_bps }),
+        ...(metadata === undefined ? {} : { metadata: metadata ?? {} }),
+      });
+      scene.events.push({ type: "account.updated", object: account.id, user: account.user, currency: account.currency });
+      return;
+    }
+    case "status": {
+      const account = accountOf(scene, operation.account);
+      const status = ({ freeze: "frozen", unfreeze: "active", close: "closed" } as const)[operation.verb];
+      change(scene, account, { status, ...(status === "closed" ? { reserved: new Map() } : {}) });
+      const type = `account.${{ freeze: "frozen", unfreeze: "unfrozen", close: "closed" }[operation.verb]}`;
+      scene.events.push({ type, object: account.id, user: account.user, currency: account.currency });
+      return;
+    }
+    case "deposit": {
+      const { body } = operation;
+      const payee = accountOf(scene, body.account_id);
+      const settlement = settlementOf(scene, body.currency, text(told.from_account_id));
+      const { reference = null, metadata = {} } = body;
+      performMovement(scene, id, payee, settlement, payee, { type: "deposit", amount: BigInt(body.amount), reference, metadata });
+      return;
+    }
+    case "withdraw": {
+      const { body } = operation;
+      const payer = accountOf(scene, body.account_id);
+      const settlement = settlementOf(scene, body.currency, text(told.to_account_id));
+      performPayment(scene, "withdrawal", body, payer, settlement, toldOf(told));
+      return;
+    }
+    case "transfer": {
+      const { body } = operation;
+      performPayment(scene, "transfer", body, accountOf(scene, body.from_account_id), accountOf(scene, body.to_account_id), toldOf(told));
+      return;
+    }
+    case "authorise": {
+      const { body } = operation;
+      const payer = accountOf(scene, body.from_account_id);
+      const amount = BigInt(body.amount);
+      countVelocity(scene, payer);
+      const until = at + (body.expires_in ?? 604_800) * 1000;
+      change(scene, reserve(payer, id, amount, until), {});
+      model.holds.set(commit, id, {
+        id,
+        tenant,
+        from: payer.id,
+        to: body.to_account_id,
+        amount,
+        captured: 0n,
+        currency: payer.currency,
+        status: "active",
+        until,
+        reference: body.reference ?? null,
+        metadata: body.metadata ?? {},
+        riskScore: told.risk_score,
+        risk: undefined,
+        createdAt: at,
+      });
+      scene.events.push({ type: "hold.authorised", object: id, user: payer.user, amount, currency: payer.currency });
+      return;
+    }
+    case "increment":
+    case "void":
+    case "capture":
+      performOnHold(scene, operation, id);
+      return;
+    case "reverse": {
+      const original = model.now.transaction(operation.transaction);
+      if (original === undefined) throw new Error("a transaction that is not there was reversed");
+      const amount = operation.body.amount === undefined ? original.amount - original.reversed : BigInt(operation.body.amount);
+      const [payer, payee] = [accountOf(scene, original.to), accountOf(scene, original.from)];
+      const { reference = null, metadata = {} } = operation.body;
+      performMovement(scene, id, payee, payer, payee, { type: "reversal", amount, reference, metadata, reverses: original.id });
+      model.transactions.set(commit, original.id, { ...original, reversed: original.reversed + amount });
+      return;
+    }
+    case "review":
+      performReview(scene, operation.review, operation.verdict);
+      return;
+    default:
+      operation satisfies never;
+  }
+}
+
+function toldOf(told: Told): { id: string; review: string | null; riskScore: unknown; risk: unknown } {
+  return { id: text(told.id), review: told.review_id === null ? null : text(told.review_id), riskScore: told.risk_score, risk: told.risk };
+}
+
+function performOnHold(scene: Scene, operation: Extract<Operation, { readonly op: "increment" | "capture" | "void" }>, id: string): void {
+  const { model, commit } = scene;
+  const hold = model.now.hold(operation.hold);
+  if (hold === undefined) throw new Error("a hold that is not there was used");
+  const payer = accountOf(scene, hold.from);
+  const { currency } = payer;
+  if (operation.op === "void") {
+    model.holds.set(commit, hold.id, { ...hold, status: "voided" });
+    change(scene, release(payer, hold.id), {});
+    scene.events.push({ type: "hold.voided", object: hold.id, user: payer.user, amount: hold.amount - hold.captured, currency });
+    return;
+  }
+  const amount = BigInt(operation.body.amount);
+  if (operation.op === "increment") {
+    model.holds.set(commit, hold.id, { ...hold, amount: hold.amount + amount });
+    change(scene, reserve(payer, hold.id, hold.amount - hold.captured + amount, hold.until), {});
+    scene.events.push({ type: "hold.incremented", object: hold.id, user: payer.user, amount, currency });
+    return;
+  }
+  const captured = hold.captured + amount;
+  if (captured > hold.amount) scene.problems.push(`hold ${hold.id} is captured beyond its amount`);
+  const left = operation.body.final === true ? 0n : hold.amount - captured;
+  const { reference = hold.reference, metadata = {} } = operation.body;
+  const fields = { type: "capture", amount, reference, metadata, hold: hold.id, risk: hold.risk } as const;
+  performMovement(scene, id, payer, reserve(payer, hold.id, left, hold.until), accountOf(scene, hold.to), fields);
+  model.holds.set(commit, hold.id, { ...hold, captured, status: left === 0n ? "captured" : "active" });
+  scene.events.push({ type: "hold.captured", object: hold.id, user: payer.user, amount, currency });
+}
+
+function performReview(scene: Scene, id: string, decision: "approve" | "reject"): void {
+  const { model, commit, at } = scene;
+  const review = model.now.review(id);
+  const transaction = review === undefined ? undefined : model.now.transaction(review.transaction);
+  if (review === undefined || transaction === undefined) throw new Error("a review that is not there was decided");
+  const payer = accountOf(scene, transaction.from);
+  const { amount, currency } = transaction;
+  const event = { object: id, transaction: transaction.id, user: payer.user, amount, currency };
+  const released = release(payer, transaction.id);
+  if (decision === "reject") {
+    change(scene, released, {});
+    model.transactions.set(commit, transaction.id, { ...transaction, status: "rejected" });
+    scene.events.push({ type: "review.rejected", ...event });
+  } else {
+    const postedAt = move(scene, transaction.id, released, accountOf(scene, transaction.to), amount);
+    model.transactions.set(commit, transaction.id, { ...transaction, status: "posted", postedAt });
+    const entries = [[transaction.from, -amount] as const, [transaction.to, amount] as const];
+    scene.events.push({ type: "review.approved", ...event, entries });
+  }
+  model.reviews.set(commit, id, { ...review, status: decision === "reject" ? "rejected" : "approved", decidedAt: at });
+}
