@@ -44,7 +44,7 @@ export const houseRules: HouseRules = {
     payments: { rooms: ["kernel", "storage", "commit", "ledger", "risk", "audit", "vault", "identity"], packages: [] },
     http: {
       rooms: ["kernel", "storage"],
-      packages: ["fastify", "@fastify/*", "@scalar/fastify-api-reference", "typebox", "ajv-formats", "pino"],
+      packages: ["fastify", "@fastify/*", "@scalar/fastify-api-reference", "typebox", "pino"],
     },
   },
   composition: ["main.ts", "app.ts", "config.ts", "bootstrap.ts", "open-store.ts"],
