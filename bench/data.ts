@@ -1,13 +1,10 @@
 import { closeSync, copyFileSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readConfig } from "#config.ts";
 import { systemClock } from "#kernel/clock.ts";
-import { systemRandom } from "#kernel/random.ts";
-import { openStore } from "#open-store.ts";
-import type { Store } from "#storage/index.ts";
 import { type LedgerReport, type Opening, verifyLedger } from "../test/crash/verify-ledger.ts";
-import { localCredentials, settingsOf, type StoreChoice } from "../test/crash/server-process.ts";
+import { openData } from "../test/crash/seed-store.ts";
+import { localCredentials, type StoreChoice } from "../test/crash/server-process.ts";
 import { readSeed } from "./seed-file.ts";
 
 const TMPFS = 0x01021994;
@@ -36,19 +33,6 @@ export function copyData(from: string, to: string): void {
   }
 }
 
-async function withStore<T>(choice: StoreChoice, dataDir: string, use: (store: Store) => Promise<T>): Promise<T> {
-  Object.assign(process.env, localCredentials);
-  const config = readConfig(settingsOf(choice, dataDir, 0));
-  const store = await openStore(config, systemClock, systemRandom(), (error) => {
-    throw error;
-  });
-  try {
-    return await use(store);
-  } finally {
-    await store.close();
-  }
-}
-
 export interface Check {
   readonly store: StoreChoice;
   readonly dataDir: string;
@@ -58,16 +42,20 @@ export interface Check {
 }
 
 /** Verifies data that no server has open. */
-export function verifyData({ store: choice, dataDir, seedDir, since, openings }: Check): Promise<LedgerReport> {
+export async function verifyData({ store: choice, dataDir, seedDir, since, openings }: Check): Promise<LedgerReport> {
   const { organisationId } = readSeed(seedDir);
-  return withStore(choice, dataDir, (store) =>
-    verifyLedger({
+  Object.assign(process.env, localCredentials);
+  const store = await openData(choice, dataDir);
+  try {
+    return await verifyLedger({
       store,
       organisationId,
       checksumEvery: CHECKSUM_EVERY,
       at: systemClock.now(),
       ...(since === undefined ? {} : { since }),
       ...(openings === undefined ? {} : { openings }),
-    }),
-  );
+    });
+  } finally {
+    await store.close();
+  }
 }

@@ -10,7 +10,7 @@ import { type Options, readOptions, USAGE } from "./options.ts";
 import { drawResults } from "./picture.ts";
 import { describeResult, rounded } from "./print.ts";
 import { type LoadRow, loadRows, type Result } from "./rows.ts";
-import type { SeedOrder } from "./seed.ts";
+import type { SeedTask } from "./seed.ts";
 import { measureStartUp } from "./start-up.ts";
 
 /** Above this many cores used by others, a row is marked as measured on a busy machine. */
@@ -33,7 +33,7 @@ async function seedData(options: Options, store: StoreChoice, workDir: string): 
   mkdirSync(seedDir, { recursive: true });
   const { accounts } = options;
   tell(`seeding ${accounts} funded accounts`);
-  const order: SeedOrder = { dataDir, seedDir, store, accounts, users: Math.ceil(accounts / 2) };
+  const order: SeedTask = { dataDir, seedDir, store, accounts, users: Math.ceil(accounts / 2) };
   await runScript("./seed.ts", order);
   const report = await verifyData({ store, dataDir, seedDir });
   if (report.violations.length > 0) throw new Error(`the seeded data is wrong: ${report.violations.join("; ")}`);

@@ -1,5 +1,5 @@
+import type { Seeded } from "../test/crash/seed-store.ts";
 import { createUniform, pickUniform, pickZipf } from "./pick.ts";
-import type { SeedFile } from "./seed-file.ts";
 
 export const kinds = ["transfer_single", "transfer_batch", "transfer_hot_account", "read_account", "read_transaction"] as const;
 export type Kind = (typeof kinds)[number];
@@ -59,7 +59,7 @@ function writeDigits(bytes: Buffer, end: number, value: number, digits: number):
 }
 
 /** Requests are numbered across connections, so that none has the Idempotency-Key of another. */
-export function createRequests(seed: SeedFile, plan: RequestPlan): () => NextRequest {
+export function createRequests(seed: Seeded, plan: RequestPlan): () => NextRequest {
   const { accounts, transactions, users, apiKey } = seed;
   const uniform = createUniform(0x5eed);
   const among = (size: number): (() => number) => (plan.zipf > 0 ? pickZipf(size, plan.zipf, uniform) : pickUniform(size, uniform));

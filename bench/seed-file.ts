@@ -1,24 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { OrganisationId } from "#kernel/ids.ts";
-
-/** What the seeding made, for those who send requests. */
-export interface SeedFile {
-  readonly organisationId: OrganisationId;
-  readonly apiKey: string;
-  readonly users: number;
-  /** Account n belongs to user n modulo `users`. */
-  readonly accounts: readonly string[];
-  /** The deposit that funded each account. */
-  readonly transactions: readonly string[];
-}
+import type { Seeded } from "../test/crash/seed-store.ts";
 
 const fileIn = (directory: string): string => join(directory, "seed.json");
 
-export function writeSeed(directory: string, seed: SeedFile): void {
+/** Keeps what the seeding made, for those who send requests. */
+export function writeSeed(directory: string, seed: Seeded): void {
   writeFileSync(fileIn(directory), JSON.stringify(seed));
 }
 
-export function readSeed(directory: string): SeedFile {
-  return JSON.parse(readFileSync(fileIn(directory), "utf8")) as SeedFile;
+export function readSeed(directory: string): Seeded {
+  return JSON.parse(readFileSync(fileIn(directory), "utf8")) as Seeded;
 }

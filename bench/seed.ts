@@ -1,93 +1,11 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { pino } from "pino";
-import { openAccountFor } from "#accounts/index.ts";
-import { createApp } from "#app.ts";
-import { createOrganisation } from "#bootstrap.ts";
-import type { Asked, Executed } from "#commit/index.ts";
-import { readConfig } from "#config.ts";
-import { createUser } from "#identity/index.ts";
-import { systemClock } from "#kernel/clock.ts";
-import type { AccountId, UserId } from "#kernel/ids.ts";
-import type { Currency } from "#kernel/money.ts";
-import { systemRandom } from "#kernel/random.ts";
-import { openStore } from "#open-store.ts";
-import { createAccountFacts, deposit } from "#payments/index.ts";
-import { openLocalKms } from "#vault/index.ts";
-import { settingsOf, type StoreChoice } from "../test/crash/server-process.ts";
+import { type SeedOrder, seedStore } from "../test/crash/seed-store.ts";
 import { writeSeed } from "./seed-file.ts";
 
 /** What this process is told on its command line, as JSON. */
-export interface SeedOrder {
-  readonly dataDir: string;
+export interface SeedTask extends SeedOrder {
   /** Where seed.json goes. */
   readonly seedDir: string;
-  readonly store: StoreChoice;
-  readonly accounts: number;
-  readonly users: number;
 }
 
-const CURRENCY = "EUR" as Currency;
-/** Minor units: a million euros an account, so that no run drains one. */
-const FUNDS = 100_000_000;
-/** The most a key may be given: every request is counted against it, none is refused by it. */
-const RATE_LIMIT_PER_MINUTE = 10_000_000;
-/** Commands under way at once; the commit queue groups them. */
-const AT_ONCE = 1_000;
-const PROGRESS_EVERY_MS = 2_000;
-
-/**
- * Fills an empty store by the product's own commands, through its commit queue, in this process: an organisation
- * with a key, users, and a funded account each of them. Nothing is written past the ledger.
- */
-async function main(order: SeedOrder): Promise<void> {
-  const clock = systemClock;
-  const random = systemRandom();
-  const config = readConfig(settingsOf(order.store, order.dataDir, 0));
-  mkdirSync(order.dataDir, { recursive: true, mode: 0o700 });
-  const kms = await openLocalKms({ file: join(order.dataDir, "kms.json"), random });
-  const store = await openStore(config, clock, random, (error) => {
-    throw error;
-  });
-  const logger = pino({ level: "silent" });
-  const app = createApp({ store, kms, clock, random, logger, auditLog: () => undefined, trustedProxyHops: 0, version: "seed" });
-  const deps = { ...app, store, clock, random, facts: createAccountFacts(store) };
-  const made = await createOrganisation(deps, { name: "Benchmark", environment: "test", rateLimitPerMinute: RATE_LIMIT_PER_MINUTE });
-  const { organisationId } = made;
-  const actor = { organisationId, apiKeyId: made.apiKeyId, ip: null, userAgent: null, requestId: null };
-  const asked: Asked = { actor, idempotency: undefined };
-
-  const users = await many("users", order.users, (n) => createUser(deps, asked, { name: `Customer ${n}` }));
-  const accounts = await many("accounts", order.accounts, (n) =>
-    openAccountFor(deps, asked, { type: "checking", currency: CURRENCY, user_id: users[n % users.length] as UserId }),
-  );
-  const transactions = await many("deposits", order.accounts, (n) =>
-    deposit(deps, asked, { account_id: accounts[n] as AccountId, amount: FUNDS, currency: CURRENCY }),
-  );
-  await app.queue.drain();
-  // Closing settles and checkpoints the file, so that copies of it begin alike.
-  await store.close();
-  writeSeed(order.seedDir, { organisationId, apiKey: made.apiKey, users: users.length, accounts, transactions });
-}
-
-/** Runs `count` commands, some at a time, and gives the ids of what they made. */
-async function many(what: string, count: number, run: (n: number) => Promise<Executed>): Promise<string[]> {
-  const ids: string[] = Array.from({ length: count }, () => "");
-  const began = performance.now();
-  let next = 0;
-  const progress = setInterval(() => process.stderr.write(`  ${what}: ${next} of ${count}\n`), PROGRESS_EVERY_MS);
-  const lane = async (): Promise<void> => {
-    for (let n = next++; n < count; n = next++) {
-      const executed = await run(n);
-      if (!executed.ok || executed.reply.status !== 201) throw new Error(`${what} ${n}: ${JSON.stringify(executed)}`);
-      ids[n] = (JSON.parse(executed.reply.body) as { id: string }).id;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, lane));
-  clearInterval(progress);
-  const seconds = (performance.now() - began) / 1000;
-  process.stderr.write(`  ${count} ${what} in ${seconds.toFixed(1)} s\n`);
-  return ids;
-}
-
-await main(JSON.parse(process.argv[2] ?? "") as SeedOrder);
+const task = JSON.parse(process.argv[2] ?? "") as SeedTask;
+writeSeed(task.seedDir, await seedStore(task, (line) => void process.stderr.write(`  ${line}\n`)));

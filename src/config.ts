@@ -54,11 +54,11 @@ type Name = keyof typeof settings;
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   for (const name of Object.keys(env))
-    if (name.startsWith(PREFIX) && !(name.slice(PREFIX.length) in settings))
+    if (name.startsWith(PREFIX) && !Object.hasOwn(settings, name.slice(PREFIX.length)))
       throw new ConfigError(`${name} is not a setting; there are: ${Object.keys(settings).join(", ")}`);
   const text = (name: Name): string => env[PREFIX + name] ?? settings[name].initial;
   const fail = (name: Name, wanted: string): never => {
-    throw new ConfigError(`${PREFIX}${name} must be ${wanted}, not "${text(name)}"`);
+    throw new ConfigError(`${PREFIX}${name} must be ${wanted}, not ${JSON.stringify(text(name))}`);
   };
   const integer = (name: Name, min: number, max: number): number => {
     const value = Number(text(name));
@@ -69,7 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     values.find((value) => value === text(name)) ?? fail(name, `one of ${values.join(", ")}`);
   const filled = (name: Name): string => (text(name).trim() === "" ? fail(name, "not empty") : text(name));
   const endpoint = text("DYNAMODB_ENDPOINT");
-  if (endpoint !== "" && !URL.canParse(endpoint)) fail("DYNAMODB_ENDPOINT", "a URL");
+  if (endpoint !== "" && !(/^https?:\/\//.test(endpoint) && URL.canParse(endpoint))) fail("DYNAMODB_ENDPOINT", "an http or https URL");
   const tablePrefix = text("TABLE_PREFIX");
   if (!/^[A-Za-z0-9_.-]{0,64}$/.test(tablePrefix)) fail("TABLE_PREFIX", "at most 64 letters, digits, dots, dashes or underscores");
   return {

@@ -109,7 +109,8 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
         ...(cursor === undefined ? {} : { cursor }),
       });
       const own = page.items.map((item) => accounts.fromItem(item)).filter((account) => account.organisationId === organisationId);
-      return sendObject(reply, listOf(await Promise.all(own.map(present)), page.cursor));
+      // All accounts of a user are of one organisation. A cursor without items would tell that another's user has accounts.
+      return sendObject(reply, listOf(await Promise.all(own.map(present)), own.length === 0 ? undefined : page.cursor));
     },
   );
 

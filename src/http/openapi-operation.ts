@@ -56,6 +56,7 @@ export function problemsOf(facts: RouteFacts): readonly ProblemCode[] {
       ...always,
       ...(facts.access === "key" ? withKey : []),
       ...(facts.acceptsBody ? withBody : []),
+      ...(facts.access === "key" && facts.method !== "GET" ? (["contention", "outcome_unknown"] as const) : []),
       ...(facts.idempotent === true ? withIdempotency : []),
       ...(facts.sensitive === true ? (["ip_not_allowed"] as const) : []),
       ...(facts.problems ?? []),

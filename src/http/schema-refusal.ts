@@ -46,7 +46,9 @@ function tellingError(errors: readonly FastifySchemaValidationError[]): FastifyS
   if (last === undefined || errors.length === 1) return last;
   let deepest: FastifySchemaValidationError | undefined;
   for (const error of errors) {
-    if (error.instancePath.length > (deepest ?? last).instancePath.length) deepest = error;
+    // The path of an unknown name is that of the object it is in, so it is one deeper than it says.
+    const isDeeper = error.instancePath.length > (deepest ?? last).instancePath.length;
+    if (isDeeper || (deepest === undefined && error.keyword === "additionalProperties")) deepest = error;
   }
   return deepest ?? last;
 }

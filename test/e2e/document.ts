@@ -67,7 +67,8 @@ function strict(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(strict);
   if (typeof schema !== "object" || schema === null) return schema;
   const copy: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(schema)) if (!DIALECT_KEYWORDS.has(name) || typeof value === "object") copy[name] = strict(value);
+  for (const [name, value] of Object.entries(schema))
+    if (!DIALECT_KEYWORDS.has(name) || typeof value === "object") copy[name] = strict(value);
   if (copy["properties"] !== undefined && copy["additionalProperties"] === undefined) copy["additionalProperties"] = false;
   return copy;
 }

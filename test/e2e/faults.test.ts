@@ -117,4 +117,32 @@ describe("a store that fails under every operation", () => {
       );
     });
   }
+
+  it("createTransferBatch: a store that fails half-way does not claim that nothing was done; a repetition does the rest", async () => {
+    const from_account_id = await own.account({ balance: 1_000 });
+    const to_account_id = await own.account();
+    const transfers = Array.from({ length: 50 }, () => ({ from_account_id, to_account_id, amount: 10, currency: "EUR" }));
+    const idempotencyKey = freshKey();
+    const ask = (): Promise<Answer> => own.api.post("/v1/transfers/batch", { mode: "independent", transfers }, { idempotencyKey });
+    let commits = 0;
+    onCommit = {
+      get kind() {
+        commits += 1;
+        return commits === 1 ? "none" : "unavailable";
+      },
+    };
+    const answer = await ask().finally(() => {
+      onCommit = NONE;
+    });
+    refused(answer, "outcome_unknown");
+    const done = await own.balance(to_account_id);
+    assert.ok(done > 0 && done < 500, `${done} of 500 were moved`);
+    const { results } = ok(await ask(), 200);
+    assert.ok(results.length === 50 && results.every((result) => result.status === 201));
+    assert.equal(await own.balance(to_account_id), 500);
+    const again = await ask();
+    assert.equal(again.headers["idempotent-replayed"], "true");
+    assert.deepEqual(again.body.results, results);
+    assert.equal(await own.balance(to_account_id), 500);
+  });
 });

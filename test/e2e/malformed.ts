@@ -72,7 +72,14 @@ function* differences(schema: Schema, good: unknown, path: string): Generator<Di
       yield bad("a fraction", 1.5);
       yield bad("a negative number", -1);
       if ((schema.minimum ?? 0) > 0) yield bad("zero", 0);
-      for (const digits of ["9007199254740992", "9007199254740993", "-9007199254740993", "1e400", "1E+16", "123456789012345678901234567890"])
+      for (const digits of [
+        "9007199254740992",
+        "9007199254740993",
+        "-9007199254740993",
+        "1e400",
+        "1E+16",
+        "123456789012345678901234567890",
+      ])
         yield bad(digits, raw(digits), "number_out_of_range");
       return;
     case "number":
@@ -140,7 +147,9 @@ function* arrayDifferences(schema: Schema, good: readonly unknown[], path: strin
 const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
 /** Bodies that are wrong whatever the schema says. */
-export function* malformedTexts(good: Json): Generator<Omit<Malformed, "body"> & { readonly body: string | Buffer; readonly contentType?: string }> {
+export function* malformedTexts(
+  good: Json,
+): Generator<Omit<Malformed, "body"> & { readonly body: string | Buffer; readonly contentType?: string }> {
   const text = JSON.stringify(good);
   const [first = ""] = Object.keys(good);
   const bad = (what: string, body: string | Buffer, code: ProblemCode, param?: string) => ({ what, body, code, param });

@@ -109,8 +109,7 @@ describe("every operation of the OpenAPI document", () => {
       } else {
         it("refuses everyone without a good key, all in the same words", async () => {
           const request = await prepare();
-          const mint = (id: string): string =>
-            mintApiKey({ id: id as ApiKeyId, environment: "test", random: systemRandom() }).text;
+          const mint = (id: string): string => mintApiKey({ id: id as ApiKeyId, environment: "test", random: systemRandom() }).text;
           const keys = {
             none: null,
             empty: "",
@@ -137,7 +136,10 @@ describe("every operation of the OpenAPI document", () => {
 
         it("AUTHZ-01 takes another organisation's ids like unknown ones", async () => {
           const request = await prepare();
-          const requests = [request, ...(furtherQueries[operationId] === undefined ? [] : [{ query: furtherQueries[operationId](landmarks) }])];
+          const requests = [
+            request,
+            ...(furtherQueries[operationId] === undefined ? [] : [{ query: furtherQueries[operationId](landmarks) }]),
+          ];
           await withoutTrace(async () => {
             let tried = 0;
             for (const good of requests) {
@@ -179,7 +181,16 @@ describe("every operation of the OpenAPI document", () => {
             refusedAsDeclared(operation, await ask(`${name}=1&${name}=2`), "invalid_request", name);
           }
           if (path.includes("{id}")) {
-            for (const id of ["x", "..", "acc_", `${request.id?.slice(0, -1)}i`, `${request.id}0`, "%00", "%F0%9F%92%B0", "usr_01J0000000000000000000000B%0a"]) {
+            for (const id of [
+              "x",
+              "..",
+              "acc_",
+              `${request.id?.slice(0, -1)}i`,
+              `${request.id}0`,
+              "%00",
+              "%F0%9F%92%B0",
+              "usr_01J0000000000000000000000B%0a",
+            ]) {
               const answer = await send(operation, { ...request, id });
               // `..` is taken away by the client or the router: there is no such path.
               assert.ok([400, 404, 405].includes(answer.status), `${id}: ${answer.text}`);
@@ -204,13 +215,20 @@ describe("every operation of the OpenAPI document", () => {
             for (const { what, body, code, param } of malformedBodies(operation.body, request.body)) {
               tried += 1;
               const answer = await send(operation, request, { text: body });
-              assert.equal(`${answer.body.code} ${String(answer.body["param"])}`, `${code} ${String(param)}`, `${what}: ${answer.text} ${body}`);
+              assert.equal(
+                `${answer.body.code} ${String(answer.body["param"])}`,
+                `${code} ${String(param)}`,
+                `${what}: ${answer.text} ${body}`,
+              );
               refusedAsDeclared(operation, answer, code, param);
             }
             assert.ok(tried > 20);
             for (const { what, body, code, param, contentType } of malformedTexts(request.body)) {
               if (what === "empty" && operation.bodyOptional) continue;
-              const answer = await send(operation, request, { text: body, ...(contentType && { headers: { "content-type": contentType } }) });
+              const answer = await send(operation, request, {
+                text: body,
+                ...(contentType && { headers: { "content-type": contentType } }),
+              });
               assert.equal(answer.body.code, code, `${what}: ${answer.text}`);
               refusedAsDeclared(operation, answer, code, param);
             }
@@ -236,7 +254,10 @@ describe("every operation of the OpenAPI document", () => {
     assert.deepEqual([...walked].sort(), document.operations.map(({ operationId }) => operationId).sort());
     assert.deepEqual(Object.keys(operationCases).sort(), [...walked].sort());
     assert.deepEqual(
-      document.operations.filter(({ isPublic }) => isPublic).map(({ operationId }) => operationId).sort(),
+      document.operations
+        .filter(({ isPublic }) => isPublic)
+        .map(({ operationId }) => operationId)
+        .sort(),
       [...PUBLIC].sort(),
     );
   });

@@ -6,7 +6,7 @@ import type { OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { problems } from "#kernel/problems.ts";
 import type { Fault, Operation } from "#storage/memory/memory-store.ts";
-import { MAX_RESERVATIONS } from "#ledger/index.ts";
+import { accounts, MAX_RESERVATIONS } from "#ledger/index.ts";
 import type { Organisation, TestApp } from "../support/app.ts";
 import { movableClock, startApp } from "../support/app.ts";
 import type { Answer } from "../support/http-client.ts";
@@ -211,15 +211,19 @@ describe("every problem code", () => {
     saw(answer, "internal_error");
     assert.ok(!answer.text.includes("secret of the driver"));
     fault = () => ({ kind: "none" });
-    assert.ok(app.log.some((line) => line.includes("a secret of the driver")), "the log tells what broke");
+    assert.ok(
+      app.log.some((line) => line.includes("a secret of the driver")),
+      "the log tells what broke",
+    );
     ok(await own.api.get(`/v1/accounts/${payer}`), 200);
   });
 
   it("of a server over its capacity", async () => {
     fault = () => ({ kind: "none", beforeMs: GATED_MS });
     const actor = { organisationId: own.id as OrganisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null };
+    const needs = [{ collection: accounts, key: { hash: payer }, mode: "read" as const }];
     const decide = () => ({ reply: { status: 204, body: "" }, changes: [], events: [] });
-    const stuck = Array.from({ length: OVERLOADED_AT }, () => app.app.queue.execute({ actor, needs: [], decide }));
+    const stuck = Array.from({ length: OVERLOADED_AT }, () => app.app.queue.execute({ actor, needs, decide }));
     saw(await post("/v1/transfers", money()), "overloaded");
     openGate();
     for (const executed of await Promise.all(stuck)) assert.ok(executed.ok);

@@ -70,8 +70,7 @@ function opened(scene: Scene, fields: Pick<ModelAccount, "id" | "user" | "type" 
 function settlementOf(scene: Scene, currency: string, id: string): ModelAccount {
   const known = scene.model.now.settlement(scene.tenant, currency);
   if (known !== undefined) return known;
-  // Its first movement counts as part of its creation.
-  return { ...opened(scene, { id, user: null, type: "settlement", currency }), version: 0 };
+  return opened(scene, { id, user: null, type: "settlement", currency });
 }
 
 /** Moves money: two entries that sum to zero. Returns when it counts as posted. */
@@ -158,12 +157,12 @@ export function performPayment(
     metadata: body.metadata ?? {},
     risk,
   };
-  const told_ = { object: id, transaction: id, user: payer.user, amount, currency: payer.currency };
+  const about = { object: id, transaction: id, user: payer.user, amount, currency: payer.currency };
   if (review === null) {
     const postedAt = move(scene, id, payer, payee, amount);
     remember(scene, { ...common, postedAt });
     const entries = [[payer.id, -amount] as const, [payee.id, amount] as const];
-    scene.events.push({ type: `${type}.posted`, ...told_, entries });
+    scene.events.push({ type: `${type}.posted`, ...about, entries });
     return;
   }
   const at = Math.max(scene.at, payer.postedAt, payee.postedAt);
@@ -173,7 +172,7 @@ export function performPayment(
   if (scene.model.now.review(review) !== undefined) scene.problems.push(`review ${review} exists already`);
   const { tenant, commit } = scene;
   scene.model.reviews.set(commit, review, { id: review, tenant, transaction: id, status: "open", createdAt: scene.at, decidedAt: null });
-  scene.events.push({ type: `${type}.pending_review`, ...told_ });
+  scene.events.push({ type: `${type}.pending_review`, ...about });
 }
 
 /** A movement that is not scored by itself. */
@@ -277,7 +276,6 @@ export function perform(scene: Scene, operation: Exclude<Operation, { readonly o
         reference: body.reference ?? null,
         metadata: body.metadata ?? {},
         riskScore: told.risk_score,
-        risk: undefined,
         createdAt: at,
       });
       scene.events.push({ type: "hold.authorised", object: id, user: payer.user, amount, currency: payer.currency });
@@ -294,7 +292,9 @@ export function perform(scene: Scene, operation: Exclude<Operation, { readonly o
       const amount = operation.body.amount === undefined ? original.amount - original.reversed : BigInt(operation.body.amount);
       const [payer, payee] = [accountOf(scene, original.to), accountOf(scene, original.from)];
       const { reference = null, metadata = {} } = operation.body;
-      performMovement(scene, id, payee, payer, payee, { type: "reversal", amount, reference, metadata, reverses: original.id });
+      // The event names the customer: of a deposit that is who received it, otherwise who paid.
+      const customer = payee.user === null ? payer : payee;
+      performMovement(scene, id, customer, payer, payee, { type: "reversal", amount, reference, metadata, reverses: original.id });
       model.transactions.set(commit, original.id, { ...original, reversed: original.reversed + amount });
       return;
     }
@@ -333,7 +333,7 @@ function performOnHold(scene: Scene, operation: Extract<Operation, { readonly op
   if (captured > hold.amount) scene.problems.push(`hold ${hold.id} is captured beyond its amount`);
   const left = operation.body.final === true ? 0n : hold.amount - captured;
   const { reference = hold.reference, metadata = {} } = operation.body;
-  const fields = { type: "capture", amount, reference, metadata, hold: hold.id, risk: hold.risk } as const;
+  const fields = { type: "capture", amount, reference, metadata, hold: hold.id } as const;
   performMovement(scene, id, payer, reserve(payer, hold.id, left, hold.until), accountOf(scene, hold.to), fields);
   model.holds.set(commit, hold.id, { ...hold, captured, status: left === 0n ? "captured" : "active" });
   scene.events.push({ type: "hold.captured", object: hold.id, user: payer.user, amount, currency });

@@ -75,7 +75,6 @@ export interface ModelHold {
   readonly reference: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   readonly riskScore: unknown;
-  readonly risk: unknown;
   readonly createdAt: number;
 }
 

@@ -148,12 +148,15 @@ function bodyOf(mode: BatchBody["mode"], results: string): string {
   return `{"object":"transfer_batch","mode":"${mode}","results":[${results}]}`;
 }
 
-/** One answer of all chunks. When a chunk could not be answered, neither can the batch: repeating it finishes the rest. */
+/**
+ * One answer of all chunks. When a chunk could not be answered, neither can the batch: repeating it finishes the
+ * rest. Other chunks were done by then, so the answer must not be one of those that say nothing was.
+ */
 function join(chunks: readonly Executed[]): Executed {
   const bodies: string[] = [];
   let replayed = true;
   for (const chunk of chunks) {
-    if (!chunk.ok) return chunk;
+    if (!chunk.ok) return chunk.code === "idempotency_key_in_use" ? chunk : { ok: false, code: "outcome_unknown" };
     bodies.push(chunk.reply.body);
     replayed &&= chunk.replayed;
   }

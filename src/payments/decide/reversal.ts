@@ -44,7 +44,9 @@ export function decideReversal(
   );
   if (!posted.ok) return posted;
   const terms: MovementTerms = { ...request, type: "reversal", amount, assessment: null, holdId: null, reverses: original.id };
-  const { transaction, event } = recordMovement(terms, posted, originalPayer, at);
+  // The payer of a deposit is the settlement account: then the customer is on the other side.
+  const customer = originalPayer.userId === null ? originalPayee : originalPayer;
+  const { transaction, event } = recordMovement(terms, posted, customer, at);
   return {
     ok: true,
     reversal: transaction,

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { CommitResult, Store } from "#storage/index.ts";
+import { newId } from "#test/support/builders.ts";
+import { aBank, answerOf, asking } from "./test-kit.ts";
+import type { Answer } from "./test-kit.ts";
+import { transfer } from "./transfer.ts";
+import { MAX_ATOMIC, transferBatch } from "./transfer-batch.ts";
+
+const resultsOf = ({ body }: Answer) =>
+  body["results"] as { index: number; status: number; code?: string; param?: string; transaction_id?: string }[];
+const statuses = (answer: Answer): unknown[] => resultsOf(answer).map(({ status, code }) => code ?? status);
+const CHUNKS_OF_3 = { batchChunk: 3 };
+
+/** Lets commits through while `left` lasts; then all of them end as told. */
+function failing(left: { commits: number }, outcome: CommitResult) {
+  return (store: Store): Store => ({
+    ...store,
+    commit: async (writes) => (left.commits-- > 0 ? store.commit(writes) : outcome),
+  });
+}
+
+void describe("an independent batch", () => {
+  void it("decides every transfer on its own, in order, each over what the ones before it left", async () => {
+    const bank = await aBank(3, 100);
+    const transfers = [bank.body(0, 1, 100), bank.body(0, 1, 1), bank.body(1, 2, 200), bank.body(1, 1, 1), bank.body(2, 0, 300)];
+    const answer = answerOf(await transferBatch(await bank.node(), asking("k"), { mode: "independent", transfers }));
+    assert.deepEqual([answer.status, answer.replayed, answer.body["mode"]], [200, false, "independent"]);
+    assert.deepEqual(statuses(answer), [201, "insufficient_funds", 201, "same_account", 201]);
+    assert.deepEqual(
+      resultsOf(answer).map(({ index }) => index),
+      [0, 1, 2, 3, 4],
+    );
+    assert.equal(resultsOf(answer)[1]?.param, "amount");
+    const { accounts } = bank.check();
+    const balanceOf = (n: number) => accounts.find(({ id }) => id === bank.customer(n))?.balance;
+    assert.deepEqual([balanceOf(0), balanceOf(1), balanceOf(2)], [300n, 0n, 0n]);
+  });
+
+  void it("answers unknown accounts one by one", async () => {
+    const bank = await aBank(2, 100);
+    const nobody = { ...bank.body(0, 1, 1), to_account_id: newId("account") };
+    const answer = answerOf(
+      await transferBatch(await bank.node(), asking("k"), { mode: "independent", transfers: [nobody, bank.body(0, 1, 1)] }),
+    );
+    assert.deepEqual(statuses(answer), ["account_not_found", 201]);
+  });
+
+  void it("goes in chunks, each with its own record, and is replayed whole", async () => {
+    const bank = await aBank(2, 1000, { limits: CHUNKS_OF_3 });
+    const transfers = Array.from({ length: 8 }, (_, n) => bank.body(0, 1, n + 1));
+    const deps = await bank.node();
+    const first = await transferBatch(deps, asking("k"), { mode: "independent", transfers });
+    assert.deepEqual(
+      resultsOf(answerOf(first)).map(({ index, status }) => [index, status]),
+      transfers.map((_, n) => [n, 201]),
+    );
+    const again = await transferBatch(deps, asking("k"), { mode: "independent", transfers });
+    assert.ok(first.ok && again.ok);
+    assert.deepEqual([again.replayed, again.reply], [true, first.reply]);
+    assert.equal(bank.check().transactions.length, 8);
+    const records = [...bank.database.dump()].filter(({ table }) => table === "smartfinance-idempotency").map(({ item }) => item.id);
+    assert.deepEqual(records.toSorted(), ["k", "k.3", "k.6"]);
+  });
+
+  for (const outcome of [
+    { outcome: "unavailable", cause: "crash" },
+    { outcome: "unknown", cause: "crash" },
+    { outcome: "conflict", writes: [0] },
+  ] as const) {
+    void it(`interrupted by ${outcome.outcome} after its first chunk never says that nothing was done, and the repetition finishes it`, async () => {
+      const left = { commits: 1 };
+      const bank = await aBank(2, 1000, { limits: CHUNKS_OF_3, wrap: failing(left, outcome) });
+      const transfers = Array.from({ length: 8 }, (_, n) => bank.body(0, 1, n + 1));
+      const broken = answerOf(await transferBatch(await bank.node(), asking("k"), { mode: "independent", transfers }));
+      assert.equal(bank.check().transactions.length, 3);
+      // Who is told «nothing was done» may ask again under a new key, and would pay the first chunk twice.
+      assert.equal(broken.body["code"], "outcome_unknown");
+      left.commits = 1000;
+      const answer = answerOf(await transferBatch(await bank.node(), asking("k"), { mode: "independent", transfers }));
+      assert.deepEqual([answer.status, answer.replayed], [200, false]);
+      assert.deepEqual(
+        statuses(answer),
+        transfers.map(() => 201),
+      );
+      const { transactions } = bank.check();
+      assert.equal(transactions.length, 8);
+      assert.deepEqual(transactions.map(({ amount }) => amount).toSorted(), [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n]);
+    });
+  }
+
+  void it("runs no chunk where the key was used for something else, however many chunks there are", async () => {
+    const bank = await aBank(2, 1000, { limits: CHUNKS_OF_3 });
+    const deps = await bank.node();
+    await transferBatch(deps, asking("k", "one"), { mode: "independent", transfers: [bank.body(0, 1, 1)] });
+    const longer = Array.from({ length: 8 }, () => bank.body(0, 1, 2));
+    assert.deepEqual(answerOf(await transferBatch(deps, asking("k", "two"), { mode: "independent", transfers: longer })).body, {
+      code: "idempotency_key_reused",
+    });
+    await transfer(deps, asking("t", "transfer"), bank.body(0, 1, 3));
+    assert.deepEqual(answerOf(await transferBatch(deps, asking("t", "batch"), { mode: "independent", transfers: longer })).body, {
+      code: "idempotency_key_reused",
+    });
+    assert.deepEqual(answerOf(await transfer(deps, asking("k", "transfer"), bank.body(0, 1, 4))).body, { code: "idempotency_key_reused" });
+    assert.equal(bank.check().transactions.length, 2);
+  });
+
+  void it("asked twice at once is done once", async () => {
+    const bank = await aBank(2, 1000, { limits: CHUNKS_OF_3 });
+    const deps = await bank.node();
+    const transfers = Array.from({ length: 8 }, () => bank.body(0, 1, 1));
+    const answers = (await Promise.all([1, 2].map(() => transferBatch(deps, asking("k"), { mode: "independent", transfers })))).map(
+      answerOf,
+    );
+    assert.deepEqual(
+      answers.map(({ status, body }) => body["code"] ?? status),
+      [200, "idempotency_key_in_use"],
+    );
+    assert.equal(bank.check().transactions.length, 8);
+  });
+});
+
+void describe("an atomic batch", () => {
+  void it("posts all, in order", async () => {
+    const bank = await aBank(3, 100);
+    const transfers = [bank.body(0, 1, 100), bank.body(1, 2, 200), bank.body(2, 0, 300)];
+    const answer = answerOf(await transferBatch(await bank.node(), asking("k"), { mode: "atomic", transfers }));
+    assert.deepEqual([answer.status, statuses(answer)], [201, [201, 201, 201]]);
+    assert.equal(bank.check().transactions.length, 3);
+  });
+
+  void it("posts none where one is refused, and says which", async () => {
+    const bank = await aBank(2, 100);
+    const deps = await bank.node();
+    const transfers = [bank.body(0, 1, 60), bank.body(0, 1, 41)];
+    const answer = answerOf(await transferBatch(deps, asking("k"), { mode: "atomic", transfers }));
+    assert.deepEqual([answer.status, answer.body["code"], answer.body["param"]], [422, "insufficient_funds", "transfers.1.amount"]);
+    assert.equal(bank.check().transactions.length, 0);
+    const again = answerOf(await transferBatch(deps, asking("k"), { mode: "atomic", transfers }));
+    assert.deepEqual([again.replayed, again.body], [true, answer.body]);
+    assert.ok(
+      [...bank.database.dump()].every(({ table }) => table !== "smartfinance-risk-profiles"),
+      "nobody's profile learnt from it",
+    );
+  });
+
+  void it("takes what one commit of any store takes, and not more", async () => {
+    const bank = await aBank(2 * MAX_ATOMIC, 100);
+    const deps = await bank.node();
+    const transfers = Array.from({ length: MAX_ATOMIC }, (_, n) => bank.body(2 * n, 2 * n + 1, 1));
+    assert.equal(answerOf(await transferBatch(deps, asking("k"), { mode: "atomic", transfers })).status, 201);
+    const more = answerOf(await transferBatch(deps, asking("l"), { mode: "atomic", transfers: [...transfers, bank.body(0, 1, 1)] }));
+    assert.deepEqual([more.status, more.body["code"], more.body["param"]], [400, "invalid_request", "transfers"]);
+  });
+});

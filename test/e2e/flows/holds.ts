@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Organisation } from "../../support/app.ts";
+import type { ApiObject } from "../../support/http-client.ts";
+import { freshKey, ok, refused } from "../../support/http-client.ts";
+import type { Stage } from "./stage.ts";
+import { auditBooks } from "./stage.ts";
+
+const MINUTE_MS = 60_000;
+
+export function holdFlows(stage: Stage): void {
+  const begin = async () => {
+    const own = await stage.app.newOrganisation();
+    const from = await own.account({ balance: 1_000 });
+    const to = await own.account();
+    const hold = async (amount: number, more: object = {}): Promise<string> =>
+      ok(await own.api.post("/v1/holds", { from_account_id: from, to_account_id: to, amount, currency: "EUR", ...more }), 201).id;
+    const capture = (id: string, amount: number, more: object = {}) => own.api.post(`/v1/holds/${id}/capture`, { amount, ...more });
+    return { own, from, to, hold, capture };
+  };
+  const figures = async (own: Organisation, id: string): Promise<number[]> => {
+    const { balance, held, available } = ok(await own.api.get(`/v1/accounts/${id}`), 200);
+    return [balance, held, available];
+  };
+  const read = async (own: Organisation, id: string): Promise<ApiObject> => ok(await own.api.get(`/v1/holds/${id}`), 200);
+
+  describe("holds", () => {
+    it("reserve, grow, and are captured in parts until a final one releases the rest", async () => {
+      const { own, from, to, hold, capture } = await begin();
+      const id = await hold(400, { reference: "Hotel", metadata: { room: "12" } });
+      assert.deepEqual(await figures(own, from), [1_000, 400, 600]);
+      refused(await own.transfer(from, to, 601), "insufficient_funds", "amount");
+      assert.equal(ok(await own.api.post(`/v1/holds/${id}/increment`, { amount: 100 }), 200).amount, 500);
+      refused(await own.api.post(`/v1/holds/${id}/increment`, { amount: 501 }), "insufficient_funds");
+      const idempotencyKey = freshKey();
+      const first = await own.api.post(`/v1/holds/${id}/capture`, { amount: 200 }, { idempotencyKey });
+      assert.equal(ok(first, 201)["hold_id"], id);
+      assert.equal((await own.api.post(`/v1/holds/${id}/capture`, { amount: 200 }, { idempotencyKey })).text, first.text);
+      assert.deepEqual(await figures(own, from), [800, 300, 500]);
+      refused(await capture(id, 301), "hold_amount_exceeded", "amount");
+      ok(await capture(id, 100, { final: true }), 201);
+      const done = await read(own, id);
+      assert.deepEqual([done.status, done["captured_amount"], done["remaining_amount"]], ["captured", 300, 0]);
+      assert.deepEqual(done["metadata"], { room: "12" });
+      assert.deepEqual(await figures(own, from), [700, 0, 700]);
+      assert.equal(await own.balance(to), 300);
+      for (const [path, body] of [
+        ["capture", { amount: 1 }],
+        ["increment", { amount: 1 }],
+        ["void", undefined],
+      ] as const)
+        refused(await own.api.post(`/v1/holds/${id}/${path}`, body), "hold_not_active");
+      await auditBooks(own);
+    });
+
+    it("are captured whole without being told so", async () => {
+      const { own, from, hold, capture } = await begin();
+      const id = await hold(100);
+      ok(await capture(id, 60), 201);
+      ok(await capture(id, 40), 201);
+      assert.equal((await read(own, id)).status, "captured");
+      assert.deepEqual(await figures(own, from), [900, 0, 900]);
+    });
+
+    it("give the rest back when they are voided", async () => {
+      const { own, from, hold, capture } = await begin();
+      const id = await hold(500);
+      ok(await capture(id, 120), 201);
+      assert.equal(ok(await own.api.post(`/v1/holds/${id}/void`), 200).status, "voided");
+      assert.deepEqual(await figures(own, from), [880, 0, 880]);
+      refused(await capture(id, 1), "hold_not_active");
+      await auditBooks(own);
+    });
+
+    it("expire by the clock alone, from that very moment", async () => {
+      const { own, from, to, hold, capture } = await begin();
+      const id = await hold(1_000, { expires_in: 600 });
+      refused(await own.transfer(from, to, 1), "insufficient_funds");
+      stage.app.clock.advance(9 * MINUTE_MS);
+      ok(await capture(id, 300), 201);
+      stage.app.clock.advance(MINUTE_MS);
+      const expired = await read(own, id);
+      assert.deepEqual([expired.status, expired["remaining_amount"], expired["captured_amount"]], ["expired", 0, 300]);
+      assert.deepEqual(await figures(own, from), [700, 0, 700]);
+      refused(await capture(id, 1), "hold_expired");
+      refused(await own.api.post(`/v1/holds/${id}/increment`, { amount: 1 }), "hold_expired");
+      ok(await own.transfer(from, to, 700), 201);
+      await auditBooks(own);
+    });
+
+    it("keep an account from being closed, and let it be frozen", async () => {
+      const { own, from, to, hold, capture } = await begin();
+      const id = await hold(10);
+      ok(await own.transfer(from, to, 990), 201);
+      refused(await own.api.post(`/v1/accounts/${from}/close`), "account_not_empty");
+      ok(await own.api.post(`/v1/accounts/${from}/freeze`), 200);
+      refused(await capture(id, 10), "account_frozen");
+      refused(await own.api.post(`/v1/holds/${id}/increment`, { amount: 1 }), "account_frozen");
+      ok(await own.api.post(`/v1/holds/${id}/void`), 200);
+    });
+
+    it("are listed by account, newest first", async () => {
+      const { own, from, to, hold } = await begin();
+      const made: string[] = [];
+      for (let n = 0; n < 5; n++) made.push(await hold(1));
+      const page = ok(await own.api.get(`/v1/accounts/${from}/holds?limit=3`), 200);
+      const rest = ok(await own.api.get(`/v1/accounts/${from}/holds?limit=3&cursor=${encodeURIComponent(String(page.next_cursor))}`), 200);
+      assert.deepEqual(
+        [...page.data, ...rest.data].map(({ id }) => id),
+        made.toReversed(),
+      );
+      assert.deepEqual(ok(await own.api.get(`/v1/accounts/${to}/holds`), 200).data, []);
+    });
+  });
+}
