@@ -6,7 +6,7 @@ import { systemClock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
-import { createApp } from "../src/app.ts";
+import { createApp } from "#app.ts";
 
 const FILE = fileURLToPath(new URL("../docs/openapi.json", import.meta.url));
 const METHODS = new Set(["get", "put", "post", "delete", "options", "head", "patch", "trace"]);
@@ -23,8 +23,7 @@ function* walk(value: Json, pointer = "#"): Generator<{ readonly pointer: string
   yield { pointer, value };
   if (Array.isArray(value)) for (const [i, item] of value.entries()) yield* walk(item, `${pointer}/${i}`);
   else if (isObject(value))
-    for (const [name, inner] of Object.entries(value))
-      yield* walk(inner, `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`);
+    for (const [name, inner] of Object.entries(value)) yield* walk(inner, `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`);
 }
 
 /** What is wrong with an OpenAPI document, a line each: references, operationIds, parameters, responses without schemas. */
@@ -66,7 +65,8 @@ function* operationFailures(name: string, path: string, operation: JsonObject, i
   const inPath = described.filter((parameter) => parameter["in"] === "path").map((parameter) => String(parameter["name"]));
   const inTemplate = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter ?? "");
   if (inPath.toSorted().join() !== inTemplate.toSorted().join()) yield `${name}: its path parameters do not match its path`;
-  for (const parameter of described) if (!isObject(parameter["schema"])) yield `${name}: parameter ${String(parameter["name"])} has no schema`;
+  for (const parameter of described)
+    if (!isObject(parameter["schema"])) yield `${name}: parameter ${String(parameter["name"])} has no schema`;
   if (requestBody !== undefined && !hasSchemas(requestBody)) yield `${name}: its body has no schema`;
   const statuses = Object.entries(isObject(responses) ? responses : {});
   if (!statuses.some(([status]) => status.startsWith("2"))) yield `${name}: declares no success`;
@@ -102,7 +102,8 @@ export async function currentDocument(): Promise<string> {
   return text;
 }
 
-function committed(): string | undefined {
+/** The document as it is committed; undefined when there is none. */
+export function committedDocument(): string | undefined {
   try {
     return readFileSync(FILE, "utf8");
   } catch {
@@ -119,7 +120,7 @@ async function main(): Promise<void> {
     writeFileSync(FILE, text);
     return;
   }
-  if (committed() === text) return;
+  if (committedDocument() === text) return;
   console.error("✖ docs/openapi.json is stale: run npm run openapi and commit it");
   process.exitCode = 1;
 }

@@ -45,7 +45,13 @@ const OVERLOADED_AT = 5_000;
 export function createApp(options: AppOptions): App {
   const { store, clock, random, logger } = options;
   const ids = createIds(clock, random);
-  const queue = createCommitQueue({ store, clock, random, onCommitted: options.auditLog });
+  const queue = createCommitQueue({
+    store,
+    clock,
+    random,
+    onCommitted: options.auditLog,
+    onListenerError: (error) => logger.error({ err: error }, "audit log line not written"),
+  });
   const vault = createVault({ store, kms: options.kms, clock, ids, random });
   const authenticator = createAuthenticator({ store, clock });
   const limiter = createRateLimiter({ clock });
@@ -71,7 +77,9 @@ export function createApp(options: AppOptions): App {
     ready: () => store.ping(),
     version: options.version,
     overloaded: () => queue.depth >= OVERLOADED_AT,
-    onSecurityEvent: (event) => void keepSecurityEvent(queue, ids, logger, event),
+    onSecurityEvent: (event) => {
+      keepSecurityEvent(queue, ids, logger, event).catch((error: unknown) => logger.error({ err: error }, "security event not kept"));
+    },
   });
 
   const facts = createAccountFacts(store);

@@ -6,6 +6,7 @@ import {
   listOf,
   nullable,
   pageOf,
+  PLAIN_TEXT,
   pageSchema,
   readPage,
   ref,
@@ -57,7 +58,7 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
         description: "The key is shown once. It is not kept, so this operation takes no Idempotency-Key; revoke what you do not need.",
         body: Type.Object(
           {
-            name: Type.String({ minLength: 1, maxLength: 100 }),
+            name: Type.String({ minLength: 1, maxLength: 100, pattern: PLAIN_TEXT }),
             rate_limit_per_minute: Type.Optional(
               Type.Integer({ minimum: 1, maximum: MAX_RATE_LIMIT_PER_MINUTE, description: "100 when absent." }),
             ),

@@ -6,7 +6,7 @@ import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Metadata } from "#vault/index.ts";
-import { openMetadata, sealOptional } from "#vault/index.ts";
+import { metadataOpener, sealOptional } from "#vault/index.ts";
 import type { Account } from "#ledger/index.ts";
 import { accounts, changeTerms, closeAccount, freezeAccount, readAccount, unfreezeAccount } from "#ledger/index.ts";
 import { presentAccount } from "./present-account.ts";
@@ -25,8 +25,6 @@ interface ChangeAsked {
   readonly ifVersion?: number | undefined;
   readonly type: EventType;
   readonly details?: EventDraft["details"];
-  /** The metadata after the change, where the change sets it. */
-  readonly metadata?: Metadata | undefined;
   readonly decide: (account: Account, at: number) => { readonly ok: true; readonly account: Account } | Refusal;
 }
 
@@ -35,15 +33,15 @@ async function changeAccount(deps: AccountDeps, asked: Asked, change: ChangeAske
   const { id } = change;
   const eventId = deps.ids.next("event");
   const found = await readAccount(deps.store, organisationId, id);
-  const own = found === undefined ? {} : await openMetadata(deps.vault, organisationId, "smartfinance-accounts", id, found.metadata);
+  const open = found && (await metadataOpener(deps.vault, organisationId, "smartfinance-accounts", id, found.metadata));
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
     needs: found === undefined ? [] : [{ collection: accounts, key: { hash: id }, mode: "write" }],
     decide(view, at) {
       const work = workOn(view);
-      const account = found === undefined ? undefined : work.get(accounts, { hash: id });
-      if (account === undefined) return refused(refuse("not_found"), requestId);
+      const account = open === undefined ? undefined : work.get(accounts, { hash: id });
+      if (account === undefined || open === undefined) return refused(refuse("not_found"), requestId);
       if (change.ifVersion !== undefined && change.ifVersion !== account.version)
         return refused(refuse("version_conflict", undefined, `The current version is ${account.version}.`), requestId);
       const decision = change.decide(account, at);
@@ -57,7 +55,7 @@ async function changeAccount(deps: AccountDeps, asked: Asked, change: ChangeAske
         currency: account.currency,
         details: change.details,
       });
-      return work.outcome(replied(200, presentAccount(decision.account, change.metadata ?? own, at)));
+      return work.outcome(replied(200, presentAccount(decision.account, open(decision.account.metadata), at)));
     },
   });
 }
@@ -80,7 +78,6 @@ export async function changeAccountTerms(
     id,
     ifVersion,
     type: "account.updated",
-    metadata: body.metadata === undefined ? undefined : (body.metadata ?? {}),
     details: {
       // The names of what changed, and the values of the terms; metadata may be personal and stays out.
       fields: Object.keys(body).sort(),

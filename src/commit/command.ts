@@ -9,8 +9,7 @@ export interface Reply {
 
 /** A record a command reads. Those with `write` are locked inside the process while a commit is in flight. */
 export interface Need {
-  // biome-ignore lint/suspicious/noExplicitAny: a list of needs mixes record types; the view gives each back typed.
-  readonly collection: Collection<any>;
+  readonly collection: Pick<Collection<never>, "table">;
   readonly key: Key;
   readonly mode: "write" | "read";
 }
@@ -45,6 +44,8 @@ export interface Command {
   readonly actor: Actor;
   readonly idempotency?: IdempotencyClaim | undefined;
   readonly needs: readonly Need[];
+  /** How many new items the decision adds at most (objects, events, the idempotency record); 3 where absent. */
+  readonly appends?: number;
   /**
    * Decides, purely and synchronously: same view and time, same outcome. May be called again on newer
    * state when the commit conflicted, so ids and nonces are drawn before.

@@ -1,6 +1,6 @@
 import type { BuiltEvent } from "#audit/index.ts";
-import { invariant } from "#kernel/assert.ts";
-import type { Write } from "#storage/index.ts";
+import { InvariantError } from "#kernel/assert.ts";
+import type { Store, Write } from "#storage/index.ts";
 import type { Outcome } from "./command.ts";
 import { IDEMPOTENCY_TABLE, judgeClaim } from "./idempotency.ts";
 import type { Loaded } from "./load-group.ts";
@@ -16,14 +16,17 @@ export interface DecidedGroup {
   readonly deferred: Pending[];
 }
 
+type CommitLimits = Pick<Store["limits"], "writesPerCommit" | "commitBytes">;
+
 /**
  * DECIDE: every command in its order over the state that the ones before it left. A command whose
  * decision throws is failed alone; the others are not touched by it.
  */
-export function decideGroup(group: readonly Pending[], loaded: Loaded, maxWrites: number, at: number): DecidedGroup {
+export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: CommitLimits, at: number): DecidedGroup {
   const unit = createUnit(loaded);
   const answers: { pending: Pending; executed: Executed }[] = [];
   let deferred: Pending[] = [];
+  let bytes = 0;
   for (const [index, pending] of group.entries()) {
     if (pending.settled) continue;
     const { command } = pending;
@@ -42,8 +45,11 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, maxWrites
     try {
       outcome = command.decide(unit.view, at);
       const cost = unit.cost(command, outcome);
-      invariant(cost <= maxWrites, `one command needs ${cost} writes, a commit takes ${maxWrites}`);
-      if (unit.size + cost > maxWrites) {
+      const weight = limits.commitBytes === undefined ? 0 : unit.weight(command, outcome);
+      const fits = unit.size + cost <= limits.writesPerCommit && bytes + weight <= (limits.commitBytes ?? 0);
+      bytes += weight;
+      if (!fits && unit.size === 0) throw new InvariantError(`one command needs ${cost} writes and ${weight} bytes: no commit takes it`);
+      if (!fits) {
         deferred = group.slice(index);
         break;
       }

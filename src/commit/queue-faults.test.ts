@@ -13,10 +13,12 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 5, arbitrary: fc.constant<Fault>({ kind: "none" }) },
   {
     weight: 4,
-    arbitrary: fc.constantFrom<Fault["kind"]>("throttled", "unavailable", "timeout_written", "timeout_unwritten").map((kind) => ({ kind })),
+    arbitrary: fc
+      .constantFrom<Fault["kind"]>("throttled", "unavailable", "timeout_written", "timeout_unwritten")
+      .map((kind): Fault => ({ kind })),
   },
-  { weight: 2, arbitrary: fc.nat(12).map((laterBy) => ({ kind: "timeout_written_later", laterBy })) },
-  { weight: 2, arbitrary: fc.nat(40).map((beforeMs) => ({ kind: "none", beforeMs })) },
+  { weight: 2, arbitrary: fc.nat(12).map((laterBy): Fault => ({ kind: "timeout_written_later", laterBy })) },
+  { weight: 2, arbitrary: fc.nat(40).map((beforeMs): Fault => ({ kind: "none", beforeMs })) },
 );
 
 const asked = fc.record({

@@ -4,6 +4,7 @@ import { InvariantError } from "#kernel/assert.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { change } from "./command.ts";
 import type { Executed } from "./queue.ts";
+import type { Fate } from "./test-kit.ts";
 import { adding, bench, counters, fates, gate, refusing, turns } from "./test-kit.ts";
 
 const bodyOf = (executed: Executed): string => (executed.ok ? executed.reply.body : executed.code);
@@ -74,6 +75,18 @@ void describe("the commit queue: groups", () => {
     );
     assert.ok(commits.length > 1 && commits.every((writes) => writes.length <= 7));
     assert.equal(await value("hot"), 10);
+  });
+
+  void it("takes what was deferred before what came later", async () => {
+    const { queue, script } = bench({ limits: { writesPerCommit: 3 } });
+    const door = gate();
+    script.push(door.fate);
+    const early = many(5).map(() => queue.execute(adding(["hot"])));
+    await turns();
+    const late = queue.execute(adding(["hot"]));
+    await turns();
+    door.open();
+    assert.deepEqual(await run([...early, late]), ["[1]", "[2]", "[3]", "[4]", "[5]", "[6]"]);
   });
 
   void it("fails a command that alone is larger than a commit, and no other", async () => {
@@ -162,8 +175,9 @@ void describe("the commit queue: what the store does", () => {
   });
 
   void it("leaves commands that were not part of a doubtful commit out of the doubt", async () => {
-    const { queue, script } = bench({ limits: { writesPerCommit: 3 } });
-    script.push(...many(6).map(() => fates.lostUnknown));
+    const { queue, script, commits } = bench({ limits: { writesPerCommit: 3 } });
+    const losesA: Fate = (apply) => (JSON.stringify(commits.at(-1)).includes('"id":"a"') ? fates.lostUnknown() : apply());
+    script.push(...many(20).map(() => losesA));
     const doubtful = queue.execute(adding(["a"]));
     const deferred = queue.execute(adding(["b", "c"]));
     assert.deepEqual(await run([doubtful, deferred]), ["outcome_unknown", "[1,1]"]);

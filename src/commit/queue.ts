@@ -31,8 +31,10 @@ export interface CommitQueueOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
-  /** Told the events of each commit after it is durable. Must not throw. */
+  /** Told the events of each commit after it is durable. */
   readonly onCommitted?: (events: readonly BuiltEvent[]) => void;
+  /** Told when `onCommitted` throws. */
+  readonly onListenerError?: (error: unknown) => void;
   /** Commands that may wait before further ones are refused as overloaded. */
   readonly maxWaiting?: number;
 }
@@ -41,6 +43,8 @@ export interface CommitQueueOptions {
 const MAX_ATTEMPTS = 8;
 /** The most commands one group takes. */
 const MAX_GROUP = 512;
+/** What a command adds to a commit beside the records it locks: a new object, its event, its idempotency record. */
+const USUAL_APPENDS = 3;
 /** How far the waiting line is searched for commands whose records are free. */
 const MAX_SCAN = 4096;
 
@@ -74,6 +78,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     const passed: Pending[] = [];
     const blocked = new Set<string>();
     const scan = Math.min(waiting.length, MAX_SCAN);
+    const own = new Set<string>();
+    let writes = 0;
     let next = 0;
     for (; next < scan && group.length < MAX_GROUP; next++) {
       const pending = waiting[next];
@@ -81,12 +87,18 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       if (pending.locks.some((lock) => locked.has(lock) || blocked.has(lock))) {
         for (const lock of pending.locks) blocked.add(lock);
         passed.push(pending);
-      } else {
-        group.push(pending);
+        continue;
       }
+      // What would not fit into the commit is left free for the next group, which may fly at the same time.
+      const fresh = pending.locks.filter((lock) => !own.has(lock));
+      const cost = (pending.command.appends ?? USUAL_APPENDS) + fresh.length;
+      if (group.length > 0 && writes + cost > store.limits.writesPerCommit) break;
+      writes += cost;
+      for (const lock of fresh) own.add(lock);
+      group.push(pending);
     }
     if (group.length > 0) waiting = passed.length === 0 && next === waiting.length ? [] : passed.concat(waiting.slice(next));
-    for (const pending of group) for (const lock of pending.locks) locked.add(lock);
+    for (const lock of own) locked.add(lock);
     return group;
   }
 
@@ -117,20 +129,20 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const loaded = await loadGroup(store, open);
         if (loaded === undefined) return end(open, "store_unavailable");
-        const decided = decideGroup(open, loaded, store.limits.writesPerCommit, clock.now());
+        const decided = decideGroup(open, loaded, store.limits, clock.now());
         const settled = decided.writes.length === 0 ? "committed" : await settle(store, clock, random, decided.writes);
         if (settled === "committed") {
-          if (decided.events.length > 0) onCommitted?.(decided.events);
           for (const { pending, executed } of decided.answers) pending.answer(executed);
+          tell(decided.events);
           return decided.deferred;
         }
         if (settled === "unavailable") return end(open, "store_unavailable");
         if (settled === "unknown") {
-          // Only what was part of the doubtful commit is in doubt; the rest was never sent.
-          end(
-            decided.answers.map(({ pending }) => pending),
-            "outcome_unknown",
-          );
+          // Only what was part of the doubtful commit is in doubt; replays wrote nothing, and the rest was never sent.
+          for (const { pending, executed } of decided.answers) {
+            const wrote = executed.ok && !executed.replayed;
+            pending.answer(wrote ? { ok: false, code: "outcome_unknown" } : executed);
+          }
           return decided.deferred;
         }
         open = open.filter((pending) => !pending.settled);
@@ -140,6 +152,16 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     } catch (error) {
       for (const pending of group) pending.fail(error);
       return [];
+    }
+  }
+
+  /** Whoever listens has no say in what was committed, so its failure is its own. */
+  function tell(events: readonly BuiltEvent[]): void {
+    if (events.length === 0 || onCommitted === undefined) return;
+    try {
+      onCommitted(events);
+    } catch (error) {
+      options.onListenerError?.(error);
     }
   }
 

@@ -16,6 +16,10 @@ interface Slot {
   dirty: boolean;
 }
 
+/** Bytes a character may take in UTF-8, and what an event is reckoned with. */
+const WORST_BYTES = 3;
+const EVENT_BYTES = 3000;
+
 /** The text a key is looked up by inside one unit and among the locks of a process. */
 export function slotName(table: TableName, key: Key): string {
   return key.range === undefined ? `${table}/${key.hash}` : `${table}/${key.hash}/${key.range}`;
@@ -28,6 +32,8 @@ export interface Unit {
   stored(table: TableName, key: Key): Item | undefined;
   /** How many writes applying this outcome would add. */
   cost(command: Command, outcome: Outcome): number;
+  /** About how many bytes of JSON applying this outcome would add. */
+  weight(command: Command, outcome: Outcome): number;
   apply(command: Command, outcome: Outcome, at: number): void;
   readonly size: number;
   writes(): Write[];
@@ -77,6 +83,11 @@ export function createUnit(loaded: ReadonlyMap<string, { readonly table: TableNa
         if (slot === undefined || !slot.dirty) cost += 1;
       }
       return cost;
+    },
+    weight(command, outcome) {
+      let weight = (command.idempotency === undefined ? 0 : outcome.reply.body.length * WORST_BYTES) + outcome.events.length * EVENT_BYTES;
+      for (const { collection, record } of outcome.changes) weight += JSON.stringify(collection.toItem(record)).length * WORST_BYTES;
+      return weight;
     },
     apply(command, outcome, at) {
       invariant(outcome.changes.length === 0 || outcome.events.length > 0, "a change without an audit event");

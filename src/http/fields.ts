@@ -17,7 +17,9 @@ export const currencyField = Type.Unsafe<Currency>(
   Type.String({ enum: [...currencies.keys()].sort(), description: "ISO 4217 alphabetic code." }),
 );
 export const timestampField = Type.String({ description: "RFC 3339, UTC, with milliseconds.", examples: ["2026-11-22T18:31:00.123Z"] });
-export const referenceField = Type.String({ minLength: 1, maxLength: 140, description: "Shown to payer and payee." });
+/** Text for people: no control characters, nothing that turns the direction of writing. */
+export const PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$";
+export const referenceField = Type.String({ minLength: 1, maxLength: 140, pattern: PLAIN_TEXT, description: "Shown to payer and payee." });
 /** A client's own pairs; at most 20, values up to 500 characters. */
 export const metadataField = Type.Record(Type.String({ pattern: "^[A-Za-z0-9_.:-]{1,40}$" }), Type.String({ maxLength: 500 }), {
   maxProperties: 20,

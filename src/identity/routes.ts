@@ -1,7 +1,19 @@
 import { Type } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import { idField, listOf, pageOf, pageSchema, readPage, ref, sendExecuted, sendObject, sendRefusal, timestampField } from "#http/index.ts";
+import {
+  idField,
+  listOf,
+  pageOf,
+  PLAIN_TEXT,
+  pageSchema,
+  readPage,
+  ref,
+  sendExecuted,
+  sendObject,
+  sendRefusal,
+  timestampField,
+} from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { IdentityDeps } from "./create-user.ts";
 import { createUser, presentUser } from "./create-user.ts";
@@ -31,7 +43,7 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
         operationId: "createUser",
         tags,
         summary: "Create a user",
-        body: Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 }) }, { additionalProperties: false }),
+        body: Type.Object({ name: Type.String({ minLength: 1, maxLength: 200, pattern: PLAIN_TEXT }) }, { additionalProperties: false }),
         response: { 201: ref("User") },
       },
     },

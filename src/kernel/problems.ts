@@ -25,7 +25,6 @@ export const problems = {
   unsupported_media_type: { status: 415, title: "The body must be application/json." },
   // Who may
   unauthenticated: { status: 401, title: "The X-API-Key header is missing or not a valid key." },
-  forbidden: { status: 403, title: "This key may not use this operation." },
   ip_not_allowed: { status: 403, title: "This key may not use this operation from this address." },
   rate_limited: { status: 429, title: "This key has used up its request quota." },
   // Where
@@ -50,7 +49,6 @@ export const problems = {
   hold_not_active: { status: 422, title: "The hold is captured, void or expired." },
   hold_expired: { status: 422, title: "The hold has expired." },
   hold_amount_exceeded: { status: 422, title: "The capture is larger than what the hold still reserves." },
-  invalid_expiry: { status: 422, title: "The expiry is not in the allowed future range." },
   transaction_not_reversible: { status: 422, title: "This transaction cannot be reversed." },
   reversal_exceeds_original: { status: 422, title: "The reversals would exceed the original amount." },
   risk_declined: { status: 422, title: "The risk score is above the limit for this operation." },

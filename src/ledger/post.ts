@@ -94,7 +94,7 @@ function advance(
   const entryCount = amount === null ? account.entryCount : account.entryCount + 1;
   const entry = amount === null ? null : { number: entryCount, amount };
   return {
-    account: { ...account, balance, entryCount, chain, updatedAt: at, version: account.version + 1 },
+    account: { ...account, balance, entryCount, chain, updatedAt: Math.max(at, account.updatedAt), version: account.version + 1 },
     leg: { accountId: account.id, link, at, entry, balanceAfter: balance },
   };
 }

@@ -1,6 +1,6 @@
 import type { AccountId, OrganisationId } from "#kernel/ids.ts";
 import { accounts } from "#ledger/index.ts";
-import type { Store } from "#storage/index.ts";
+import type { Item, Store } from "#storage/index.ts";
 import { profileIdOf } from "./decide/payment.ts";
 
 /** What never changes about an account once it is opened, so that it may be remembered. */
@@ -13,33 +13,57 @@ export interface AccountFacts {
 export interface AccountFactsCache {
   /** The facts of an account of this organisation; `undefined` when it has no such account. */
   of(organisationId: OrganisationId, id: AccountId): Promise<AccountFacts | undefined> | AccountFacts | undefined;
+  /** Reads the facts of many accounts at once, for `known`. */
+  prefetch(ids: readonly AccountId[]): Promise<void>;
+  /** What is remembered of an account of this organisation. */
+  known(organisationId: OrganisationId, id: AccountId): AccountFacts | undefined;
 }
 
 /** How many accounts are remembered. */
 const MAX_REMEMBERED = 500_000;
+/** The most keys of one read round. */
+const MAX_READ = 1000;
 
 /**
  * Remembers the immutable facts of accounts, so that a transfer knows in one read round which records
  * its decision needs. Absence is never remembered.
  */
 export function createAccountFacts(store: Store): AccountFactsCache {
-  const known = new Map<AccountId, AccountFacts>();
+  const remembered = new Map<AccountId, AccountFacts>();
+
+  function remember(item: Item): void {
+    const account = accounts.fromItem(item);
+    remembered.set(account.id, { organisationId: account.organisationId, profileId: profileIdOf(account) });
+  }
+
+  function makeRoom(count: number): void {
+    if (remembered.size + count > MAX_REMEMBERED) remembered.clear();
+  }
+
+  function known(organisationId: OrganisationId, id: AccountId): AccountFacts | undefined {
+    const facts = remembered.get(id);
+    return facts?.organisationId === organisationId ? facts : undefined;
+  }
 
   async function load(organisationId: OrganisationId, id: AccountId): Promise<AccountFacts | undefined> {
     const item = await store.get("smartfinance-accounts", { hash: id });
     if (item === undefined) return undefined;
-    const account = accounts.fromItem(item);
-    const facts = { organisationId: account.organisationId, profileId: profileIdOf(account) };
-    if (known.size >= MAX_REMEMBERED) known.clear();
-    known.set(id, facts);
-    return facts.organisationId === organisationId ? facts : undefined;
+    makeRoom(1);
+    remember(item);
+    return known(organisationId, id);
   }
 
   return {
-    of(organisationId, id) {
-      const facts = known.get(id);
-      if (facts === undefined) return load(organisationId, id);
-      return facts.organisationId === organisationId ? facts : undefined;
+    of: (organisationId, id) => (remembered.has(id) ? known(organisationId, id) : load(organisationId, id)),
+    known,
+    async prefetch(ids) {
+      // Room first: what is prefetched must not be forgotten before it is asked for.
+      makeRoom(ids.length);
+      const missing = [...new Set(ids.filter((id) => !remembered.has(id)))];
+      for (let start = 0; start < missing.length; start += MAX_READ) {
+        const refs = missing.slice(start, start + MAX_READ).map((id) => ({ table: "smartfinance-accounts" as const, key: { hash: id } }));
+        for (const item of await store.getMany(refs)) if (item !== undefined) remember(item);
+      }
     },
   };
 }

@@ -70,9 +70,10 @@ async function byAccounts(
   const page = await listByAccounts(store, {
     organisationId,
     accounts: owned,
-    // A link may be younger than the creation (an approval), never older: `from` bounds the walk, `to` only filters.
+    // A link may be younger than the creation (an approval, another node's clock), never older: `from` bounds the walk,
+    // `to` only where to begin it.
     from: filter.from,
-    to: undefined,
+    to: filter.to === undefined ? undefined : filter.to + SLACK_MS,
     positions,
     limit: filter.limit,
     keep({ transaction, leg }) {
@@ -124,7 +125,7 @@ async function byOrganisation(store: Store, organisationId: OrganisationId, filt
 function idBounds({ from, to }: TransactionFilter): { from?: string; to?: string } {
   return {
     ...(from === undefined ? {} : { from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)) }),
-    ...(to === undefined ? {} : { to: firstIdAt("transaction", to + 1000) }),
+    ...(to === undefined ? {} : { to: firstIdAt("transaction", Math.max(0, to + 1000)) }),
   };
 }
 

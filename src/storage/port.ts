@@ -106,6 +106,8 @@ export interface Store {
   readonly limits: {
     /** The most writes one commit may hold. */
     readonly writesPerCommit: number;
+    /** The most bytes all items of one commit may have together, where the engine has such a bound. */
+    readonly commitBytes?: number;
     /** The most bytes one item's JSON may have. */
     readonly itemBytes: number;
     /** How many commits are worth having in flight from one process. */

@@ -6,5 +6,5 @@ export { SealBrokenError } from "./seal.ts";
 export type { Binding, DataKey, SealBreak, Sealed, Sealer } from "./seal.ts";
 export { createVault, DataKeyNotFoundError } from "./vault.ts";
 export type { Vault, VaultDeps } from "./vault.ts";
-export { openMetadata, sealMetadata, sealOptional } from "./metadata.ts";
+export { metadataOpener, openMetadata, sealMetadata, sealOptional } from "./metadata.ts";
 export type { Metadata } from "./metadata.ts";

@@ -25,6 +25,27 @@ export async function sealOptional(
   return sealMetadata(vault, await vault.dataKey(organisationId), table, record, metadata);
 }
 
+/**
+ * A synchronous opener for one record's metadata, for decisions: knows the key of the metadata as it was read, and the
+ * current key, with which a change since then was sealed.
+ */
+export async function metadataOpener(
+  vault: Vault,
+  organisationId: OrganisationId,
+  table: TableName,
+  record: string,
+  read: JsonObject | null,
+): Promise<(sealed: JsonObject | null) => Metadata> {
+  const current = await vault.dataKey(organisationId);
+  const then = read === null ? current : await vault.dataKeyById(organisationId, (read as unknown as Sealed).key_id);
+  const binding = { organisation_id: organisationId, table, record, field: "metadata" };
+  return (sealed) => {
+    if (sealed === null) return {};
+    const stored = sealed as unknown as Sealed;
+    return JSON.parse(vault.open(stored.key_id === then.id ? then : current, binding, stored)) as Metadata;
+  };
+}
+
 /** Opens stored metadata; an empty object where there is none. */
 export async function openMetadata(
   vault: Vault,

@@ -63,15 +63,19 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   const port = await freePort();
   const output = openSync(DEV_NULL, "w");
   const started = performance.now();
-  const child = spawn(process.execPath, [...(process.env.NO ?? "--max-semi-space-size=64").split(" "), ...(options.nodeOptions ?? []), START], {
-    stdio: ["ignore", process.env.OUT ? openSync(process.env.OUT,"w") : output, "pipe"],
-    env: {
-      PATH: process.env["PATH"],
-      ...localCredentials,
-      ...settingsOf(options.store, options.dataDir, port),
-      ...options.settings,
+  const child = spawn(
+    process.execPath,
+    [...(process.env.NO ?? "--max-semi-space-size=64").split(" "), ...(options.nodeOptions ?? []), START],
+    {
+      stdio: ["ignore", process.env.OUT ? openSync(process.env.OUT, "w") : output, "pipe"],
+      env: {
+        PATH: process.env["PATH"],
+        ...localCredentials,
+        ...settingsOf(options.store, options.dataDir, port),
+        ...options.settings,
+      },
     },
-  });
+  );
   closeSync(output);
   const killChild = (): void => void child.kill("SIGKILL");
   process.on("exit", killChild);

@@ -41,7 +41,7 @@ describe("a store that fails under every operation", () => {
   after(() => app.close());
 
   function send(operation: Operation, request: Request, idempotencyKey: string): Promise<Answer> {
-    const query = request.query === undefined ? "" : `?${new URLSearchParams(request.query)}`;
+    const query = request.query === undefined ? "" : `?${new URLSearchParams(request.query).toString()}`;
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const options = { idempotencyKey: operation.isIdempotent ? idempotencyKey : null };
     return own.api.send(operation.method, operation.path.replace("{id}", request.id ?? "") + query, body, options);

@@ -1,8 +1,8 @@
 import { describe } from "node:test";
 import { dynamoServerForTests } from "../support/dynamodb-server.ts";
-import { twoNodeFlows } from "./flows/access.ts";
-import { everyFlow } from "./flows/every-flow.ts";
-import { stageFor } from "./flows/stage.ts";
+import { twoNodeFlows } from "./access-flows.ts";
+import { everyFlow } from "./every-flow.ts";
+import { stageFor } from "./stage.ts";
 
 const server = await dynamoServerForTests({ durable: false });
 if (server !== undefined)

@@ -1,7 +1,7 @@
 import { describe } from "node:test";
-import { proxyFlows, twoNodeFlows } from "./flows/access.ts";
-import { everyFlow } from "./flows/every-flow.ts";
-import { stageFor } from "./flows/stage.ts";
+import { proxyFlows, twoNodeFlows } from "./access-flows.ts";
+import { everyFlow } from "./every-flow.ts";
+import { stageFor } from "./stage.ts";
 
 describe("flows on the memory store", () => {
   const stage = stageFor({ store: "memory" });

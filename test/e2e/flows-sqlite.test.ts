@@ -1,5 +1,5 @@
 import { describe } from "node:test";
-import { everyFlow } from "./flows/every-flow.ts";
-import { stageFor } from "./flows/stage.ts";
+import { everyFlow } from "./every-flow.ts";
+import { stageFor } from "./stage.ts";
 
 describe("flows on SQLite", () => everyFlow(stageFor({ store: "sqlite" })));

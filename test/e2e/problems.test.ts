@@ -14,7 +14,7 @@ import { freshKey, ok, rawConnection, refused } from "../support/http-client.ts"
 import { HOUR_MS, suspect } from "./suspicious.ts";
 
 /** Codes of the closed list that nothing answers yet. This list may only shrink. */
-const NEVER_ANSWERED: readonly ProblemCode[] = ["forbidden", "invalid_expiry"];
+const NEVER_ANSWERED: readonly ProblemCode[] = [];
 
 /** Commands that are waiting when requests are turned away (src/app.ts). */
 const OVERLOADED_AT = 5_000;

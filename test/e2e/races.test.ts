@@ -5,7 +5,7 @@ import type { Organisation, TestApp } from "../support/app.ts";
 import { organisationOf, startApp } from "../support/app.ts";
 import type { Answer } from "../support/http-client.ts";
 import { freshKey, ok, refused } from "../support/http-client.ts";
-import { auditBooks } from "./flows/stage.ts";
+import { auditBooks } from "./stage.ts";
 import { suspect } from "./suspicious.ts";
 
 const server = await dynamoServerForTests({ durable: false });

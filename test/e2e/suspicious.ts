@@ -20,7 +20,7 @@ export interface Suspect {
   readonly balance: number;
   /** A payment that scores above 0.8, as the body of POST /v1/transfers. */
   readonly body: Readonly<Record<string, unknown>>;
-  pay(): Promise<Answer>;
+  readonly pay: () => Promise<Answer>;
 }
 
 const FUNDS = 100_000_000;

@@ -56,7 +56,8 @@ export function createAnswerChecker(model: Model, commits: CommitChecker): Answe
     if (operation.op === "batch" && operation.body.mode === "independent") {
       const body = `{"object":"transfer_batch","mode":"independent","results":[${kept.map((reply) => reply.body).join(",")}]}`;
       const results = (JSON.parse(body) as { results: unknown[] }).results.length;
-      if (results !== operation.body.transfers.length) mismatch(`answered before everything was done: ${describe(command)}`, operation.body.transfers.length, results);
+      if (results !== operation.body.transfers.length)
+        mismatch(`answered before everything was done: ${describe(command)}`, operation.body.transfers.length, results);
       if (answer.body !== body || answer.status !== 200) mismatch(`not the kept bytes: ${describe(command)}`, body, answer);
       return;
     }
@@ -82,7 +83,11 @@ export function createAnswerChecker(model: Model, commits: CommitChecker): Answe
     for (let commit = commits.commits; commit >= answer.since; commit--) states.push(model.at(commit));
     const verdicts = states.flatMap((view) => answer.times.map((at) => judge(view, tenant.id, operation, at)));
     if (!verdicts.some(({ due, allowed }) => due.has(code) || allowed.has(code)))
-      mismatch(`refused as ${code} without reason: ${describe(command)}`, verdicts.map(({ due }) => [...due]), told);
+      mismatch(
+        `refused as ${code} without reason: ${describe(command)}`,
+        verdicts.map(({ due }) => [...due]),
+        told,
+      );
     if (commits.requestIds.has(answer.requestId)) mismatch(`refused, but something was done: ${describe(command)}`);
   }
 

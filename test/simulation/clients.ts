@@ -82,7 +82,9 @@ export function createClients(options: ClientsOptions): Clients {
     const tenant = tenants.find(({ apiKey }) => apiKey === request.headers["x-api-key"]);
     if (tenant === undefined) return;
     for (const [id] of answer.body.matchAll(/\b(?:acc|usr|txn|hld|rev)_[0-9A-Z]{26}\b/g)) {
-      const timeline = { acc: model.accounts, usr: model.users, txn: model.transactions, hld: model.holds, rev: model.reviews }[id.slice(0, 3)];
+      const timeline = { acc: model.accounts, usr: model.users, txn: model.transactions, hld: model.holds, rev: model.reviews }[
+        id.slice(0, 3)
+      ];
       const owner = timeline?.latest(id)?.tenant;
       if (owner !== undefined && owner !== tenant.id) mismatch(`an answer to ${tenant.id} names ${id} of ${owner}`, undefined, answer.body);
     }

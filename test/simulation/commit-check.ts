@@ -62,7 +62,11 @@ export function createCommitChecker(model: Model): CommitChecker {
 
   function followSegment({ events: told, reply }: Segment): void {
     const first = told[0];
-    if (reply === undefined && first !== undefined && (first.event_type === "organisation.created" || first.event_type === "api_key.created")) {
+    if (
+      reply === undefined &&
+      first !== undefined &&
+      (first.event_type === "organisation.created" || first.event_type === "api_key.created")
+    ) {
       for (const event of told) keepEvent(event);
       return;
     }
@@ -136,7 +140,8 @@ export function createCommitChecker(model: Model): CommitChecker {
     }
     const now = judge(model.now, tenant.id, operation, scene.at);
     // An authorisation reads the payee but does not change it: the payee's status may be that of a moment before.
-    const excused = operation.op === "authorise" && window(command, (view) => judge(view, tenant.id, operation, scene.at)).some((v) => v.due.size === 0);
+    const excused =
+      operation.op === "authorise" && window(command, (view) => judge(view, tenant.id, operation, scene.at)).some((v) => v.due.size === 0);
     if (now.due.size > 0 && !excused) mismatch(`accepted, but it had to be refused: ${describe(command)}`, [...now.due], body);
     perform(scene, operation, told);
     count(`${operation.op} accepted${status === 202 ? " for review" : ""}`);
@@ -177,7 +182,8 @@ export function createCommitChecker(model: Model): CommitChecker {
       if (status < 300) {
         if (now.due.size > 0) mismatch(`accepted, but transfer ${index} of the batch had to be refused`, [...now.due], result);
         performTransfer(scene, asked, result);
-        if (result.transaction_status !== (status === 201 ? "posted" : "pending_review")) mismatch("a batch's result contradicts itself", undefined, result);
+        if (result.transaction_status !== (status === 201 ? "posted" : "pending_review"))
+          mismatch("a batch's result contradicts itself", undefined, result);
         continue;
       }
       const code = String(result.code);
@@ -210,7 +216,8 @@ export function createCommitChecker(model: Model): CommitChecker {
         mismatch(`an atomic batch was refused as ${code} without reason: ${describe(command)}`, verdicts.map(shownVerdict), told);
       return;
     }
-    if (told.results?.length !== transfers.length) mismatch("an atomic batch did not do everything", transfers.length, told.results?.length);
+    if (told.results?.length !== transfers.length)
+      mismatch("an atomic batch did not do everything", transfers.length, told.results?.length);
     for (const [index, asked] of transfers.entries()) {
       const { due } = judgePayment(model.now, scene.tenant, "transfer", asked, scene.at);
       if (due.size > 0) mismatch(`accepted, but transfer ${index} had to be refused: ${describe(command)}`, [...due], told);
@@ -233,12 +240,17 @@ export function createCommitChecker(model: Model): CommitChecker {
     eventIds.add(id);
     events.push(event);
     if (event.checksum !== checksumOf(event)) mismatch("an event's checksum is wrong", checksumOf(event), event.checksum);
-    if (!String(event.partition).startsWith(`${String(event.organisation_id)}#`)) mismatch("an event is kept in a foreign partition", undefined, event);
+    if (!String(event.partition).startsWith(`${String(event.organisation_id)}#`))
+      mismatch("an event is kept in a foreign partition", undefined, event);
   }
 
   function checkEvents(command: Command, scene: Scene, told: readonly Item[]): void {
     if (told.length !== scene.events.length)
-      mismatch(`the events of ${describe(command)}`, scene.events.map(({ type }) => type), told.map(({ event_type }) => event_type));
+      mismatch(
+        `the events of ${describe(command)}`,
+        scene.events.map(({ type }) => type),
+        told.map(({ event_type }) => event_type),
+      );
     const requests = new Set(told.map((event) => String(event.request_id)));
     if (requests.size > 1) mismatch(`the events of ${describe(command)} name several requests`);
     for (const event of told) {
@@ -266,7 +278,13 @@ export function createCommitChecker(model: Model): CommitChecker {
           break;
         case "smartfinance-transactions": {
           const t = model.transactions.latest(id);
-          const got = { status: item.status, from: item.from_account_id, to: item.to_account_id, amount: item.amount, reversed: item.reversed_amount };
+          const got = {
+            status: item.status,
+            from: item.from_account_id,
+            to: item.to_account_id,
+            amount: item.amount,
+            reversed: item.reversed_amount,
+          };
           const expected = t && { status: t.status, from: t.from, to: t.to, amount: Number(t.amount), reversed: Number(t.reversed) };
           if (!isDeepStrictEqual(got, expected) || t?.tenant !== owner) mismatch(`stored transaction ${id}`, expected, got);
           break;
@@ -301,7 +319,8 @@ export function createCommitChecker(model: Model): CommitChecker {
       for (const id of timeline.touched(commits)) if (!written.has(id)) mismatch(`half a commit: ${id} was not written`);
     for (const id of written) {
       const timelines = [model.users, model.accounts, model.transactions, model.holds, model.reviews];
-      if (!timelines.some((timeline) => timeline.touched(commits).includes(id))) mismatch(`${id} was written although nothing happened to it`);
+      if (!timelines.some((timeline) => timeline.touched(commits).includes(id)))
+        mismatch(`${id} was written although nothing happened to it`);
     }
   }
 
@@ -320,7 +339,10 @@ export function createCommitChecker(model: Model): CommitChecker {
       overdraft: Number(a.overdraft),
       entries: a.entries.length,
       version: a.version,
-      reserved: [...a.reserved].filter(([, { until }]) => until === null || until > a.clock).map(([by, { amount, until }]) => [by, Number(amount), until]).toSorted(),
+      reserved: [...a.reserved]
+        .filter(([, { until }]) => until === null || until > a.clock)
+        .map(([by, { amount, until }]) => [by, Number(amount), until])
+        .toSorted(),
     };
     const got = {
       tenant: item.organisation_id,
@@ -332,7 +354,8 @@ export function createCommitChecker(model: Model): CommitChecker {
       reserved: live,
     };
     if (!isDeepStrictEqual(got, expected)) mismatch(`stored account ${id}`, expected, got);
-    if (a.type !== "settlement" && a.balance - reservedAt(a, a.clock) + a.overdraft < 0n) mismatch(`account ${id} is beyond its limit`, undefined, got);
+    if (a.type !== "settlement" && a.balance - reservedAt(a, a.clock) + a.overdraft < 0n)
+      mismatch(`account ${id} is beyond its limit`, undefined, got);
   }
 
   return {

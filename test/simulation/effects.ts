@@ -99,7 +99,10 @@ function release(account: ModelAccount, id: string): ModelAccount {
   return reserve(account, id, 0n, null);
 }
 
-function remember(scene: Scene, transaction: Partial<ModelTransaction> & Pick<ModelTransaction, "id" | "type" | "from" | "to" | "amount">): void {
+function remember(
+  scene: Scene,
+  transaction: Partial<ModelTransaction> & Pick<ModelTransaction, "id" | "type" | "from" | "to" | "amount">,
+): void {
   const { id, from } = transaction;
   if (scene.model.now.transaction(id) !== undefined) scene.problems.push(`transaction ${id} exists already`);
   scene.model.transactions.set(scene.commit, id, {

@@ -41,7 +41,12 @@ export async function checkTenant(check: FinalCheck, tenant: Tenant): Promise<vo
   }
   await compareList(check, tenant, "/v1/transactions", transactionsShown(transactions));
   for (const status of ["posted", "pending_review", "rejected"] as const)
-    await compareList(check, tenant, `/v1/transactions?status=${status}`, transactionsShown(transactions.filter((t) => t.status === status)));
+    await compareList(
+      check,
+      tenant,
+      `/v1/transactions?status=${status}`,
+      transactionsShown(transactions.filter((t) => t.status === status)),
+    );
   for (const type of ["transfer", "reversal"] as const)
     await compareList(check, tenant, `/v1/transactions?type=${type}`, transactionsShown(transactions.filter((t) => t.type === type)));
   await checkTimeRanges(check, tenant, transactions, transactionsShown);
@@ -70,7 +75,12 @@ async function compareList(
     compareShown(`list ${path}`, shown, item);
   }
   const ids = items.map(({ id }) => String(id));
-  if (ids.length !== expected.size) mismatch(`list ${path} misses something`, [...expected.keys()].filter((id) => !ids.includes(id)), ids.length);
+  if (ids.length !== expected.size)
+    mismatch(
+      `list ${path} misses something`,
+      [...expected.keys()].filter((id) => !ids.includes(id)),
+      ids.length,
+    );
   if (byId && !isDeepStrictEqual(ids, ids.toSorted().toReversed())) mismatch(`list ${path} is not newest first`, undefined, ids);
 }
 
@@ -93,7 +103,9 @@ async function checkTimeRanges(
 async function checkEvents({ dice, commits, ask }: FinalCheck, tenant: Tenant): Promise<Map<string, bigint>> {
   const path = "/v1/audit/events";
   const items = await readAll(ask, tenant, path, dice.pick([20, 50, 100]));
-  const due = new Map(commits.events.filter((event) => event.organisation_id === tenant.id).map((event) => [String(event.event_id), event]));
+  const due = new Map(
+    commits.events.filter((event) => event.organisation_id === tenant.id).map((event) => [String(event.event_id), event]),
+  );
   if (items?.length !== due.size) mismatch("the audit log misses or adds events", due.size, items?.length);
   const folded = new Map<string, bigint>();
   for (const item of items) {
@@ -121,11 +133,13 @@ async function checkAccount(
   if (folded !== account.balance) mismatch(`the events of account ${id} do not add up to its balance`, account.balance, folded);
 
   const entries = await readAll(ask, tenant, `/v1/accounts/${id}/entries`, dice.pick([3, 10, 100]), "number");
-  if (entries === undefined || !isDeepStrictEqual(entries, entriesOf(account))) mismatch(`the entries of ${id}`, entriesOf(account), entries);
+  if (entries === undefined || !isDeepStrictEqual(entries, entriesOf(account)))
+    mismatch(`the entries of ${id}`, entriesOf(account), entries);
   let balance = 0n;
   for (const [n, entry] of entries.toReversed().entries()) {
     balance += BigInt(Number(entry.amount));
-    if (entry.number !== n + 1 || BigInt(Number(entry.balance_after)) !== balance) mismatch(`the entries of ${id} do not add up`, balance, entry);
+    if (entry.number !== n + 1 || BigInt(Number(entry.balance_after)) !== balance)
+      mismatch(`the entries of ${id} do not add up`, balance, entry);
   }
   if (balance !== account.balance) mismatch(`the entries of ${id} do not add up to its balance`, account.balance, balance);
 
@@ -139,7 +153,13 @@ async function checkAccount(
   }
 
   const moved = transactions.filter(({ from, to }) => from === id || to === id);
-  await compareList(check, tenant, `/v1/transactions?account_id=${id}`, new Map(moved.map((t) => [t.id, expectedTransaction(t, [])])), false);
+  await compareList(
+    check,
+    tenant,
+    `/v1/transactions?account_id=${id}`,
+    new Map(moved.map((t) => [t.id, expectedTransaction(t, [])])),
+    false,
+  );
   const holds = model.holds.all().filter(({ from }) => from === id);
   await compareList(check, tenant, `/v1/accounts/${id}/holds`, new Map(holds.map((hold) => [hold.id, expectedHold(hold, times())])));
 }
@@ -155,5 +175,6 @@ export async function checkFeed({ dice, commits }: FinalCheck, store: Store): Pr
     cursor = page.cursor;
   }
   const ids = (list: readonly Item[]) => list.map((item) => item.event_id);
-  if (!isDeepStrictEqual(ids(told), ids(commits.events))) mismatch("the feed is not what was committed", commits.events.length, told.length);
+  if (!isDeepStrictEqual(ids(told), ids(commits.events)))
+    mismatch("the feed is not what was committed", commits.events.length, told.length);
 }

@@ -134,7 +134,10 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
     }
     case "deposit": {
       const { body } = move();
-      return { op: "deposit", body: { ...body, amount: dice.chance(0.02) ? HUGE : dice.between(1, dice.chance(0.2) ? 900_000_000 : 200_000) } };
+      return {
+        op: "deposit",
+        body: { ...body, amount: dice.chance(0.02) ? HUGE : dice.between(1, dice.chance(0.2) ? 900_000_000 : 200_000) },
+      };
     }
     case "withdraw": {
       const { account, body } = move();
@@ -145,7 +148,9 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
     case "batch": {
       const mode = dice.chance(0.5) ? "atomic" : "independent";
       const size = mode === "atomic" ? dice.between(1, 8) : dice.chance(0.2) ? dice.between(20, 60) : dice.between(1, 12);
-      const small = Array.from({ length: size }, transfer).map((body) => (dice.chance(0.7) ? { ...body, amount: dice.between(1, 500) } : body));
+      const small = Array.from({ length: size }, transfer).map((body) =>
+        dice.chance(0.7) ? { ...body, amount: dice.between(1, 500) } : body,
+      );
       return { op: "batch", body: { mode, transfers: small } };
     }
     case "authorise":

@@ -20,7 +20,9 @@ export class Mismatch extends Error {
 export function mismatch(what: string, expected?: unknown, got?: unknown): never {
   const shown = (value: unknown): string =>
     JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? Number(inner) : inner)) ?? "undefined";
-  throw new Mismatch(expected === undefined && got === undefined ? what : `${what}\n  expected ${shown(expected)}\n  got      ${shown(got)}`);
+  throw new Mismatch(
+    expected === undefined && got === undefined ? what : `${what}\n  expected ${shown(expected)}\n  got      ${shown(got)}`,
+  );
 }
 
 /** The id an Idempotency-Key is kept under, and the fingerprint of the request. */

@@ -71,7 +71,8 @@ async function main(): Promise<void> {
       shownAt = Date.now();
     }
   }
-  if (values.counts === true) for (const what of [...counts.keys()].toSorted()) console.log(`${String(counts.get(what)).padStart(8)} ${what}`);
+  if (values.counts === true)
+    for (const what of [...counts.keys()].toSorted()) console.log(`${String(counts.get(what)).padStart(8)} ${what}`);
   if (from !== to) console.log(`${to - from + 1} seeds, ${failed.length} failed${failed.length === 0 ? "" : `: ${failed.join(", ")}`}`);
   if (failed.length > 0) process.exitCode = 1;
 }

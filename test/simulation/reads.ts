@@ -41,7 +41,11 @@ export async function readOne(dice: Dice, model: Model, commits: CommitChecker, 
     if (difference === undefined) return;
     differences.push(`after commit ${commit}: ${difference}`);
   }
-  mismatch(`${url} shows what never was since commit ${answer.since}: ${differences.join("; ")}`, expectedOf(kind, model, model.now, id, answer.times), got);
+  mismatch(
+    `${url} shows what never was since commit ${answer.since}: ${differences.join("; ")}`,
+    expectedOf(kind, model, model.now, id, answer.times),
+    got,
+  );
 }
 
 type Kind = "users" | "accounts" | "transactions" | "holds" | "reviews" | "balance" | "entries";
@@ -104,7 +108,13 @@ export function entriesOf(account: ModelAccount): readonly object[] {
 const MAX_PAGES = 2000;
 
 /** Reads a list to its end with pages of `limit`. Fails when something comes twice. */
-export async function readAll(ask: Ask, tenant: Tenant, path: string, limit: number, idOf = "id"): Promise<Record<string, unknown>[] | undefined> {
+export async function readAll(
+  ask: Ask,
+  tenant: Tenant,
+  path: string,
+  limit: number,
+  idOf = "id",
+): Promise<Record<string, unknown>[] | undefined> {
   const items: Record<string, unknown>[] = [];
   const seen = new Set<unknown>();
   let cursor: string | null = null;
@@ -140,7 +150,13 @@ export async function readList(dice: Dice, model: Model, commits: CommitChecker,
   if (items === undefined) return;
   const got = new Set(items.map(({ id }) => String(id)));
   const timeline = kind === "account" ? model.transactions : model[kind];
-  const view = { users: since.user, accounts: since.account, transactions: since.transaction, reviews: since.review, account: since.transaction }[kind];
+  const view = {
+    users: since.user,
+    accounts: since.account,
+    transactions: since.transaction,
+    reviews: since.review,
+    account: since.transaction,
+  }[kind];
   for (const item of timeline.all()) {
     const due = item.tenant === tenant.id && view(item.id) !== undefined;
     const listed = kind !== "account" || ("from" in item && (item.from === account.id || item.to === account.id));
@@ -163,7 +179,12 @@ export async function askNonsense(dice: Dice, model: Model, tenant: Tenant, ask:
     ["missing_field", { account_id: account.id, amount: 5 }, "nonsense"],
     ["idempotency_key_missing", body, undefined],
   ] as const);
-  const headers = { host: "api.test", "x-api-key": tenant.apiKey, "content-type": "application/json", ...(key && { "idempotency-key": key }) };
+  const headers = {
+    host: "api.test",
+    "x-api-key": tenant.apiKey,
+    "content-type": "application/json",
+    ...(key && { "idempotency-key": key }),
+  };
   const answer = await ask({ method: "POST", url: "/v1/deposits", payload: JSON.stringify(wrong), headers });
   if (answer === undefined || answer.status === 503) return;
   const got = JSON.parse(answer.body) as { code?: string };

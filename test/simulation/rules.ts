@@ -39,8 +39,7 @@ function funds(v: Verdict, payer: ModelAccount, amount: bigint, at: number, with
   const freed = without === undefined ? undefined : payer.reserved.get(without);
   const free = (reserved: bigint): bigint => payer.balance - reserved + payer.overdraft;
   // A reservation that the latest clock has seen expire may or may not be left to be used up.
-  const freedOf = (time: number): bigint =>
-    freed === undefined || (freed.until !== null && freed.until <= time) ? 0n : freed.amount;
+  const freedOf = (time: number): bigint => (freed === undefined || (freed.until !== null && freed.until <= time) ? 0n : freed.amount);
   if (free(least - freedOf(Math.max(at, payer.clock))) < amount) v.due.add("insufficient_funds");
   else if (free(most - freedOf(at)) < amount) v.allowed.add("insufficient_funds");
 }

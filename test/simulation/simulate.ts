@@ -3,7 +3,7 @@ import { createMemoryDatabase, type MemoryDatabase } from "#storage/memory/datab
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import type { Store, Write } from "#storage/port.ts";
 import { stateHash } from "#storage/state-hash.ts";
-import { createOrganisation } from "../../src/bootstrap.ts";
+import { createOrganisation } from "#bootstrap.ts";
 import { createAnswerChecker } from "./answer-check.ts";
 import { createClients } from "./clients.ts";
 import { createCommitChecker } from "./commit-check.ts";
@@ -133,7 +133,8 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
         guarded(() => {
           for (const id of ids) {
             if (told.has(id)) mismatch("the audit log was told of an event twice", undefined, id);
-            if (!commits.events.some((event) => event.event_id === id)) mismatch("the audit log was told of what is not committed", undefined, id);
+            if (!commits.events.some((event) => event.event_id === id))
+              mismatch("the audit log was told of what is not committed", undefined, id);
             told.add(id);
           }
         }),
@@ -212,9 +213,10 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
   await drive(
     "the queues",
     async () => {
+      // What was sent in the storm may still be on its way: its operations keep the slowness they had then.
+      while (nodes.some(({ open }) => open > 0)) await time.sleep(20);
       await Promise.all(nodes.map(({ app }) => app.queue.drain()));
-      for (const { app, name, open } of nodes)
-        if (app.queue.depth !== 0 || open !== 0) mismatch(`${name} still has work`, 0, [app.queue.depth, open]);
+      for (const { app, name } of nodes) if (app.queue.depth !== 0) mismatch(`${name} still has work`, 0, app.queue.depth);
       answers.checkDenials();
     },
     CALM_LIMIT_MS,

@@ -7,7 +7,9 @@ export type Positions = ReadonlyMap<AccountId, LinkAddress>;
 
 /** Positions as an opaque text. */
 export function encodePositions(positions: Positions): string {
-  const parts = [...positions].map(([account, { number, transaction }]) => `${account.slice(4)}.${number}.${transaction.slice(4)}`);
+  const parts = [...positions].map(
+    ([account, { number, transaction }]) => `${account.slice(4)}.${number.toString(36)}.${transaction.slice(4)}`,
+  );
   return Buffer.from(parts.join(","), "latin1").toString("base64url");
 }
 
@@ -18,7 +20,7 @@ export function decodePositions(cursor: string): Positions | undefined {
     const [accountBody, numberText, transactionBody, ...rest] = part.split(".");
     const account = `acc_${accountBody}`;
     const transaction = `txn_${transactionBody}`;
-    const number = Number(numberText);
+    const number = /^[0-9a-z]{1,11}$/.test(numberText ?? "") ? Number.parseInt(numberText ?? "", 36) : Number.NaN;
     if (rest.length > 0 || !isId("account", account) || !isId("transaction", transaction)) return undefined;
     if (!Number.isSafeInteger(number) || number < 1) return undefined;
     positions.set(account, { number, transaction: transaction as TransactionId });

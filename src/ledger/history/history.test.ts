@@ -8,7 +8,7 @@ import type { Item, Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import type { Account } from "../account.ts";
-import { append, emptyChain, SKIP } from "../chain.ts";
+import { append, SKIP } from "../chain.ts";
 import { post } from "../post.ts";
 import type { Leg, Transaction } from "../transaction.ts";
 import { transactionKey, transactions } from "../transaction.ts";

@@ -48,10 +48,10 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   const size = deps.store.limits.batchChunk;
   const chunkAt = (start: number): Promise<Executed> => {
     const chunk = items.slice(start, start + size);
-    const id = asked.idempotency?.id;
+    // Bound to the body, so that a later chunk never outlives the claim of the first one under another body.
     const claim = asked.idempotency && {
       ...asked.idempotency,
-      id: start === 0 || id === undefined ? asked.idempotency.id : `${id}.${start}`,
+      id: start === 0 ? asked.idempotency.id : laterClaim(asked.idempotency, start),
     };
     return runChunk(deps, asked, claim, chunk, (view, at) => decideIndependent(view, at, chunk));
   };
@@ -63,20 +63,22 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   return join([first, ...(await Promise.all(rest))]);
 }
 
+function laterClaim({ id, fingerprint }: IdempotencyClaim, start: number): string {
+  return `${id}.${start}.${fingerprint.slice(0, 22)}`;
+}
+
 async function prepare(deps: PaymentDeps, asked: Asked, transfers: readonly TransferBody[]): Promise<Item[]> {
   const { organisationId } = asked.actor;
   const sealing = transfers.some(({ metadata }) => metadata !== undefined);
   const dataKey = sealing ? await deps.vault.dataKey(organisationId) : undefined;
+  await deps.facts.prefetch(transfers.flatMap(({ from_account_id, to_account_id }) => [from_account_id, to_account_id]));
   const items: Item[] = [];
   for (const [index, body] of transfers.entries()) {
     const request = transferRequest(deps, organisationId, body, (id, metadata) =>
       dataKey === undefined ? {} : sealMetadata(deps.vault, dataKey, "smartfinance-transactions", id, metadata),
     );
-    let payer = deps.facts.of(organisationId, body.from_account_id);
-    let payee = deps.facts.of(organisationId, body.to_account_id);
-    // Nearly always remembered: a thousand needless turns of the event loop are spared.
-    if (payer instanceof Promise) payer = await payer;
-    if (payee instanceof Promise) payee = await payee;
+    const payer = deps.facts.known(organisationId, body.from_account_id);
+    const payee = deps.facts.known(organisationId, body.to_account_id);
     items.push({ index, request, payer, payee });
   }
   return items;
@@ -90,7 +92,7 @@ function runChunk(
   decide: (view: View, at: number) => Outcome,
 ): Promise<Executed> {
   const needs: Need[] = items.flatMap(({ request, payer, payee }) => paymentNeeds(request, payer, payee));
-  return deps.queue.execute({ actor: asked.actor, idempotency, needs, decide });
+  return deps.queue.execute({ actor: asked.actor, idempotency, needs, appends: 3 * items.length + 1, decide });
 }
 
 function decideIndependent(view: View, at: number, items: readonly Item[]): Outcome {

@@ -1,22 +1,15 @@
-import type { Key, Store, Write } from "../port.ts";
+import type { Store, Write } from "../port.ts";
 import { assertItemBytes } from "../validate-commit.ts";
-import { type Layout, layoutFor } from "./layout.ts";
+import { layoutFor } from "./layout.ts";
 import { expectedOf, kindOf, takesSeq } from "./protocol.ts";
 
 /** A commit ready to be handed over. */
 export interface EncodedCommit {
   readonly message: (string | number | null)[];
-  /** How many numbers of the journal it takes. */
+  /** How many numbers (`takesSeq`) it uses up. */
   readonly seqs: number;
   /** Characters of item text: what it costs to hold while it waits. */
   readonly size: number;
-}
-
-/** The primary key of a write that has passed `validateCommit`. */
-export function keyOfWrite(layout: Layout, write: Write): Key {
-  if (write.op !== "put") return write.key;
-  const hash = write.item[layout.hash] as string;
-  return layout.range === undefined ? { hash } : { hash, range: write.item[layout.range] as string };
 }
 
 /**
@@ -30,11 +23,15 @@ export function encodeCommit(writes: readonly Write[], firstSeq: number, limits:
   for (const write of writes) {
     const layout = layoutFor(write.table);
     const kind = kindOf(write);
-    const key = keyOfWrite(layout, write);
-    message.push(kind, layout.number, key.hash, key.range ?? null, expectedOf(write.condition));
     if (takesSeq(layout, kind)) seqs += 1;
-    if (write.op !== "put") continue;
+    const expected = expectedOf(write.condition);
+    if (write.op !== "put") {
+      message.push(kind, layout.number, write.key.hash, write.key.range ?? null, expected);
+      continue;
+    }
     const { item } = write;
+    const range = layout.range === undefined ? null : (item[layout.range] as string);
+    message.push(kind, layout.number, item[layout.hash] as string, range, expected);
     const body = JSON.stringify(item);
     // A UTF-16 unit is at most three bytes of UTF-8, so most items need not be measured.
     if (body.length * 3 > limits.itemBytes) assertItemBytes(write.table, Buffer.byteLength(body), limits.itemBytes);

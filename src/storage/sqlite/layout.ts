@@ -2,12 +2,12 @@ import { invariant } from "#kernel/assert.ts";
 import { type IndexDefinition, type TableName, tableDefinition, tableNames } from "../tables.ts";
 
 /**
- * Which writes of a table go through the journal (journal.ts) instead of to their place at once.
- * - `nothing`: every write goes to its place.
- * - `updates`: puts under a version condition (hot tables: the same few rows again and again, at random places).
- * - `puts`: puts under any condition (tables with a time to live: their keys are random).
+ * What of a table is not brought to its place in the commit itself, because it would dirty a page of its own (deferred.ts).
+ * - `nothing`
+ * - `updates`: puts under a version condition go to the journal first (hot tables: few rows, often written, at random places).
+ * - `key`: rows are appended at once but their unique index is built later (tables with a time to live: random keys).
  */
-export type Deferral = "nothing" | "updates" | "puts";
+export type Deferral = "nothing" | "updates" | "key";
 
 /** How one table of tables.ts lies in the file. */
 export interface Layout {
@@ -35,7 +35,7 @@ function layoutOf(name: TableName, number: number): Layout {
     [...new Set([...attributes, ...(ttl === undefined ? [] : [ttl])])].filter((attribute) => attribute !== hash && attribute !== range);
   const columns = extra(ofIndexes(indexes));
   const changing = extra(ofIndexes(indexes.filter(({ fixed }) => !fixed))).map((attribute) => columns.indexOf(attribute));
-  const deferral = ttl !== undefined ? "puts" : definition.hot ? "updates" : "nothing";
+  const deferral = ttl !== undefined ? "key" : definition.hot ? "updates" : "nothing";
   if (deferral !== "nothing") {
     invariant(range === undefined, `${name}: a deferred table has no range attribute`);
     // An index entry is only ever written together with its row, so a deferred update must not need one.

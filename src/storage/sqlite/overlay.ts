@@ -1,17 +1,17 @@
 import { type Layout, layouts } from "./layout.ts";
 
 /**
- * Where the calling thread finds what is in the journal (journal.ts): for each acknowledged entry its key and
- * number. Bounded, because the writer seals a generation at a fixed size and folds it before the next is full.
+ * Where the calling thread finds rows whose key is indexed later (deferred.ts): for each acknowledged row its key and
+ * number. Bounded, because the writer folds a generation before the next one is full.
  */
 export interface Overlay {
-  /** The number of the newest acknowledged entry of a key that may not be at its place yet. */
+  /** The `seq` of the row last acknowledged under a key, unless its entry is known to be in the file. */
   find(layout: Layout, hash: string): number | undefined;
-  /** An entry of `generation` was acknowledged. Generations never go back. */
+  /** A row of `generation` was acknowledged. Generations never go back. */
   appended(generation: number, layout: Layout, hash: string, seq: number): void;
-  /** A write at the place of the row was acknowledged: it is newer than the entries before. */
-  handed(layout: Layout, hash: string): void;
-  /** Everything of `generation` is at its place. */
+  /** A delete was acknowledged. */
+  removed(layout: Layout, hash: string): void;
+  /** All keys of `generation` are indexed. */
   folded(generation: number): void;
 }
 
@@ -20,7 +20,7 @@ interface Generation {
   readonly entries: readonly Map<string, number>[];
 }
 
-/** An overlay that starts with an empty journal, as the writer leaves it when it has opened a file. */
+/** An overlay that starts with every key indexed, as the writer leaves them when it has opened a file. */
 export function createOverlay(): Overlay {
   const start = (number: number): Generation => ({ number, entries: layouts.map(() => new Map()) });
   let newer = start(0);
@@ -34,7 +34,7 @@ export function createOverlay(): Overlay {
       }
       newer.entries[layout.number]?.set(hash, seq);
     },
-    handed(layout, hash) {
+    removed(layout, hash) {
       newer.entries[layout.number]?.delete(hash);
       older?.entries[layout.number]?.delete(hash);
     },

@@ -32,15 +32,16 @@ export function expectedOf(condition: Condition): number {
 export const kindOf = (write: Write): number => (write.op === "put" ? PUT : write.op === "delete" ? DELETE : CHECK);
 
 /**
- * Every put and delete in a table with deferral takes one number of the journal, whether it is journaled or not, so
- * both threads count alike: the calling thread gives the numbers, the writer uses them.
+ * Every put and delete in a table with deferral takes one number, whether it uses it or not, so both threads count
+ * alike: the calling thread gives the numbers, the writer uses them as `seq` of journal entries and of rows.
  */
 export const takesSeq = (layout: Layout, kind: number): boolean => layout.deferral !== "nothing" && kind !== CHECK;
 
-/** Whether a write is appended to the journal rather than made at its place. */
-export function isJournaled(layout: Layout, kind: number, expected: number): boolean {
-  if (kind !== PUT || expected === ANYTHING) return false;
-  return layout.deferral === "puts" || (layout.deferral === "updates" && expected !== ABSENT);
+/** Whether a write leaves its item somewhere else than the table's own index leads to. */
+export function isDeferred(layout: Layout, kind: number, expected: number): boolean {
+  if (kind !== PUT) return false;
+  // A put under a version finds its row and changes it there; any other put of a late-indexed table appends one.
+  return layout.deferral === "key" ? expected <= ABSENT : layout.deferral === "updates" && expected > ABSENT;
 }
 
 /** Everything else the writer is asked; `id` comes back in its answer. */
@@ -65,7 +66,7 @@ export interface WireError {
  * `folded`: the journal generation is at its place now and its entries are gone.
  */
 export type AnswerMessage =
-  | { readonly type: "ready" }
+  | { readonly type: "ready"; readonly nextSeq: number }
   | { readonly type: "failed"; readonly error: WireError }
   | {
       readonly type: "done";

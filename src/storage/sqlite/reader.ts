@@ -4,10 +4,11 @@ import type { FeedPage, Item, Key, Page, Query, Ref } from "../port.ts";
 import type { TableItem } from "../state-hash.ts";
 import { FEED_TABLE } from "../tables.ts";
 import { READ_LIMIT } from "../validate-commit.ts";
-import type { GenerationalCache } from "./generational-cache.ts";
+import type { HotItems } from "./hot-items.ts";
 import { type Layout, layoutFor, layouts } from "./layout.ts";
 import type { Overlay } from "./overlay.ts";
 import { type QueryStatements, runQuery } from "./query.ts";
+import { keyTable } from "./statements.ts";
 
 /** Reads on the calling thread: prepared statements on a connection of their own, a few microseconds each. */
 export interface Reader {
@@ -16,7 +17,7 @@ export interface Reader {
   query(query: Query): Page;
   feed(cursor: string | undefined, limit: number): FeedPage;
   ping(): void;
-  /** Rows of one table after `seq`, at their places: only complete when the journal is empty. */
+  /** Rows of one table after `seq`, at their places: what is deferred is not seen. */
   dump(layout: Layout, seq: number): { readonly items: readonly TableItem[]; readonly seq: number };
   close(): void;
 }
@@ -29,53 +30,40 @@ const decode = (body: unknown): Item => JSON.parse(body as string) as Item;
 /**
  * Opens the reading connection. It sees committed transactions only (SQLite shows a transaction to others
  * after its frames are on disk), each statement the newest ones.
- *
- * What makes the cache of hot items sound: one process owns the file, and every commit passes through this thread,
- * where its items replace what is cached *when it is acknowledged*, in the order of the commits. A look-up
- * that misses reads the file, which is at least as new as everything acknowledged; what it stores is
- * committed, and any commit it may be too new for or that it does not contain yet is still to be acknowledged
- * and will set the entry then. A commit that conflicts or fails touches no entry.
  */
-export function openReader(file: string, overlay: Overlay, hot: GenerationalCache<Item>): Reader {
+export function openReader(file: string, overlay: Overlay, hot: HotItems): Reader {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
   db.exec("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
-  const gets = layouts.map(({ sql, range }) =>
-    db.prepare(`SELECT body FROM ${sql} WHERE hash = ?${range === undefined ? "" : " AND range = ?"}`),
-  );
-  const journal = [0, 1].map((slot) => db.prepare(`SELECT body FROM journal_${slot} WHERE seq = ?`));
+  const gets = layouts.map((layout) => {
+    const { sql, range } = layout;
+    if (layout.deferral === "key")
+      return db.prepare(`SELECT body FROM ${sql} WHERE seq = (SELECT seq FROM ${keyTable(layout)} WHERE hash = ?)`);
+    return db.prepare(`SELECT body FROM ${sql} WHERE hash = ?${range === undefined ? "" : " AND range = ?"}`);
+  });
+  const bySeq = layouts.map(({ sql }) => db.prepare(`SELECT body FROM ${sql} WHERE seq = ? AND hash = ?`));
   const feedRows = db.prepare(`SELECT seq, body FROM "${FEED_TABLE}" WHERE seq > ? ORDER BY seq LIMIT ?`);
   const dumps = layouts.map(({ sql }) => db.prepare(`SELECT seq, body FROM ${sql} WHERE seq > ? ORDER BY seq LIMIT ?`));
   const ping = db.prepare("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)");
   const prepared: QueryStatements = { statements: new Map<string, StatementSync>(), prepare: (sql) => db.prepare(sql) };
 
-  const hotKey = (layout: Layout, hash: string): string => `${layout.number}/${hash}`;
-
-  /** The body in the journal, if the truth is there. */
-  const journaled = (layout: Layout, hash: string): string | undefined => {
+  /** A row whose key is indexed later. Gone when it was deleted, or replaced by a commit not acknowledged yet. */
+  const unindexed = (layout: Layout, hash: string): unknown => {
     const seq = overlay.find(layout, hash);
-    if (seq === undefined) return undefined;
-    for (const statement of journal) {
-      const row = statement.get(seq);
-      if (row !== undefined) return row["body"] as string;
-    }
-    // The writer has folded it since, although that was not heard of here yet: it is at its place.
-    return undefined;
+    return seq === undefined ? undefined : bySeq[layout.number]?.get(seq, hash)?.["body"];
   };
 
-  const get = (layout: Layout, key: Key): Item | undefined => {
-    const { hash, range } = key;
+  const get = (layout: Layout, { hash, range }: Key): Item | undefined => {
     if (layout.hot) {
-      const cached = hot.get(hotKey(layout, hash));
-      if (cached !== undefined) return cached;
+      const item = hot.get(layout, hash);
+      if (item !== undefined) return item;
     }
-    let body: unknown = layout.deferral === "nothing" ? undefined : journaled(layout, hash);
-    if (body === undefined) {
-      const statement = gets[layout.number];
-      body = (range === undefined ? statement?.get(hash) : statement?.get(hash, range))?.["body"];
-      if (body === undefined) return undefined;
-    }
+    const statement = gets[layout.number];
+    const body =
+      (layout.deferral === "key" ? unindexed(layout, hash) : undefined) ??
+      (range === undefined ? statement?.get(hash) : statement?.get(hash, range))?.["body"];
+    if (body === undefined) return undefined;
     const item = decode(body);
-    if (layout.hot) hot.set(hotKey(layout, hash), item);
+    if (layout.hot) hot.read(layout, hash, item);
     return item;
   };
 

@@ -18,7 +18,11 @@ function tableDdl(layout: Layout): string {
   const statements = [
     `CREATE TABLE IF NOT EXISTS ${sql} (seq INTEGER PRIMARY KEY, hash TEXT NOT NULL${range === undefined ? "" : ", range TEXT NOT NULL"},
        version INTEGER, body TEXT NOT NULL${typed}) STRICT`,
-    `CREATE UNIQUE INDEX IF NOT EXISTS "${name}/key" ON ${sql} (${keys})`,
+    // Where the unique index is built later it is a table, so that rows may be there without an entry.
+    layout.deferral === "key"
+      ? `CREATE TABLE IF NOT EXISTS "${name}/key" (hash TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+         INSERT INTO late_keys (name, indexed_to) VALUES ('${name}', 0) ON CONFLICT DO NOTHING`
+      : `CREATE UNIQUE INDEX IF NOT EXISTS "${name}/key" ON ${sql} (${keys})`,
   ];
   for (const index of indexes) {
     const [hash, order] = [columnOf(layout, index.hash), columnOf(layout, index.range)];
@@ -33,7 +37,7 @@ function tableDdl(layout: Layout): string {
   return statements.join(";\n");
 }
 
-/** `body` is null where the entry only says that the row at its place is newer than the entries before. */
+/** A body is null where an entry only says that the row at its place is newer than the entries before. */
 const journalDdl = [0, 1]
   .map(
     (slot) =>
@@ -41,8 +45,11 @@ const journalDdl = [0, 1]
   )
   .join(";\n");
 
+/** Of each table whose keys are indexed later, the `seq` up to which all rows have their entry. */
+const lateKeysDdl = "CREATE TABLE late_keys (name TEXT PRIMARY KEY, indexed_to INTEGER NOT NULL) STRICT";
+
 /** Forward migrations: the one at position n takes a file from version n to n + 1. Never edited, only appended to. */
-const migrations: readonly string[] = [journalDdl];
+const migrations: readonly string[] = [`${journalDdl};\n${lateKeysDdl}`];
 
 /** The version of files this code writes. */
 export const SCHEMA_VERSION = migrations.length;

@@ -1,22 +1,205 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { storeConformance } from "../conformance/suite.ts";
-import { openSqliteStore } from "./store.ts";
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { systemRandom, unitInterval } from "#kernel/random.ts";
+import { crashRounds } from "../conformance/crash.ts";
+import { type Injector, storeConformance } from "../conformance/suite.ts";
+import { openSqliteStore, StoreOwnedError, StoreSchemaError } from "./index.ts";
+import { SCHEMA_VERSION } from "./schema.ts";
+import { newPlace, openFaulty } from "./testing/faults.ts";
 
 storeConformance("sqlite", async () => {
-  const file = join(await mkdtemp(join(tmpdir(), "store-")), "data.db");
-  let store = await openSqliteStore({ file });
+  const place = await newPlace();
+  let store = await openSqliteStore({ file: place.file });
   return {
     store,
     async reopen() {
       await store.close();
-      store = await openSqliteStore({ file });
+      store = await openSqliteStore({ file: place.file });
       return store;
     },
     async dispose() {
       await store.close();
-      await rm(dirname(file), { recursive: true });
+      await place.remove();
     },
   };
+});
+
+// Generations of five entries and a cache of two items: everything is folded and forgotten all the time.
+storeConformance("sqlite, folding all the time", async () => {
+  const place = await newPlace();
+  const open = () => openFaulty({ file: place.file, cacheItems: 2 }, { generationEntries: 5 });
+  let { store, arm } = await open();
+  const inject: Injector = {
+    offers: ["unavailable"],
+    arm: () => arm("fullBeforeCommit"),
+    disarm: () => arm("none"),
+  };
+  return {
+    store,
+    inject,
+    async reopen() {
+      await store.close();
+      ({ store, arm } = await open());
+      return store;
+    },
+    async dispose() {
+      await store.close();
+      await place.remove();
+    },
+  };
+});
+
+void describe("kill -9", () => {
+  void it("loses nothing that was acknowledged and keeps nothing by half", async () => {
+    const place = await newPlace();
+    try {
+      const report = await crashRounds({
+        script: new URL("./testing/crash-child.ts", import.meta.url),
+        args: [place.file],
+        rounds: 3,
+        reopen: () => openSqliteStore({ file: place.file }),
+        random: systemRandom(),
+      });
+      assert.ok(report.acknowledged > 0);
+    } finally {
+      await place.remove();
+    }
+  });
+
+  void it("finds the newest update of every account, wherever its folding was", async () => {
+    const place = await newPlace();
+    const random = systemRandom();
+    try {
+      for (let round = 0; round < 4; round++) {
+        const child = spawn(
+          process.execPath,
+          [fileURLToPath(new URL("./testing/update-child.ts", import.meta.url)), place.file, String(round * 1_000_000 + 1)],
+          {
+            stdio: ["ignore", "pipe", "inherit"],
+          },
+        );
+        let out = "";
+        child.stdout.setEncoding("utf8").on("data", (text: string) => {
+          out += text;
+        });
+        const closed = once(child, "close");
+        await Promise.race([once(child.stdout, "data"), closed]);
+        await sleep(unitInterval(random) * 300);
+        child.kill("SIGKILL");
+        await closed;
+        assert.equal(child.signalCode, "SIGKILL", "the child ended by itself");
+        const store = await openSqliteStore({ file: place.file });
+        try {
+          const lines = out.split("\n").slice(0, -1);
+          for (let n = 0; n < 6; n++) {
+            const id = `acc-${n}`;
+            const own = lines.map((line) => line.split(" ")).filter(([account]) => account === id);
+            const last = own.at(-1);
+            if (last === undefined) continue;
+            const [, what, text] = last;
+            const version = Number(text);
+            const found = (await store.get("smartfinance-accounts", { hash: id }))?.["version"];
+            // One commit of each lane may be written without having been acknowledged.
+            const allowed =
+              what === "put" ? [version, version + 1, ...((version + 1) % 7 === 3 ? [undefined] : [])] : [undefined, version + 1];
+            assert.ok(allowed.includes(found as number | undefined), `${id}: last acknowledged ${last.join(" ")}, found ${String(found)}`);
+            for (const [, kind, put] of own) {
+              if (kind !== "put") continue;
+              assert.ok(
+                (await store.get("smartfinance-idempotency", { hash: `${id}/${put}` })) !== undefined,
+                `the record of ${id} ${put} is missing`,
+              );
+            }
+            if (found === undefined) continue;
+            const listed = await store.query({
+              table: "smartfinance-accounts",
+              index: "UserAccountsIndex",
+              hash: `user-of-${id}`,
+              order: "ascending",
+              limit: 10,
+            });
+            assert.deepEqual(
+              listed.items.map((item) => item["version"]),
+              [found],
+            );
+          }
+        } finally {
+          await store.close();
+        }
+      }
+    } finally {
+      await place.remove();
+    }
+  });
+});
+
+void describe("files", () => {
+  void it("are for the owner only", async () => {
+    const place = await newPlace();
+    const directory = join(place.directory, "made", "deeper");
+    const store = await openSqliteStore({ file: join(directory, "data.db") });
+    try {
+      assert.equal((await stat(directory)).mode & 0o777, 0o700);
+      for (const suffix of ["", "-wal", "-shm", ".lock"])
+        assert.equal((await stat(join(directory, `data.db${suffix}`))).mode & 0o777, 0o600, suffix);
+    } finally {
+      await store.close();
+      await place.remove();
+    }
+  });
+
+  void it("are refused while another store of this process or another process has them", async () => {
+    const place = await newPlace();
+    try {
+      const first = await openSqliteStore({ file: place.file });
+      const refused = (error: unknown): boolean =>
+        error instanceof StoreOwnedError && error.message.includes(place.file) && error.message.includes("SmartFinance process");
+      // Twice, because a refusal must not free the lock by accident.
+      await assert.rejects(openSqliteStore({ file: place.file }), refused);
+      await assert.rejects(openSqliteStore({ file: join(place.directory, ".", "data.db") }), refused);
+      const script = `import { openSqliteStore } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
+        try { await openSqliteStore({ file: process.argv[1] }); } catch (error) { console.log(error.name); }`;
+      const other = spawn(process.execPath, ["--input-type=module", "-e", script, place.file], { stdio: ["ignore", "pipe", "inherit"] });
+      const [name] = (await once(other.stdout, "data")) as [Buffer];
+      assert.equal(name.toString().trim(), "StoreOwnedError");
+      await first.ping();
+      await first.close();
+      await (await openSqliteStore({ file: place.file })).close();
+    } finally {
+      await place.remove();
+    }
+  });
+
+  void it("of a newer release are refused and left as they are", async () => {
+    const place = await newPlace();
+    try {
+      await (await openSqliteStore({ file: place.file })).close();
+      const db = new DatabaseSync(place.file);
+      db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
+      db.close();
+      const refused = (error: unknown): boolean => error instanceof StoreSchemaError && error.message.includes(String(SCHEMA_VERSION + 1));
+      await assert.rejects(openSqliteStore({ file: place.file }), refused);
+      // Not StoreOwnedError: a failed opening gives the file back.
+      await assert.rejects(openSqliteStore({ file: place.file }), refused);
+    } finally {
+      await place.remove();
+    }
+  });
+
+  void it("that are no database are refused", async () => {
+    const place = await newPlace();
+    try {
+      await mkdir(place.file);
+      await assert.rejects(openSqliteStore({ file: place.file }));
+    } finally {
+      await place.remove();
+    }
+  });
 });

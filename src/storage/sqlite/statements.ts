@@ -25,9 +25,7 @@ export function prepareTable(db: DatabaseSync, layout: Layout): TableStatements 
   const match = keys.map((key) => `${key} = ?`).join(" AND ");
   return {
     insert: db.prepare(`${insert} ON CONFLICT DO NOTHING`),
-    upsert: db.prepare(
-      `${insert} ON CONFLICT (${keys.join(", ")}) DO UPDATE SET ${mutable.map((column) => `${column} = excluded.${column}`).join(", ")}`,
-    ),
+    upsert: db.prepare(`${insert} ON CONFLICT DO UPDATE SET ${mutable.map((column) => `${column} = excluded.${column}`).join(", ")}`),
     update: db.prepare(`UPDATE ${sql} SET ${mutable.map((column) => `${column} = ?`).join(", ")} WHERE ${match} AND version = ?`),
     remove: db.prepare(`DELETE FROM ${sql} WHERE ${match}`),
     removeVersion: db.prepare(`DELETE FROM ${sql} WHERE ${match} AND version = ?`),
@@ -35,29 +33,62 @@ export function prepareTable(db: DatabaseSync, layout: Layout): TableStatements 
   };
 }
 
-/** The statements that bring an entry of one journal slot to its place in one table; both take the entry's `seq`. */
-export interface FoldStatements {
-  /** Parameters: seq, seq, hash. */
-  readonly update: StatementSync;
-  /** Parameter: seq. Also replaces a row that is there. */
+/** Statements for the journal entries of a hot table, one for each journal slot. */
+export interface UpdateStatements {
+  /** seq, name, hash, version, body. */
+  readonly append: StatementSync;
+  /** seq, hash: brings an entry to its row. */
+  readonly fold: StatementSync;
+  /** seq: the same where the row is missing. */
   readonly insert: StatementSync;
 }
 
-/** Prepares folding from `slot` into a deferred table. */
-export function prepareFold(db: DatabaseSync, layout: Layout, slot: number): FoldStatements {
+export function prepareUpdates(db: DatabaseSync, layout: Layout, slot: number): UpdateStatements {
+  const journal = `journal_${slot}`;
   const extra = layout.columns.map((attribute) => ({
     column: columnOf(layout, attribute),
     value: `json_extract(body, '$."${attribute}"')`,
   }));
-  const mutable = ["version", "body", ...layout.changing.map((position) => extra[position]?.column ?? "")];
   return {
-    update: db.prepare(
-      `UPDATE ${layout.sql} SET version = (SELECT version FROM journal_${slot} WHERE seq = ?), body = (SELECT body FROM journal_${slot} WHERE seq = ?) WHERE hash = ?`,
-    ),
+    append: db.prepare(`INSERT INTO ${journal} (seq, name, hash, version, body) VALUES (?, ?, ?, ?, ?)`),
+    fold: db.prepare(`UPDATE ${layout.sql} SET (version, body) = (SELECT version, body FROM ${journal} WHERE seq = ?) WHERE hash = ?`),
     insert: db.prepare(
       `INSERT INTO ${layout.sql} (hash, version, body${extra.map(({ column }) => `, ${column}`).join("")})
-       SELECT hash, version, body${extra.map(({ value }) => `, ${value}`).join("")} FROM journal_${slot} WHERE seq = ?
-       ON CONFLICT (hash) DO UPDATE SET ${mutable.map((column) => `${column} = excluded.${column}`).join(", ")}`,
+       SELECT hash, version, body${extra.map(({ value }) => `, ${value}`).join("")} FROM ${journal} WHERE seq = ?`,
     ),
   };
 }
+
+/** Statements for a table whose key entries are made later. */
+export interface LateKeyStatements {
+  /** seq, hash, version, body, …columns. */
+  readonly append: StatementSync;
+  /** version, body, …columns, seq. */
+  readonly update: StatementSync;
+  readonly remove: StatementSync;
+  readonly removeKey: StatementSync;
+  /** hash, seq. */
+  readonly addKey: StatementSync;
+  /** Of a hash that has its entry: seq and version. */
+  readonly find: StatementSync;
+  /** seconds, limit: seq and hash. */
+  readonly expired: StatementSync;
+}
+
+export function prepareLateKey(db: DatabaseSync, layout: Layout): LateKeyStatements {
+  const { sql, columns, ttl } = layout;
+  const extra = columns.map((attribute) => columnOf(layout, attribute));
+  const all = ["seq", "hash", "version", "body", ...extra];
+  return {
+    append: db.prepare(`INSERT INTO ${sql} (${all.join(", ")}) VALUES (${all.map(() => "?").join(", ")})`),
+    update: db.prepare(`UPDATE ${sql} SET ${["version", "body", ...extra].map((column) => `${column} = ?`).join(", ")} WHERE seq = ?`),
+    remove: db.prepare(`DELETE FROM ${sql} WHERE seq = ?`),
+    removeKey: db.prepare(`DELETE FROM ${keyTable(layout)} WHERE hash = ?`),
+    addKey: db.prepare(`INSERT INTO ${keyTable(layout)} (hash, seq) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET seq = excluded.seq`),
+    find: db.prepare(`SELECT seq, version FROM ${sql} WHERE seq = (SELECT seq FROM ${keyTable(layout)} WHERE hash = ?)`),
+    expired: db.prepare(`SELECT seq, hash FROM ${sql} WHERE ${columnOf(layout, ttl ?? "")} < ? LIMIT ?`),
+  };
+}
+
+/** The table that is the index of a layout with late keys. */
+export const keyTable = (layout: Layout): string => `"${layout.name}/key"`;

@@ -2,15 +2,15 @@ import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { invariant } from "#kernel/assert.ts";
-import { type CommitResult, type Item, type Store, StoreUnavailableError, type Write } from "../port.ts";
+import { type CommitResult, type Store, StoreUnavailableError, type Write } from "../port.ts";
 import type { InspectableStore, TableItem } from "../state-hash.ts";
 import { validateCommit, validateQuery, validateRefs } from "../validate-commit.ts";
-import { encodeCommit, keyOfWrite } from "./encode-commit.ts";
+import { encodeCommit } from "./encode-commit.ts";
 import { takeOwnership } from "./files.ts";
-import { createGenerationalCache } from "./generational-cache.ts";
+import { createHotItems } from "./hot-items.ts";
 import { layoutFor, layouts } from "./layout.ts";
 import { createOverlay } from "./overlay.ts";
-import { expectedOf, isJournaled, kindOf, takesSeq } from "./protocol.ts";
+import { expectedOf, isDeferred, kindOf, takesSeq } from "./protocol.ts";
 import { openReader } from "./reader.ts";
 import { openWriter } from "./writer-client.ts";
 
@@ -62,8 +62,7 @@ export async function openWith(options: SqliteOptions, internals: SqliteInternal
   const file = canonicalFile(options.file);
   const ownership = takeOwnership(file);
   const overlay = createOverlay();
-  const hot = createGenerationalCache<Item>(options.cacheItems ?? CACHE_ITEMS);
-  let nextSeq = 1;
+  const hot = createHotItems(options.cacheItems ?? CACHE_ITEMS);
 
   /** A commit was acknowledged: what is known of its keys here changes now, and not before. */
   const acknowledged = (writes: readonly Write[], firstSeq: number, generation: number): void => {
@@ -72,25 +71,30 @@ export async function openWith(options: SqliteOptions, internals: SqliteInternal
       const layout = layoutFor(write.table);
       const kind = kindOf(write);
       if (!takesSeq(layout, kind)) continue;
-      const { hash } = keyOfWrite(layout, write);
-      if (isJournaled(layout, kind, expectedOf(write.condition))) overlay.appended(generation, layout, hash, seq);
-      else overlay.handed(layout, hash);
+      const hash = write.op === "put" ? (write.item[layout.hash] as string) : write.key.hash;
+      const deferred = isDeferred(layout, kind, expectedOf(write.condition));
+      if (layout.hot) {
+        if (write.op === "put") hot.written(layout, hash, write.item, deferred ? generation : undefined);
+        else hot.removed(layout, hash);
+      } else if (deferred) overlay.appended(generation, layout, hash, seq);
+      else if (write.op === "delete") overlay.removed(layout, hash);
       seq += 1;
-      if (!layout.hot) continue;
-      if (write.op === "put") hot.set(`${layout.number}/${hash}`, write.item);
-      else hot.delete(`${layout.number}/${hash}`);
     }
   };
 
   const writer = await openWriter({
     worker: () => new Worker(internals.writer, { workerData: { file, ...internals.writerData } }),
     acknowledged,
-    folded: (generation) => overlay.folded(generation),
+    folded: (generation) => {
+      overlay.folded(generation);
+      hot.folded(generation);
+    },
     onFatal: (error) => options.onFatal?.(error),
   }).catch((error: unknown) => {
     ownership.release();
     throw error;
   });
+  let nextSeq = writer.nextSeq;
   const reader = openReader(file, overlay, hot);
   let closing: Promise<void> | undefined;
 

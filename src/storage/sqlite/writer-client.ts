@@ -12,6 +12,8 @@ export interface WriterClient {
   commit(writes: readonly Write[], encoded: EncodedCommit): Promise<CommitResult>;
   /** @throws StoreUnavailableError when the writer refuses or has stopped. */
   ask(question: Question): Promise<number>;
+  /** The first number for what `takesSeq`, as the writer found it in the file. */
+  readonly nextSeq: number;
   /** What stopped the writer. */
   fatal(): Error | undefined;
   /** Ends the writer after everything handed over before. */
@@ -155,14 +157,14 @@ export async function openWriter(deps: WriterClientDeps): Promise<WriterClient> 
     });
   });
   let broken: Error | undefined;
-  await new Promise<void>((resolve, reject) => {
+  const nextSeq = await new Promise<number>((resolve, reject) => {
     worker.on("error", (error) => {
       broken = error instanceof Error ? error : new Error(String(error));
       reject(broken);
       die(broken, waiting.size());
     });
     worker.once("message", (answer: AnswerMessage) => {
-      if (answer.type === "ready") resolve();
+      if (answer.type === "ready") resolve(answer.nextSeq);
       else reject(answer.type === "failed" ? errorFrom(answer.error) : new Error("the writer did not start"));
     });
   }).catch(async (error: unknown) => {
@@ -184,6 +186,7 @@ export async function openWriter(deps: WriterClientDeps): Promise<WriterClient> 
     });
 
   return {
+    nextSeq,
     refusal() {
       if (stopped !== undefined) return stopped;
       if (waiting.size() < MAX_WAITING && characters < MAX_WAITING_CHARACTERS) return undefined;

@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { createGroupApplier, type Failed, type GroupApplier } from "./apply-group.ts";
-import { type Journal, openJournal } from "./journal.ts";
+import { DEFERRED_LIMITS, type Deferred, openDeferred } from "./deferred.ts";
 import { type AnswerMessage, type CommitMessage, type ControlMessage, wireError, type WriterMessage } from "./protocol.ts";
 import { migrate } from "./schema.ts";
 
@@ -14,6 +14,7 @@ export interface WriterHooks {
   opened?(db: DatabaseSync): void;
   beforeCommit?(): void;
   afterCommit?(): void;
+  /** Entries of a generation (deferred.ts). */
   readonly generationEntries?: number;
 }
 
@@ -25,8 +26,6 @@ const IDLE_PORTION = 1_000;
 const LEAST_PORTION = 16;
 const IDLE_CHECK_MS = 100;
 const PURGE_LIMIT = 500;
-/** A purge first settles the journal if that is quickly done: what was just written may have expired. */
-const SETTLE_BEFORE_PURGE = 10_000;
 /** SQLite result codes after which the file is as it was and the writer may go on: BUSY, LOCKED, NOMEM, READONLY, FULL. */
 const RECOVERABLE = new Set([5, 6, 7, 8, 13]);
 
@@ -65,7 +64,7 @@ interface Writer {
   transact(commits: readonly CommitMessage[], portion: number, work?: () => void): Outcome;
 }
 
-function createWriter(db: DatabaseSync, journal: Journal, applier: GroupApplier, hooks: WriterHooks): Writer {
+function createWriter(db: DatabaseSync, deferred: Deferred, applier: GroupApplier, hooks: WriterHooks): Writer {
   const begin = db.prepare("BEGIN IMMEDIATE");
   const commit = db.prepare("COMMIT");
   return {
@@ -75,10 +74,12 @@ function createWriter(db: DatabaseSync, journal: Journal, applier: GroupApplier,
       let committing = false;
       try {
         begin.run();
-        journal.begin();
+        deferred.begin();
+        const before = deferred.generations.count();
         failed = applier.apply(commits);
         work?.();
-        folded = journal.fold(Math.max(portion, journal.appended()));
+        // As many as were added, so that the sealed generation is done before the next one is full.
+        folded = deferred.fold(Math.max(portion, deferred.generations.count() - before));
         hooks.beforeCommit?.();
         committing = true;
         commit.run();
@@ -88,11 +89,10 @@ function createWriter(db: DatabaseSync, journal: Journal, applier: GroupApplier,
         // transaction; after any other failure of it nobody knows, and the process has to look again from the start.
         const known = !committing || isRecoverable(error);
         const undone = rollback(db);
-        journal.rolledBack();
-        applier.rolledBack();
+        deferred.rolledBack();
         return { type: known && undone ? "refused" : "lost", error };
       }
-      journal.committed();
+      deferred.committed();
       return { type: "done", failed, folded };
     },
   };
@@ -104,7 +104,7 @@ function createWriter(db: DatabaseSync, journal: Journal, applier: GroupApplier,
  */
 export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHooks = {}): void {
   let db: DatabaseSync;
-  let journal: Journal;
+  let deferred: Deferred;
   let writer: Writer;
   let applier: GroupApplier;
   const say = (answer: AnswerMessage): void => port.postMessage(answer);
@@ -112,9 +112,9 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
     db = new DatabaseSync(data.file, { timeout: 1_000 });
     db.exec(PRAGMAS);
     migrate(db, data.file);
-    journal = openJournal(db, hooks.generationEntries);
-    applier = createGroupApplier(db, journal);
-    writer = createWriter(db, journal, applier, hooks);
+    deferred = openDeferred(db, { entries: hooks.generationEntries ?? DEFERRED_LIMITS.entries });
+    applier = createGroupApplier(db, deferred);
+    writer = createWriter(db, deferred, applier, hooks);
     hooks.opened?.(db);
   } catch (error) {
     say({ type: "failed", error: wireError(error) });
@@ -144,21 +144,21 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
       }
       return;
     }
-    if (count > 0) say({ type: "done", count, generation: journal.generation(), failed: outcome.failed });
+    if (count > 0) say({ type: "done", count, generation: deferred.generations.current(), failed: outcome.failed });
     if (outcome.folded !== undefined) say({ type: "folded", generation: outcome.folded });
   };
 
-  /** Brings the whole journal to its place; false when an error stopped it. */
+  /** Brings everything that is deferred to its place; false when an error stopped it. */
   const settle = (): boolean => {
     for (let rounds = 0; rounds < 2; rounds++) {
-      while (journal.isSealed()) {
+      while (deferred.generations.sealed() !== undefined) {
         const outcome = writer.transact([], IDLE_PORTION);
         settleAnswer(0, outcome);
         if (outcome.type !== "done") return false;
       }
-      journal.seal();
+      deferred.generations.seal();
     }
-    return !journal.isSealed();
+    return deferred.generations.sealed() === undefined;
   };
 
   const control = (message: ControlMessage): void => {
@@ -168,7 +168,6 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
       return;
     }
     if (message.ask === "purge") {
-      if (journal.size() <= SETTLE_BEFORE_PURGE) settle();
       let purged = 0;
       const outcome = writer.transact([], LEAST_PORTION, () => {
         purged = applier.purge(message.nowSeconds, PURGE_LIMIT);
@@ -211,7 +210,7 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
   /** What is left to do when nothing waits: a little at a time, so that a commit which comes finds the writer free. */
   const tidy = (): void => {
     if (!idle || stopped) return;
-    if (!journal.isSealed() && !journal.seal()) return;
+    if (deferred.generations.sealed() === undefined && !deferred.generations.seal()) return;
     const outcome = writer.transact([], IDLE_PORTION);
     settleAnswer(0, outcome);
     if (outcome.type === "done") setImmediate(tidy);
@@ -222,5 +221,5 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
   }, IDLE_CHECK_MS);
 
   port.on("message", drain);
-  say({ type: "ready" });
+  say({ type: "ready", nextSeq: deferred.nextSeq });
 }

@@ -1,9 +1,9 @@
-import { accessFlows } from "./access.ts";
-import { holdFlows } from "./holds.ts";
-import { listFlows } from "./lists.ts";
-import { reviewFlows } from "./reviews.ts";
+import { accessFlows } from "./access-flows.ts";
+import { holdFlows } from "./holds-flows.ts";
+import { listFlows } from "./lists-flows.ts";
+import { reviewFlows } from "./reviews-flows.ts";
 import type { Stage } from "./stage.ts";
-import { transferFlows } from "./transfers.ts";
+import { transferFlows } from "./transfers-flows.ts";
 
 /** The flows that every store has to pass, word for word. */
 export function everyFlow(stage: Stage): void {

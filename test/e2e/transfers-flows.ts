@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { freshKey, ok, refused } from "../../support/http-client.ts";
-import { eventsAfter, newestEvent } from "../audit-trail.ts";
-import { HOUR_MS } from "../suspicious.ts";
+import { freshKey, ok, refused } from "../support/http-client.ts";
+import { eventsAfter, newestEvent } from "./audit-trail.ts";
+import { HOUR_MS } from "./suspicious.ts";
 import type { Stage } from "./stage.ts";
 import { auditBooks } from "./stage.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Organisation } from "../../support/app.ts";
-import type { ApiObject } from "../../support/http-client.ts";
-import { freshKey, ok, refused } from "../../support/http-client.ts";
+import type { Organisation } from "../support/app.ts";
+import type { ApiObject } from "../support/http-client.ts";
+import { freshKey, ok, refused } from "../support/http-client.ts";
 import type { Stage } from "./stage.ts";
 import { auditBooks } from "./stage.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Organisation } from "../../support/app.ts";
-import type { ApiObject } from "../../support/http-client.ts";
-import { ok, refused } from "../../support/http-client.ts";
-import { eventsAfter, newestEvent } from "../audit-trail.ts";
-import { berlin, suspect, SUSPICIOUS_AMOUNT } from "../suspicious.ts";
+import type { Organisation } from "../support/app.ts";
+import type { ApiObject } from "../support/http-client.ts";
+import { ok, refused } from "../support/http-client.ts";
+import { eventsAfter, newestEvent } from "./audit-trail.ts";
+import { berlin, suspect, SUSPICIOUS_AMOUNT } from "./suspicious.ts";
 import type { Stage } from "./stage.ts";
 import { auditBooks, everyPage, idsOf } from "./stage.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ok, refused } from "../../support/http-client.ts";
+import { ok, refused } from "../support/http-client.ts";
 import type { Stage } from "./stage.ts";
 import { everyPage, idsOf } from "./stage.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import type { Organisation, StartOptions, TestApp } from "../../support/app.ts";
-import { startApp } from "../../support/app.ts";
-import type { ApiObject, Client } from "../../support/http-client.ts";
-import { ok } from "../../support/http-client.ts";
+import type { Organisation, StartOptions, TestApp } from "../support/app.ts";
+import { startApp } from "../support/app.ts";
+import type { ApiObject, Client } from "../support/http-client.ts";
+import { ok } from "../support/http-client.ts";
 
 /** The app that the flows of one store run against. Each test makes its own organisation, so none sees another's. */
 export interface Stage {

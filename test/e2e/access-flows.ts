@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { API_KEY_PATTERN } from "#access/index.ts";
-import { startApp } from "../../support/app.ts";
-import { ok, refused } from "../../support/http-client.ts";
-import { suspect } from "../suspicious.ts";
+import { startApp } from "../support/app.ts";
+import { ok, refused } from "../support/http-client.ts";
+import { suspect } from "./suspicious.ts";
 import type { Stage } from "./stage.ts";
 import { everyPage } from "./stage.ts";
 
