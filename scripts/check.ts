@@ -51,6 +51,7 @@ const STEPS: readonly Step[] = [
     noise: /^Checked |^Found |^format ━|Some errors were emitted|^$/,
   },
   { name: "house", args: "", seen: countIn(/Looked at (\d+) files/), noise: /^Looked at |^$/ },
+  { name: "openapi", args: "", seen: undefined, noise: /^$/ },
 ];
 
 /** `::error …,title=rule::file:line:column: message` becomes `file:line:column: message (rule)`. */

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
-import { buildOpenApi } from "#http/index.ts";
+import { buildOpenApi, compileSchemas } from "#http/index.ts";
 import { systemClock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
@@ -97,6 +97,8 @@ export async function currentDocument(): Promise<string> {
     trustedProxyHops: 0,
     version,
   });
+  // Schemas compile on first use in the server; here a broken one must show.
+  await compileSchemas(server);
   const text = await buildOpenApi(server);
   await server.close();
   return text;

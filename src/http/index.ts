@@ -8,12 +8,11 @@ export type {
   RouteConfig,
   SecurityEvent,
 } from "./contract.ts";
-export { type HttpLimits, defaultLimits } from "./limits.ts";
+export type { HttpLimits } from "./limits.ts";
 export { compileSchemas } from "./lazy-compile.ts";
 export { type PageRequest, listOf, pageParameters, pageSchema, readPage } from "./page-query.ts";
 export { buildOpenApi } from "./openapi.ts";
-export { problemBody, problemSchema, statusOf } from "./problem-body.ts";
-export { type StoredReply, sendRefusal, sendReply } from "./send.ts";
+export { type StoredReply, sendRefusal } from "./send.ts";
 export { createHttpServer } from "./server.ts";
 export { stop } from "./stop.ts";
 export * from "./fields.ts";

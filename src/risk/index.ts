@@ -6,10 +6,9 @@ export {
   assessmentToItem,
   presentAssessment,
   type ReasonCode,
-  reasonCodes,
 } from "./assessment.ts";
 export { checkRiskContext, type RiskContext } from "./context.ts";
-export { MODEL, REVIEW_ABOVE } from "./factors-config.ts";
+export { REVIEW_ABOVE } from "./factors-config.ts";
 export type { RiskProfile } from "./profile.ts";
-export { riskProfileFromItem, riskProfiles, riskProfileToItem } from "./profile-codec.ts";
+export { riskProfiles } from "./profile-codec.ts";
 export { assessmentSchema, riskContextSchema } from "./schema.ts";

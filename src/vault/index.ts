@@ -1,10 +1,8 @@
-export { InvalidCiphertextError, KmsUnavailableError } from "./kms.ts";
+export { KmsUnavailableError } from "./kms.ts";
 export type { EncryptionContext, GeneratedDataKey, Kms } from "./kms.ts";
-export { KeyFileError } from "./local-key-file.ts";
 export { openLocalKms } from "./local-kms.ts";
-export { SealBrokenError } from "./seal.ts";
 export type { Binding, DataKey, SealBreak, Sealed, Sealer } from "./seal.ts";
-export { createVault, DataKeyNotFoundError } from "./vault.ts";
+export { createVault } from "./vault.ts";
 export type { Vault, VaultDeps } from "./vault.ts";
 export { metadataOpener, openMetadata, sealMetadata, sealOptional } from "./metadata.ts";
 export type { Metadata } from "./metadata.ts";

@@ -1,5 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import { canonicalJson } from "#kernel/canonical-json.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 
 /**
  * The encryption context: pairs that are authenticated with a wrapped key but not secret. AWS writes
@@ -34,10 +35,8 @@ export class InvalidCiphertextError extends Error {
   override readonly name = "InvalidCiphertextError";
 }
 
-/** The service did not answer. Nothing was changed. */
-export class KmsUnavailableError extends Error {
-  override readonly name = "KmsUnavailableError";
-}
+/** The service did not answer. Nothing was changed. To whoever reads sealed data it is the store that cannot be read. */
+export class KmsUnavailableError extends StoreUnavailableError {}
 
 const MAX_PAIRS = 8;
 const PAIR_NAME = /^[a-z][a-z0-9_]{0,63}$/;

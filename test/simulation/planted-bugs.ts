@@ -5,11 +5,14 @@ import type { SimulationOptions } from "./simulate.ts";
 /** A bug that is put in on purpose, and the words by which it has to be found. */
 export interface PlantedBug {
   readonly name: string;
-  readonly plant: NonNullable<SimulationOptions["plant"]>;
+  readonly plant: () => NonNullable<SimulationOptions["plant"]>;
   readonly found: RegExp;
+  /** Where the bug needs more room to show. */
+  readonly options?: Pick<SimulationOptions, "commands" | "nodes">;
 }
 
-const LATER = 40;
+/** How many things go well before the bug strikes. */
+const LATER = 20;
 const movesMoney = (writes: readonly Write[]): boolean => writes.some(({ table }) => table === "smartfinance-transactions");
 
 /** Changes what a store does with one commit: the first one that moves money after a while. */
@@ -26,8 +29,13 @@ function onceIn(change: (store: Store, writes: readonly Write[]) => ReturnType<S
   };
 }
 
+/** Without conditions on versions. */
 const unconditional = (writes: readonly Write[]): Write[] =>
-  writes.flatMap((write) => (write.op === "check" ? [] : [{ ...write, condition: "none" as const }]));
+  writes.map((write) => (write.op === "check" || typeof write.condition === "string" ? write : { ...write, condition: "none" as const }));
+
+/** The same movement once more: balances are moved again, nothing new is noted. */
+const again = (writes: readonly Write[]): Write[] =>
+  unconditional(writes.filter(({ table }) => table === "smartfinance-accounts" || table === "smartfinance-holds"));
 
 /** A database in which one of many puts into accounts is not kept. */
 function forgetful(database: MemoryDatabase): MemoryDatabase {
@@ -54,85 +62,86 @@ function remembering(store: Store): Store {
   };
 }
 
-function answersByAddress(): (body: string, request: { readonly method: string; readonly url: string }) => string {
-  const known = new Map<string, string>();
-  return (body, { method, url }) => {
+/** Answers what is not found with whatever it answered before, whoever asks. */
+function mixedUp(): (body: string, request: { readonly method: string }) => string {
+  let before = "";
+  return (body, { method }) => {
     if (method !== "GET") return body;
-    const cached = known.get(url);
-    if (cached === undefined && !body.includes('"code"')) known.set(url, body);
-    return cached ?? body;
+    if (!body.includes('"not_found"')) before = body;
+    return before;
   };
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "a commit that is acknowledged and never written",
-    plant: { store: onceIn(() => Promise.resolve({ outcome: "committed" })) },
+    plant: () => ({ store: onceIn(() => Promise.resolve({ outcome: "committed" })) }),
     found: /the audit log was told of what is not committed|answered without anything being kept/,
   },
   {
-    name: "a commit that happens twice",
-    plant: {
+    name: "balances that are written a second time",
+    plant: () => ({
       store: onceIn(async (store, writes) => {
         const result = await store.commit(writes);
-        if (result.outcome === "committed") await store.commit(unconditional(writes));
+        if (result.outcome === "committed") await store.commit(again(writes));
         return result;
       }),
-    },
-    found: /an event is in two commits|one key, two effects|makes or destroys money/,
+    }),
+    found: /nothing happened to it/,
   },
   {
     name: "half a commit",
-    plant: { store: onceIn((store, writes) => store.commit(writes.slice(0, Math.ceil(writes.length / 2)))) },
+    plant: () => ({ store: onceIn((store, writes) => store.commit(writes.slice(0, Math.ceil(writes.length / 2)))) }),
     found: /half a commit|makes or destroys money/,
   },
   {
     name: "a commit without the credit",
-    plant: {
+    plant: () => ({
       store: onceIn((store, writes) => {
         const credit = writes.findLastIndex(({ table }) => table === "smartfinance-accounts");
         return store.commit(writes.filter((_, n) => n !== credit));
       }),
-    },
+    }),
     found: /makes or destroys money|half a commit/,
   },
   {
     name: "a store that ignores conditions",
-    plant: { store: (store) => ({ ...store, commit: (writes) => store.commit(unconditional(writes)) }) },
-    found: /stored account|makes or destroys money|one key, two effects|had to be refused/,
+    plant: () => ({ store: (store) => ({ ...store, commit: (writes) => store.commit(unconditional(writes)) }) }),
+    found: /stored account|makes or destroys money|had to be refused/,
+    options: { commands: 250, nodes: 3 },
   },
   {
     name: "replies that are not kept",
-    plant: {
+    plant: () => ({
       store: onceIn((store, writes) => store.commit(writes.filter(({ table }) => table !== "smartfinance-idempotency"))),
-    },
+    }),
     found: /no client asked for|answered without anything being kept/,
   },
-  { name: "a database that forgets one write", plant: { database: forgetful }, found: /the database lost a write/ },
-  { name: "reads that are old", plant: { store: remembering }, found: /shows what never was/ },
+  { name: "a database that forgets one write", plant: () => ({ database: forgetful }), found: /the database lost a write/ },
+  { name: "reads that are old", plant: () => ({ store: remembering }), found: /shows what never was/ },
   {
     name: "an account that is shown richer than it is",
-    plant: {
+    plant: () => ({
       lie: (body, { method }) =>
         method === "GET" ? body.replace(/"balance":(\d+)/, (_, n: string) => `"balance":${Number(n) + 1}`) : body,
-    },
+    }),
     found: /a wrong balance|shows what never was/,
   },
   {
     name: "a replay with other bytes",
-    plant: { lie: (body, { method }) => (method === "POST" ? body.replace(/"created_at":"2026/, '"created_at":"2025') : body) },
+    plant: () => ({ lie: (body, { method }) => (method === "POST" ? body.replace(/"created_at":"2026/, '"created_at":"2025') : body) }),
     found: /not the kept bytes/,
   },
   {
-    name: "answers that are shared between organisations",
-    plant: { lie: answersByAddress() },
-    found: /an answer to org_\w+ names|shows what never was|another organisation's/,
+    name: "answers that go to another organisation",
+    plant: () => ({ lie: mixedUp() }),
+    found: /an answer to org_\w+ names/,
   },
   {
     name: "a list that loses an item",
-    plant: {
+    plant: () => ({
       lie: (body, { url }) => (url.startsWith("/v1/transactions?") ? body.replace(/"data":\[\{.*?\},\{"id"/, '"data":[{"id"') : body),
-    },
+    }),
     found: /list \S+ misses/,
   },
 ];

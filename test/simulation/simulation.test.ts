@@ -10,10 +10,10 @@ import { replay, simulate, type SimulationResult } from "./simulate.ts";
 import { createVirtualTime } from "./virtual-time.ts";
 
 /** Chosen so that together they meet every kind of fault; `npm run simulate -- --seeds` runs any number of others. */
-const SEEDS = [6, 18, 22, 47, 101];
+const SEEDS = [22, 47, 104, 105, 106];
 const COMMANDS = 120;
 /** A seed whose run is short and whose weather is bad. */
-const SEED = 22;
+const SEED = 47;
 
 function assertSound(result: SimulationResult): void {
   assert.equal(
@@ -84,9 +84,9 @@ void describe("the simulation", () => {
 });
 
 void describe("the checker finds", () => {
-  for (const { name, plant, found } of plantedBugs) {
+  for (const { name, plant, found, options } of plantedBugs) {
     void it(name, async () => {
-      const result = await simulate({ seed: SEED, commands: 80, nodes: 1, plant });
+      const result = await simulate({ seed: SEED, commands: 80, nodes: 2, ...options, plant: plant() });
       assert.match(result.failure ?? "nothing was found", found);
     });
   }

@@ -19,7 +19,6 @@ export interface BatchBody {
 }
 
 /** The most transfers of one batch; an atomic one must fit one DynamoDB transaction of 100 writes. */
-export const MAX_INDEPENDENT = 1000;
 export const MAX_ATOMIC = 10;
 
 const PARAMS = { payer: "from_account_id", payee: "to_account_id" };

@@ -18,9 +18,11 @@ export interface GroupApplier {
 }
 
 /** Thrown when a condition failed after other writes of the same commit were made. */
-class DirtyConflict {
+class DirtyConflict extends Error {
+  override readonly name = "DirtyConflict";
   readonly write: number;
   constructor(write: number) {
+    super("a condition failed after a write");
     this.write = write;
   }
 }

@@ -91,6 +91,11 @@ export async function openWriter(deps: WriterClientDeps): Promise<WriterClient> 
     return commit;
   };
 
+  const rejectAsked = (error: Error): void => {
+    for (const { reject } of asked.values()) reject(error);
+    asked.clear();
+  };
+
   /** The first `unknown` commits that wait are unknown, the rest were never begun. */
   const die = (error: Error, unknown: number): void => {
     if (stopped !== undefined) return;
@@ -98,8 +103,7 @@ export async function openWriter(deps: WriterClientDeps): Promise<WriterClient> 
     deps.onFatal(error);
     const count = waiting.size();
     for (let i = 0; i < count; i++) take()?.resolve({ outcome: i < unknown ? "unknown" : "unavailable", cause: error });
-    for (const { reject } of asked.values()) reject(new StoreUnavailableError("the store has stopped", { cause: error }));
-    asked.clear();
+    rejectAsked(new StoreUnavailableError("the store has stopped", { cause: error }));
   };
 
   const done = (answer: AnswerMessage & { type: "done" }): void => {
@@ -153,6 +157,7 @@ export async function openWriter(deps: WriterClientDeps): Promise<WriterClient> 
       ended = true;
       // Whatever it had been given may have been written or not.
       if (!closing || waiting.size() > 0) die(new Error(`the writer thread ended with code ${code}`), waiting.size());
+      rejectAsked(new StoreUnavailableError("the store is closed"));
       resolve();
     });
   });

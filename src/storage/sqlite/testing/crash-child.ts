@@ -1,4 +1,4 @@
-import { commitUntilKilled } from "../../conformance/crash.ts";
+import { commitUntilKilled } from "#storage/conformance/crash.ts";
 import { openSqliteStore } from "../index.ts";
 
 const [file = "", first = ""] = process.argv.slice(2);

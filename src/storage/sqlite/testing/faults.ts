@@ -26,7 +26,7 @@ export interface FaultyWriterData {
 
 export interface FaultyStore {
   readonly store: SqliteStore;
-  arm(fault: Fault): void;
+  readonly arm: (fault: Fault) => void;
 }
 
 /** Opens a store whose writer can be made to fail. */
