@@ -4,7 +4,8 @@ import { IDEMPOTENCY_TABLE } from "./idempotency.ts";
 import type { Pending } from "./queue.ts";
 import { slotName } from "./unit.ts";
 
-export type Loaded = ReadonlyMap<string, { readonly table: TableName; readonly item: Item | undefined }>;
+/** What a group was loaded with. `speculated`: the item is of a commit still in flight. */
+export type Loaded = ReadonlyMap<string, { readonly table: TableName; readonly item: Item | undefined; readonly speculated?: true }>;
 
 /** The most keys one read round asks for: the port's own bound. */
 const MAX_REFS = 1000;

@@ -8,6 +8,7 @@ import type { Command, Reply } from "./command.ts";
 import { decideGroup } from "./decide-group.ts";
 import { loadGroup } from "./load-group.ts";
 import { backoff, settle } from "./settle.ts";
+import { createSpeculation } from "./speculation.ts";
 import { slotName } from "./unit.ts";
 
 /** How a command ended: its reply (perhaps a kept one), or why nothing can be answered. */
@@ -51,24 +52,35 @@ const MAX_SCAN = 4096;
 export interface Pending {
   readonly command: Command;
   readonly locks: readonly string[];
+  /** Place in the order of arrival. */
+  readonly arrival: number;
+  /** How often a group of it failed, on an ordered store. */
+  attempts: number;
   settled: boolean;
   readonly answer: (executed: Executed) => void;
   readonly fail: (error: unknown) => void;
 }
 
 /**
- * The commit queue: one per process. Commands whose records are part of a commit in flight wait for the
- * next group, so commands at one account never lose to each other inside a process; disjoint groups fly
- * in parallel up to the store's own limit. Order of arrival is kept per record.
+ * The commit queue: one per process. Commands at one account never lose to each other inside a process.
+ *
+ * Where the store applies commits in order, the next group is decided on what the commits in flight will
+ * make (`speculation.ts`). Elsewhere commands whose records are part of a commit in flight wait for the next group,
+ * and disjoint groups fly in parallel. Either way up to the store's own limit of commits, in order of arrival per record.
  */
 export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   const { store, clock, random, onCommitted } = options;
   const maxWaiting = options.maxWaiting ?? 10_000;
   let waiting: Pending[] = [];
+  const ordered = store.limits.ordered === true;
+  const speculation = createSpeculation();
   const locked = new Set<string>();
+  /** A commit failed that others may have been decided upon: none begins before all in flight have ended. */
+  let settling = false;
   const claims = new Set<string>();
   let inFlight = 0;
   let depth = 0;
+  let arrivals = 0;
   let scheduled = false;
   let idle: (() => void)[] = [];
 
@@ -84,7 +96,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     for (; next < scan && group.length < MAX_GROUP; next++) {
       const pending = waiting[next];
       if (pending === undefined) break;
-      if (pending.locks.some((lock) => locked.has(lock) || blocked.has(lock))) {
+      if (!ordered && pending.locks.some((lock) => locked.has(lock) || blocked.has(lock))) {
         for (const lock of pending.locks) blocked.add(lock);
         passed.push(pending);
         continue;
@@ -98,21 +110,23 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       group.push(pending);
     }
     if (group.length > 0) waiting = passed.length === 0 && next === waiting.length ? [] : passed.concat(waiting.slice(next));
-    for (const lock of own) locked.add(lock);
+    if (!ordered) for (const lock of own) locked.add(lock);
     return group;
   }
 
   function pump(): void {
     scheduled = false;
+    if (settling && inFlight > 0) return;
+    settling = false;
     while (waiting.length > 0 && inFlight < store.limits.commitsInFlight) {
       const group = takeGroup();
       if (group.length === 0) return;
       inFlight += 1;
       void runGroup(group).then((deferred) => {
         inFlight -= 1;
-        for (const pending of group) for (const lock of pending.locks) locked.delete(lock);
-        // What did not fit into one commit goes back to the head of the line: it came first.
-        if (deferred.length > 0) waiting = deferred.concat(waiting);
+        if (!ordered) for (const pending of group) for (const lock of pending.locks) locked.delete(lock);
+        // What goes back came before what waits, and so it comes first again.
+        if (deferred.length > 0) waiting = deferred.concat(waiting).sort((a, b) => a.arrival - b.arrival);
         pump();
         if (depth === 0) {
           for (const resolve of idle) resolve();
@@ -129,13 +143,16 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const loaded = await loadGroup(store, open);
         if (loaded === undefined) return end(open, "store_unavailable");
-        const decided = decideGroup(open, loaded, store.limits, clock.now());
+        const decided = decideGroup(open, ordered ? speculation.over(loaded) : loaded, store.limits, clock.now());
+        const forget = ordered ? speculation.add(decided.writes) : undefined;
         const settled = decided.writes.length === 0 ? "committed" : await settle(store, clock, random, decided.writes);
+        forget?.();
         if (settled === "committed") {
           for (const { pending, executed } of decided.answers) pending.answer(executed);
           tell(decided.events);
           return decided.deferred;
         }
+        settling ||= ordered;
         if (settled === "unavailable") return end(open, "store_unavailable");
         if (settled === "unknown") {
           // Only what was part of the doubtful commit is in doubt; replays wrote nothing, and the rest was never sent.
@@ -146,6 +163,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           return decided.deferred;
         }
         open = open.filter((pending) => !pending.settled);
+        if (ordered) return again(open);
         if (attempt < MAX_ATTEMPTS) await clock.sleep(backoff(attempt, random));
       }
       return end(open, "contention");
@@ -153,6 +171,16 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       for (const pending of group) pending.fail(error);
       return [];
     }
+  }
+
+  /** Those of a failed group that may be decided anew; the others have tried often enough. */
+  function again(group: readonly Pending[]): Pending[] {
+    for (const pending of group) pending.attempts += 1;
+    end(
+      group.filter(({ attempts }) => attempts >= MAX_ATTEMPTS),
+      "contention",
+    );
+    return group.filter(({ attempts }) => attempts < MAX_ATTEMPTS);
   }
 
   /** Whoever listens has no say in what was committed, so its failure is its own. */
@@ -183,6 +211,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         const pending: Pending = {
           command,
           locks: command.needs.filter((need) => need.mode === "write").map((need) => slotName(need.collection.table, need.key)),
+          arrival: ++arrivals,
+          attempts: 0,
           settled: false,
           answer(executed) {
             if (release()) resolve(executed);

@@ -5,12 +5,15 @@ import type { Collection, Item, Key, TableName, Versioned, Write } from "#storag
 import { FEED_TABLE } from "#storage/index.ts";
 import type { Command, Outcome, View } from "./command.ts";
 import { keepReply } from "./idempotency.ts";
+import type { Loaded } from "./load-group.ts";
 
 interface Slot {
   readonly table: TableName;
   readonly item: Item | undefined;
   /** The stored version this unit builds on; 0 when absent. */
   readonly base: number;
+  /** The item is of a commit in flight. */
+  readonly speculated: boolean;
   collection: Collection<Versioned> | undefined;
   record: Versioned | undefined;
   dirty: boolean;
@@ -44,7 +47,7 @@ export interface Unit {
  * A unit over loaded items. Records are decoded once and encoded once, however many commands of the
  * group touch them, which is what makes one hot account as fast as many.
  */
-export function createUnit(loaded: ReadonlyMap<string, { readonly table: TableName; readonly item: Item | undefined }>): Unit {
+export function createUnit(loaded: Loaded): Unit {
   const slots = new Map<string, Slot>();
   const appended: Write[] = [];
   const events: BuiltEvent[] = [];
@@ -56,7 +59,8 @@ export function createUnit(loaded: ReadonlyMap<string, { readonly table: TableNa
     const source = loaded.get(name);
     if (source === undefined) return undefined;
     const base = source.item === undefined ? 0 : Number(source.item.version);
-    const slot: Slot = { table, item: source.item, base, collection: undefined, record: undefined, dirty: false };
+    const speculated = source.speculated === true;
+    const slot: Slot = { table, item: source.item, base, speculated, collection: undefined, record: undefined, dirty: false };
     slots.set(name, slot);
     return slot;
   };
@@ -128,7 +132,14 @@ export function createUnit(loaded: ReadonlyMap<string, { readonly table: TableNa
     writes() {
       const writes = appended.slice();
       for (const slot of slots.values()) {
-        if (!slot.dirty || slot.record === undefined || slot.collection === undefined) continue;
+        if (slot.record === undefined || slot.collection === undefined) continue;
+        if (!slot.dirty) {
+          // Something was decided on what is not durable yet, be it a refusal: that must turn out true as well.
+          if (slot.speculated) {
+            writes.push({ op: "check", table: slot.table, key: slot.collection.keyOf(slot.record), condition: { version: slot.base } });
+          }
+          continue;
+        }
         const condition = slot.base === 0 ? ("absent" as const) : { version: slot.base };
         writes.push({ op: "put", table: slot.table, item: slot.collection.toItem(slot.record), condition });
       }

