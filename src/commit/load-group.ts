@@ -1,11 +1,20 @@
-import type { Item, Ref, Store, TableName } from "#storage/index.ts";
+import type { Item, Key, Ref, Store, TableName } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { IDEMPOTENCY_TABLE } from "./idempotency.ts";
+import type { Keyed } from "./keyed.ts";
+import { createKeyed } from "./keyed.ts";
 import type { Pending } from "./queue.ts";
-import { slotName } from "./unit.ts";
 
-/** What a group was loaded with. `speculated`: the item is of a commit still in flight. */
-export type Loaded = ReadonlyMap<string, { readonly table: TableName; readonly item: Item | undefined; readonly speculated?: true }>;
+/** One key a group was loaded with. */
+export interface LoadedItem {
+  readonly table: TableName;
+  readonly key: Key;
+  item: Item | undefined;
+  /** The item is of a commit still in flight. */
+  speculated: boolean;
+}
+
+export type Loaded = Keyed<LoadedItem>;
 
 /** The most keys one read round asks for: the port's own bound. */
 const MAX_REFS = 1000;
@@ -15,29 +24,27 @@ const MAX_REFS = 1000;
  * @returns `undefined` when the store cannot be read
  */
 export async function loadGroup(store: Store, group: readonly Pending[]): Promise<Loaded | undefined> {
-  const refs = new Map<string, Ref>();
+  const loaded = createKeyed<LoadedItem>();
+  const wanted: LoadedItem[] = [];
+  const want = (table: TableName, key: Key): void => {
+    if (loaded.get(table, key) !== undefined) return;
+    const entry: LoadedItem = { table, key, item: undefined, speculated: false };
+    loaded.set(table, key, entry);
+    wanted.push(entry);
+  };
   for (const { command } of group) {
-    if (command.idempotency !== undefined) addRef(refs, { table: IDEMPOTENCY_TABLE, key: { hash: command.idempotency.id } });
-    for (const need of command.needs) addRef(refs, { table: need.collection.table, key: need.key });
+    if (command.idempotency !== undefined) want(IDEMPOTENCY_TABLE, { hash: command.idempotency.id });
+    for (const need of command.needs) want(need.collection.table, need.key);
   }
-  const names = [...refs.keys()];
-  const list = [...refs.values()];
-  const loaded = new Map<string, { table: TableName; item: Item | undefined }>();
   try {
-    for (let start = 0; start < list.length; start += MAX_REFS) {
-      const part = list.slice(start, start + MAX_REFS);
+    for (let start = 0; start < wanted.length; start += MAX_REFS) {
+      const part: readonly (LoadedItem & Ref)[] = wanted.slice(start, start + MAX_REFS);
       const items = await store.getMany(part);
-      part.forEach((ref, i) => {
-        loaded.set(names[start + i] ?? "", { table: ref.table, item: items[i] });
-      });
+      for (const [i, entry] of part.entries()) entry.item = items[i];
     }
   } catch (error) {
     if (error instanceof StoreUnavailableError) return undefined;
     throw error;
   }
   return loaded;
-}
-
-function addRef(refs: Map<string, Ref>, ref: Ref): void {
-  refs.set(slotName(ref.table, ref.key), ref);
 }

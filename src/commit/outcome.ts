@@ -5,6 +5,7 @@ import type { Refusal } from "#kernel/problems.ts";
 import type { Collection, Key, Versioned } from "#storage/index.ts";
 import type { Change, Outcome, Reply, View } from "./command.ts";
 import { change } from "./command.ts";
+import { createKeyed } from "./keyed.ts";
 
 /** A refusal as the outcome of a command: a reply, and nothing changed. */
 export function refused(refusal: Refusal, requestId: string | null): Outcome {
@@ -25,16 +26,15 @@ export interface Working extends View {
 
 /** A working copy over the group's view, for commands that decide several things in a row. */
 export function workOn(view: View): Working {
-  const touched = new Map<string, Change>();
+  const touched = createKeyed<Change>();
   const events: EventDraft[] = [];
-  const nameOf = (table: string, key: Key): string => `${table}/${key.hash}/${key.range ?? ""}`;
   return {
     get<T extends Versioned>(collection: Collection<T>, key: Key): T | undefined {
-      const own = touched.get(nameOf(collection.table, key));
+      const own = touched.get(collection.table, key);
       return own === undefined ? view.get(collection, key) : (own.record as unknown as T);
     },
     put(collection, record) {
-      touched.set(nameOf(collection.table, collection.keyOf(record)), change(collection, record));
+      touched.set(collection.table, collection.keyOf(record), change(collection, record));
     },
     tell: (event) => void events.push(event),
     outcome: (reply) => ({ reply, changes: [...touched.values()], events }),

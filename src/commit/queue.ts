@@ -9,7 +9,6 @@ import { decideGroup } from "./decide-group.ts";
 import { loadGroup } from "./load-group.ts";
 import { backoff, settle } from "./settle.ts";
 import { createSpeculation } from "./speculation.ts";
-import { slotName } from "./unit.ts";
 
 /** How a command ended: its reply (perhaps a kept one), or why nothing can be answered. */
 export type Executed =
@@ -48,6 +47,14 @@ const MAX_GROUP = 512;
 const USUAL_APPENDS = 3;
 /** How far the waiting line is searched for commands whose records are free. */
 const MAX_SCAN = 4096;
+
+/** The records a command may write, as the texts they are locked by inside the process. */
+function locksOf(command: Command): string[] {
+  const locks: string[] = [];
+  for (const { collection, key, mode } of command.needs)
+    if (mode === "write") locks.push(`${collection.table}/${key.hash}/${key.range ?? ""}`);
+  return locks;
+}
 
 export interface Pending {
   readonly command: Command;
@@ -103,7 +110,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       }
       // What would not fit into the commit is left free for the next group, which may fly at the same time.
       const fresh = pending.locks.filter((lock) => !own.has(lock));
-      const cost = (pending.command.appends ?? USUAL_APPENDS) + fresh.length;
+      const cost = (pending.command.appends ?? USUAL_APPENDS) + (ordered ? pending.command.needs.length : fresh.length);
       if (group.length > 0 && writes + cost > store.limits.writesPerCommit) break;
       writes += cost;
       for (const lock of fresh) own.add(lock);
@@ -143,7 +150,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const loaded = await loadGroup(store, open);
         if (loaded === undefined) return end(open, "store_unavailable");
-        const decided = decideGroup(open, ordered ? speculation.over(loaded) : loaded, store.limits, clock.now());
+        if (ordered) speculation.lay(loaded);
+        const decided = decideGroup(open, loaded, store.limits, clock.now());
         const forget = ordered ? speculation.add(decided.writes) : undefined;
         const settled = decided.writes.length === 0 ? "committed" : await settle(store, clock, random, decided.writes);
         forget?.();
@@ -210,7 +218,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       return new Promise<Executed>((resolve, reject) => {
         const pending: Pending = {
           command,
-          locks: command.needs.filter((need) => need.mode === "write").map((need) => slotName(need.collection.table, need.key)),
+          // On an ordered store nothing waits for a lock; they are only counted, as the writes they become.
+          locks: ordered ? [] : locksOf(command),
           arrival: ++arrivals,
           attempts: 0,
           settled: false,

@@ -1,7 +1,7 @@
-import type { Item, Write } from "#storage/index.ts";
+import type { Item, Key, TableName, Write } from "#storage/index.ts";
 import { tableDefinition } from "#storage/index.ts";
+import { createKeyed } from "./keyed.ts";
 import type { Loaded } from "./load-group.ts";
-import { slotName } from "./unit.ts";
 
 /**
  * What the commits in flight will have made true, for a store that applies commits in the order in which
@@ -11,39 +11,41 @@ import { slotName } from "./unit.ts";
  */
 export interface Speculation {
   /** Puts what is in flight over what was loaded. */
-  over(loaded: Loaded): Loaded;
+  lay(loaded: Loaded): void;
   /** Adds a commit that is handed to the store right now; the result takes it away again. */
   add(writes: readonly Write[]): () => void;
 }
 
 /** Creates an empty speculation. */
 export function createSpeculation(): Speculation {
-  const assumed = new Map<string, { readonly item: Item; readonly commit: number }>();
+  const assumed = createKeyed<{ readonly item: Item; readonly commit: number }>();
   let commits = 0;
+  let inFlight = 0;
   return {
-    over(loaded) {
-      if (assumed.size === 0) return loaded;
-      const combined = new Map(loaded);
-      for (const [name, { table }] of loaded) {
-        const newer = assumed.get(name);
-        if (newer !== undefined) combined.set(name, { table, item: newer.item, speculated: true });
+    lay(loaded) {
+      if (inFlight === 0) return;
+      for (const entry of loaded.values()) {
+        const newer = assumed.get(entry.table, entry.key);
+        if (newer === undefined) continue;
+        entry.item = newer.item;
+        entry.speculated = true;
       }
-      return combined;
     },
     add(writes) {
       const commit = ++commits;
-      const names: string[] = [];
+      const keys: { readonly table: TableName; readonly key: Key }[] = [];
       for (const write of writes) {
-        // What is only ever added is looked up by nobody before its reply is out.
-        if (write.op !== "put" || write.condition === "none" || write.item.version === undefined) continue;
+        // What has no version is only ever added, and looked up by nobody before its reply is out.
+        if (write.op !== "put" || write.item.version === undefined) continue;
         const { hash, range } = tableDefinition(write.table);
         const key = { hash: String(write.item[hash]), ...(range === undefined ? {} : { range: String(write.item[range]) }) };
-        const name = slotName(write.table, key);
-        assumed.set(name, { item: write.item, commit });
-        names.push(name);
+        assumed.set(write.table, key, { item: write.item, commit });
+        keys.push({ table: write.table, key });
       }
+      inFlight += 1;
       return () => {
-        for (const name of names) if (assumed.get(name)?.commit === commit) assumed.delete(name);
+        inFlight -= 1;
+        for (const { table, key } of keys) if (assumed.get(table, key)?.commit === commit) assumed.delete(table, key);
       };
     },
   };

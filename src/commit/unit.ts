@@ -1,10 +1,11 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { buildEvent } from "#audit/index.ts";
-import { invariant } from "#kernel/assert.ts";
+import { InvariantError, invariant } from "#kernel/assert.ts";
 import type { Collection, Item, Key, TableName, Versioned, Write } from "#storage/index.ts";
 import { FEED_TABLE } from "#storage/index.ts";
 import type { Command, Outcome, View } from "./command.ts";
-import { keepReply } from "./idempotency.ts";
+import { IDEMPOTENCY_TABLE, keepReply } from "./idempotency.ts";
+import { createKeyed } from "./keyed.ts";
 import type { Loaded } from "./load-group.ts";
 
 interface Slot {
@@ -22,11 +23,6 @@ interface Slot {
 /** Bytes a character may take in UTF-8, and what an event is reckoned with. */
 const WORST_BYTES = 3;
 const EVENT_BYTES = 3000;
-
-/** The text a key is looked up by inside one unit and among the locks of a process. */
-export function slotName(table: TableName, key: Key): string {
-  return key.range === undefined ? `${table}/${key.hash}` : `${table}/${key.hash}/${key.range}`;
-}
 
 /** The state one group of commands is decided over, and the writes that come of it. */
 export interface Unit {
@@ -48,26 +44,26 @@ export interface Unit {
  * group touch them, which is what makes one hot account as fast as many.
  */
 export function createUnit(loaded: Loaded): Unit {
-  const slots = new Map<string, Slot>();
+  const slots = createKeyed<Slot>();
   const appended: Write[] = [];
   const events: BuiltEvent[] = [];
   let size = 0;
 
-  const slotOf = (table: TableName, name: string): Slot | undefined => {
-    const known = slots.get(name);
+  const slotOf = (table: TableName, key: Key): Slot | undefined => {
+    const known = slots.get(table, key);
     if (known !== undefined) return known;
-    const source = loaded.get(name);
+    const source = loaded.get(table, key);
     if (source === undefined) return undefined;
     const base = source.item === undefined ? 0 : Number(source.item.version);
-    const speculated = source.speculated === true;
-    const slot: Slot = { table, item: source.item, base, speculated, collection: undefined, record: undefined, dirty: false };
-    slots.set(name, slot);
+    const { item, speculated } = source;
+    const slot: Slot = { table, item, base, speculated, collection: undefined, record: undefined, dirty: false };
+    slots.set(table, key, slot);
     return slot;
   };
 
   const view: View = {
     get<T extends Versioned>(collection: Collection<T>, key: Key): T | undefined {
-      const slot = slotOf(collection.table, slotName(collection.table, key));
+      const slot = slotOf(collection.table, key);
       invariant(slot !== undefined, `record of ${collection.table} was not among the command's needs`);
       if (slot.record === undefined && slot.item !== undefined) {
         slot.record = collection.fromItem(slot.item);
@@ -79,11 +75,11 @@ export function createUnit(loaded: Loaded): Unit {
 
   return {
     view,
-    stored: (table, key) => loaded.get(slotName(table, key))?.item,
+    stored: (table, key) => loaded.get(table, key)?.item,
     cost(command, outcome) {
       let cost = outcome.events.length + (command.idempotency === undefined ? 0 : 1);
       for (const { collection, record } of outcome.changes) {
-        const slot = slots.get(slotName(collection.table, collection.keyOf(record)));
+        const slot = slots.get(collection.table, collection.keyOf(record));
         if (slot === undefined || !slot.dirty) cost += 1;
       }
       return cost;
@@ -97,17 +93,16 @@ export function createUnit(loaded: Loaded): Unit {
       invariant(outcome.changes.length === 0 || outcome.events.length > 0, "a change without an audit event");
       for (const { collection, record } of outcome.changes) {
         const key = collection.keyOf(record);
-        const name = slotName(collection.table, key);
-        const slot = slotOf(collection.table, name);
+        const slot = slotOf(collection.table, key);
         if (slot === undefined) {
           // Never loaded: a new record under a fresh id. It becomes visible to later commands of the group only by its id, which none knows yet.
-          invariant(record.version === 1, `record ${name} is replaced without having been loaded`);
+          invariant(record.version === 1, "a record is replaced without having been loaded");
           appended.push({ op: "put", table: collection.table, item: collection.toItem(record), condition: "absent" });
           size += 1;
           continue;
         }
         const current = slot.record?.version ?? slot.base;
-        invariant(record.version > current, `record ${name} goes from version ${current} to ${record.version}`);
+        if (record.version <= current) throw new InvariantError(`a record of ${slot.table} goes from version ${current} to ${record.version}`);
         if (!slot.dirty) size += 1;
         slot.dirty = true;
         slot.collection = collection;
@@ -121,7 +116,7 @@ export function createUnit(loaded: Loaded): Unit {
       }
       if (command.idempotency !== undefined) {
         const { organisationId } = command.actor;
-        const stored = loaded.get(slotName("smartfinance-idempotency", { hash: command.idempotency.id }))?.item;
+        const stored = loaded.get(IDEMPOTENCY_TABLE, { hash: command.idempotency.id })?.item;
         appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at));
         size += 1;
       }
