@@ -69,7 +69,13 @@ function resultOf(row: LoadRow, options: Options, { load, shares }: Measured, vi
       loop: "closed",
       ...(shares === undefined
         ? {}
-        : { server_cores: hundredths(shares.server), load_cores: hundredths(shares.load), other_cores: hundredths(shares.others) }),
+        : {
+            // What a busy machine changes least: compare this when the rate cannot be compared.
+            server_cpu_us_each: Math.round((1e6 * shares.server) / Math.max(load.perSecond, 1)),
+            server_cores: hundredths(shares.server),
+            load_cores: hundredths(shares.load),
+            other_cores: hundredths(shares.others),
+          }),
       busy_machine: others !== undefined && others > BUSY_ABOVE,
     },
     violations,

@@ -71,6 +71,11 @@ export function assessmentFromItem(item: JsonObject): Assessment {
   };
 }
 
+/** The score of a stored assessment from 0 to 1, without reading the rest. */
+export function riskScoreOf(item: JsonObject): number {
+  return score(item["score"]) / ONE;
+}
+
 /** An assessment as clients see it: scores from 0 to 1 with at most four decimals. */
 export interface AssessmentView {
   readonly risk_score: number;

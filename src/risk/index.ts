@@ -5,6 +5,7 @@ export {
   assessmentFromItem,
   assessmentToItem,
   presentAssessment,
+  riskScoreOf,
   type ReasonCode,
 } from "./assessment.ts";
 export { checkRiskContext, type RiskContext } from "./context.ts";

@@ -1,9 +1,8 @@
 import type { CommitChecker } from "./commit-check.ts";
-import { describe } from "./commit-check.ts";
 import { mismatch } from "./journal.ts";
 import type { Model } from "./model.ts";
 import type { Answer } from "./node.ts";
-import type { Command } from "./operations.ts";
+import { type Command, describe } from "./operations.ts";
 import { judge } from "./rules.ts";
 import { compareShown } from "./shown.ts";
 
@@ -28,6 +27,7 @@ export function createAnswerChecker(model: Model, commits: CommitChecker): Answe
     if (answer.status === 500 || (code !== undefined && told.status !== answer.status))
       mismatch(`broken answer ${answer.status} ${code} to ${describe(command)}`, undefined, told);
     if (code !== undefined && DOUBTFUL.has(code)) {
+      commits.count(`doubtful answer ${code}`);
       if (DENIALS.has(code)) {
         denied.set(answer.requestId, `${code} to ${describe(command)}`);
         checkDenial(answer.requestId);
@@ -47,8 +47,10 @@ export function createAnswerChecker(model: Model, commits: CommitChecker): Answe
   function checkKeyed(command: Command, answer: Answer, code: string | undefined): void {
     if (code === "idempotency_key_reused") {
       if (!commits.keptOther(command)) mismatch(`refused as reused although nobody else used the key: ${describe(command)}`);
+      commits.count("idempotency key reused");
       return;
     }
+    if (answer.replayed) commits.count("replayed answer");
     const kept = commits.kept(command);
     const first = kept[0];
     if (first === undefined) mismatch(`answered without anything being kept: ${describe(command)}`, undefined, answer);
@@ -88,6 +90,7 @@ export function createAnswerChecker(model: Model, commits: CommitChecker): Answe
         verdicts.map(({ due }) => [...due]),
         told,
       );
+    commits.count(`${operation.op} refused ${code}`);
     if (commits.requestIds.has(answer.requestId)) mismatch(`refused, but something was done: ${describe(command)}`);
   }
 

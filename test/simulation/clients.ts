@@ -1,14 +1,13 @@
 import type { Hash } from "node:crypto";
 import type { AnswerChecker } from "./answer-check.ts";
 import type { CommitChecker } from "./commit-check.ts";
-import { describe } from "./commit-check.ts";
 import type { Dice } from "./dice.ts";
 import type { Weather } from "./faults.ts";
 import { drawOperation } from "./generate.ts";
 import { mismatch } from "./journal.ts";
 import type { Model } from "./model.ts";
 import type { Answer, Node } from "./node.ts";
-import { type Command, type HttpRequest, type Operation, requestOf, takesKey, type Tenant } from "./operations.ts";
+import { type Command, describe, type HttpRequest, type Operation, requestOf, takesKey, type Tenant } from "./operations.ts";
 import { askNonsense, readList, readOne } from "./reads.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -70,7 +69,10 @@ export function createClients(options: ClientsOptions): Clients {
 
   const ask = async (request: HttpRequest, node = dice.pick(nodes)): Promise<Answer | undefined> => {
     const answer = await node.request(request);
-    if (answer === undefined) return undefined;
+    if (answer === undefined) {
+      commits.count("request without any answer");
+      return undefined;
+    }
     answered += 1;
     trace.update(`answer ${time.now} ${answer.node} ${request.method} ${request.url} ${answer.status} ${answer.body}\n`);
     checkOwnership(request, answer);
@@ -133,6 +135,19 @@ export function createClients(options: ClientsOptions): Clients {
     await settle(command(old.tenant, drawOperation(dice, model, old.tenant, other, time.now), old.key));
   }
 
+  /** Waits for the moment a hold expires, give or take how wrong clocks are, and uses it then. */
+  async function useAtExpiry(): Promise<void> {
+    const hold = model.holds.all().find(({ status, until }) => status === "active" && until > time.now && until - time.now < 20 * 60_000);
+    const tenant = tenants.find(({ id }) => id === hold?.tenant);
+    const other = tenants.find(({ id }) => id !== hold?.tenant);
+    if (hold === undefined || tenant === undefined || other === undefined) return;
+    const aside = dice.chance(0.5) ? weather().skewMs : 20;
+    const moment = hold.until + dice.between(-aside, aside);
+    lullUntil = Math.max(lullUntil, moment);
+    await time.sleep(moment - time.now);
+    await settle(command(tenant, drawOperation(dice, model, tenant, other, time.now, hold)));
+  }
+
   async function oneClient(limit: number): Promise<void> {
     while (begun < limit && !options.failed()) {
       await time.sleep(Math.max(lullUntil - time.now, 0) + dice.fraction() * 15);
@@ -141,6 +156,10 @@ export function createClients(options: ClientsOptions): Clients {
       const other = dice.pick(tenants.filter(({ id }) => id !== tenant.id));
       if (dice.chance(weather().crash)) await options.crash(dice.pick(nodes));
       if (dice.chance(0.015)) lullUntil = time.now + dice.pick(LULLS_MS);
+      if (dice.chance(0.02)) {
+        await useAtExpiry();
+        continue;
+      }
       const kind = dice.weighted({ command: 62, again: 8, read: 24, list: 3, nonsense: 3 });
       if (kind === "command") await settle(command(tenant, drawOperation(dice, model, tenant, other, time.now)));
       else if (kind === "again") await askAgain();

@@ -1,15 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Item, Write } from "#storage/port.ts";
-import type { ExpectedEvent, Scene } from "./effects.ts";
-import { perform, performPayment } from "./effects.ts";
+import { type BatchContext, followAtomic, followIndependent } from "./batch-check.ts";
+import { perform } from "./effects.ts";
 import { checksumOf, claimOf, type KeptReply, mismatch, type Segment, segmentsOf } from "./journal.ts";
 import type { Model, ModelView } from "./model.ts";
-import { reservedAt } from "./model.ts";
 import type { AppliedCommit } from "./observed-database.ts";
-import type { Command, TransferBody } from "./operations.ts";
-import { judge, judgePayment, type Verdict } from "./rules.ts";
+import { type Command, describe } from "./operations.ts";
+import { judge, shownVerdict, type Verdict } from "./rules.ts";
+import type { ExpectedEvent, Scene } from "./scene.ts";
 import type { Expected } from "./shown.ts";
 import { compareShown, expectedAccount, expectedHold, expectedReview, expectedTransaction, expectedUser } from "./shown.ts";
+import { checkState, checkZeroSum } from "./state-check.ts";
 
 /** Follows every commit with the model, in the order in which they happen. */
 export interface CommitChecker {
@@ -28,7 +29,9 @@ export interface CommitChecker {
   readonly requestIds: ReadonlySet<string>;
   readonly commits: number;
   readonly history: readonly (readonly Write[])[];
-  readonly counts: Map<string, number>;
+  /** How often each kind of thing was seen. */
+  readonly counts: ReadonlyMap<string, number>;
+  count(what: string): void;
 }
 
 export function createCommitChecker(model: Model): CommitChecker {
@@ -46,6 +49,8 @@ export function createCommitChecker(model: Model): CommitChecker {
 
   const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
 
+  const batches: BatchContext = { model, window, count };
+
   function follow({ writes, before }: AppliedCommit): void {
     commits += 1;
     history.push(writes);
@@ -57,7 +62,7 @@ export function createCommitChecker(model: Model): CommitChecker {
     }
     checkZeroSum(writes, before);
     for (const segment of segmentsOf(writes)) followSegment(segment);
-    checkState(writes);
+    checkState(model, commits, owners, writes);
   }
 
   function followSegment({ events: told, reply }: Segment): void {
@@ -125,8 +130,8 @@ export function createCommitChecker(model: Model): CommitChecker {
   function followKeyed(scene: Scene, command: Command, status: number, body: string, start: number): void {
     const { operation, tenant } = command;
     if (operation.op === "batch") {
-      if (operation.body.mode === "independent") followIndependent(scene, command, operation.body.transfers, body, start);
-      else followAtomic(scene, command, operation.body.transfers, status, body);
+      if (operation.body.mode === "independent") followIndependent(batches, scene, command, operation.body.transfers, body, start);
+      else followAtomic(batches, scene, command, operation.body.transfers, status, body);
       return;
     }
     const told = JSON.parse(body) as Record<string, unknown>;
@@ -169,64 +174,6 @@ export function createCommitChecker(model: Model): CommitChecker {
     }
   }
 
-  function followIndependent(scene: Scene, command: Command, transfers: readonly TransferBody[], body: string, start: number): void {
-    const results = JSON.parse(`[${body}]`) as Record<string, unknown>[];
-    if (results.length === 0) mismatch("a chunk of a batch without results");
-    for (const [n, result] of results.entries()) {
-      const index = start + n;
-      const asked = transfers[index];
-      if (asked === undefined || result.index !== index) mismatch("a batch's results are out of order", index, result.index);
-      const status = Number(result.status);
-      const now = judgePayment(model.now, scene.tenant, "transfer", asked, scene.at);
-      count(`batched transfer ${status < 300 ? "accepted" : `refused ${String(result.code)}`}`);
-      if (status < 300) {
-        if (now.due.size > 0) mismatch(`accepted, but transfer ${index} of the batch had to be refused`, [...now.due], result);
-        performTransfer(scene, asked, result);
-        if (result.transaction_status !== (status === 201 ? "posted" : "pending_review"))
-          mismatch("a batch's result contradicts itself", undefined, result);
-        continue;
-      }
-      const code = String(result.code);
-      const verdicts = [now, ...window(command, (view) => judgePayment(view, scene.tenant, "transfer", asked, scene.at))];
-      if (!verdicts.some((v) => v.due.has(code) || v.allowed.has(code)))
-        mismatch(`transfer ${index} of a batch was refused as ${code} without reason`, verdicts.map(shownVerdict), result);
-    }
-  }
-
-  function performTransfer(scene: Scene, asked: TransferBody, result: Record<string, unknown>): void {
-    const payer = model.now.account(asked.from_account_id);
-    const payee = model.now.account(asked.to_account_id);
-    if (payer === undefined || payee === undefined) mismatch("a batch moved money between unknown accounts", undefined, result);
-    const review = result.review_id === null ? null : String(result.review_id);
-    performPayment(scene, "transfer", asked, payer, payee, { id: String(result.transaction_id), review, riskScore: result.risk_score });
-  }
-
-  function followAtomic(scene: Scene, command: Command, transfers: readonly TransferBody[], status: number, body: string): void {
-    const told = JSON.parse(body) as { results?: Record<string, unknown>[]; code?: string; param?: string };
-    count(`atomic batch ${status < 300 ? "accepted" : `refused ${told.code}`}`);
-    if (status >= 300) {
-      const index = Number(/^transfers\.(\d+)/.exec(told.param ?? "")?.[1] ?? Number.NaN);
-      const asked = transfers[index];
-      if (asked === undefined) mismatch(`an atomic batch was refused for no transfer: ${describe(command)}`, undefined, told);
-      // What the transfers before it would have done is not repeated here: it makes any shortage of funds possible.
-      const code = told.code ?? "";
-      if (code === "risk_declined" || (index > 0 && (code === "insufficient_funds" || code === "balance_overflow"))) return;
-      const verdicts = window(command, (view) => judgePayment(view, scene.tenant, "transfer", asked, scene.at));
-      if (!verdicts.some((v) => v.due.has(code) || v.allowed.has(code)))
-        mismatch(`an atomic batch was refused as ${code} without reason: ${describe(command)}`, verdicts.map(shownVerdict), told);
-      return;
-    }
-    if (told.results?.length !== transfers.length)
-      mismatch("an atomic batch did not do everything", transfers.length, told.results?.length);
-    for (const [index, asked] of transfers.entries()) {
-      const { due } = judgePayment(model.now, scene.tenant, "transfer", asked, scene.at);
-      if (due.size > 0) mismatch(`accepted, but transfer ${index} had to be refused: ${describe(command)}`, [...due], told);
-      const result = told.results[index] ?? {};
-      if (result.review_id !== null || result.status !== 201) mismatch("an atomic batch waits for a review", undefined, result);
-      performTransfer(scene, asked, result);
-    }
-  }
-
   /** The verdicts over every state between a command's first sending and now: a refusal may rest on any of them. */
   function window(command: Command, ask: (view: ModelView) => Verdict): Verdict[] {
     const verdicts = [ask(model.now)];
@@ -264,100 +211,6 @@ export function createCommitChecker(model: Model): CommitChecker {
     }
   }
 
-  /** Every item that was written is what the model has, and everything the model changed was written. */
-  function checkState(writes: readonly Write[]): void {
-    const written = new Set<string>();
-    for (const write of writes) {
-      if (write.op !== "put") mismatch("a commit of a command deletes or checks something", undefined, write);
-      const { table, item } = write;
-      const id = String(item.id);
-      const owner = String(item.organisation_id);
-      switch (table) {
-        case "smartfinance-accounts":
-          checkAccount(item);
-          break;
-        case "smartfinance-transactions": {
-          const t = model.transactions.latest(id);
-          const got = {
-            status: item.status,
-            from: item.from_account_id,
-            to: item.to_account_id,
-            amount: item.amount,
-            reversed: item.reversed_amount,
-          };
-          const expected = t && { status: t.status, from: t.from, to: t.to, amount: Number(t.amount), reversed: Number(t.reversed) };
-          if (!isDeepStrictEqual(got, expected) || t?.tenant !== owner) mismatch(`stored transaction ${id}`, expected, got);
-          break;
-        }
-        case "smartfinance-holds": {
-          const h = model.holds.latest(id);
-          const got = { status: item.status, amount: item.amount, captured: item.captured_amount, until: item.expires_at };
-          const expected = h && { status: h.status, amount: Number(h.amount), captured: Number(h.captured), until: h.until };
-          if (!isDeepStrictEqual(got, expected) || h?.tenant !== owner) mismatch(`stored hold ${id}`, expected, got);
-          break;
-        }
-        case "smartfinance-reviews": {
-          const review = model.reviews.latest(id);
-          if (review?.status !== item.status || review?.tenant !== owner) mismatch(`stored review ${id}`, review, item);
-          break;
-        }
-        case "smartfinance-users": {
-          const user = model.users.latest(id);
-          if (user?.accounts !== item.account_count || user?.tenant !== owner) mismatch(`stored user ${id}`, user, item);
-          if (JSON.stringify(item).includes(user.name)) mismatch("a user's name is stored in the clear");
-          break;
-        }
-        default:
-          continue;
-      }
-      written.add(id);
-      const known = owners.get(id);
-      if (known !== undefined && known !== owner) mismatch(`${id} changed hands`, known, owner);
-      owners.set(id, owner);
-    }
-    for (const timeline of [model.users, model.accounts, model.transactions, model.holds, model.reviews])
-      for (const id of timeline.touched(commits)) if (!written.has(id)) mismatch(`half a commit: ${id} was not written`);
-    for (const id of written) {
-      const timelines = [model.users, model.accounts, model.transactions, model.holds, model.reviews];
-      if (!timelines.some((timeline) => timeline.touched(commits).includes(id)))
-        mismatch(`${id} was written although nothing happened to it`);
-    }
-  }
-
-  function checkAccount(item: Item): void {
-    const id = String(item.id);
-    const a = model.accounts.latest(id);
-    if (a === undefined) mismatch("an account was stored that nobody opened", undefined, item);
-    const live = (item.reserved as readonly { id: string; amount: number; expires_at: number | null }[])
-      .filter(({ expires_at }) => expires_at === null || expires_at > a.clock)
-      .map(({ id: by, amount, expires_at }) => [by, amount, expires_at])
-      .toSorted();
-    const expected = {
-      tenant: a.tenant,
-      status: a.status,
-      balance: Number(a.balance),
-      overdraft: Number(a.overdraft),
-      entries: a.entries.length,
-      version: a.version,
-      reserved: [...a.reserved]
-        .filter(([, { until }]) => until === null || until > a.clock)
-        .map(([by, { amount, until }]) => [by, Number(amount), until])
-        .toSorted(),
-    };
-    const got = {
-      tenant: item.organisation_id,
-      status: item.status,
-      balance: item.balance,
-      overdraft: item.overdraft_limit,
-      entries: item.entry_count,
-      version: item.version,
-      reserved: live,
-    };
-    if (!isDeepStrictEqual(got, expected)) mismatch(`stored account ${id}`, expected, got);
-    if (a.type !== "settlement" && a.balance - reservedAt(a, a.clock) + a.overdraft < 0n)
-      mismatch(`account ${id} is beyond its limit`, undefined, got);
-  }
-
   return {
     announce(command) {
       const claim = claimOf(command);
@@ -386,6 +239,7 @@ export function createCommitChecker(model: Model): CommitChecker {
     },
     history,
     counts,
+    count,
   };
 }
 
@@ -411,25 +265,4 @@ function matches(expected: ExpectedEvent, event: Item): boolean {
     event.currency === (expected.currency ?? null) &&
     isDeepStrictEqual(event.entries, entries)
   );
-}
-
-/** Money neither appears nor vanishes: what a commit does to the balances of a currency sums to zero. */
-function checkZeroSum(writes: readonly Write[], before: readonly (Item | undefined)[]): void {
-  const sums = new Map<string, bigint>();
-  for (const [n, write] of writes.entries()) {
-    if (write.op !== "put" || write.table !== "smartfinance-accounts") continue;
-    const key = `${String(write.item.organisation_id)} ${String(write.item.currency)}`;
-    const moved = BigInt(Number(write.item.balance)) - BigInt(Number(before[n]?.balance ?? 0));
-    sums.set(key, (sums.get(key) ?? 0n) + moved);
-  }
-  for (const [key, sum] of sums) if (sum !== 0n) mismatch(`a commit makes or destroys money of ${key}`, 0, sum);
-}
-
-function shownVerdict({ due, allowed }: Verdict): unknown {
-  return { due: [...due], allowed: [...allowed] };
-}
-
-/** A command as a person reads it. */
-export function describe(command: Command): string {
-  return `#${command.number} ${JSON.stringify(command.operation)} by ${command.tenant.id.slice(-6)}, key ${command.key ?? "none"}`;
 }

@@ -1,48 +1,16 @@
-import type { Model, ModelAccount, ModelTransaction } from "./model.ts";
-import { MAX } from "./model.ts";
+import { performOnHold, performReview } from "./hold-effects.ts";
+import type { ModelAccount } from "./model.ts";
 import type { Operation, TransferBody } from "./operations.ts";
+import type { Scene } from "./scene.ts";
+import { accountOf, change, move, performMovement, remember, reserve } from "./scene.ts";
 
 /** What the product told of an accepted command and the model cannot know: new ids, and how risk judged. */
 export type Told = Readonly<Record<string, unknown>>;
-
-/** An audit event that has to be there. */
-export interface ExpectedEvent {
-  readonly type: string;
-  readonly object: string;
-  readonly transaction?: string | undefined;
-  readonly user?: string | null | undefined;
-  readonly amount?: bigint | undefined;
-  readonly currency?: string | undefined;
-  readonly entries?: readonly (readonly [account: string, amount: bigint])[] | undefined;
-}
-
-/** Where and when an effect takes place. `events` and `problems` are filled. */
-export interface Scene {
-  readonly model: Model;
-  readonly tenant: string;
-  readonly commit: number;
-  /** Milliseconds: the time of the decision. */
-  readonly at: number;
-  readonly events: ExpectedEvent[];
-  readonly problems: string[];
-}
 
 const text = (value: unknown): string => (typeof value === "string" ? value : `no text: ${JSON.stringify(value)}`);
 const REVIEW_ABOVE = 0.8;
 const VELOCITY_WINDOW_MS = 30 * 60 * 1000;
 const VELOCITY_SATURATES_AT = 17;
-
-function change(scene: Scene, account: ModelAccount, fields: Partial<ModelAccount>): void {
-  const clock = Math.max(account.clock, scene.at);
-  const changed = { ...account, ...fields, version: account.version + 1, clock };
-  scene.model.accounts.set(scene.commit, account.id, changed);
-}
-
-function accountOf(scene: Scene, id: string): ModelAccount {
-  const account = scene.model.now.account(id);
-  if (account === undefined) throw new Error(`the model has no account ${id}`);
-  return account;
-}
 
 function opened(scene: Scene, fields: Pick<ModelAccount, "id" | "user" | "type" | "currency"> & Partial<ModelAccount>): ModelAccount {
   const { id, user, currency, type } = fields;
@@ -71,55 +39,6 @@ function settlementOf(scene: Scene, currency: string, id: string): ModelAccount 
   const known = scene.model.now.settlement(scene.tenant, currency);
   if (known !== undefined) return known;
   return opened(scene, { id, user: null, type: "settlement", currency });
-}
-
-/** Moves money: two entries that sum to zero. Returns when it counts as posted. */
-function move(scene: Scene, transaction: string, payer: ModelAccount, payee: ModelAccount, amount: bigint): number {
-  const at = Math.max(scene.at, payer.postedAt, payee.postedAt);
-  for (const [account, signed] of [
-    [payer, -amount],
-    [payee, amount],
-  ] as const) {
-    const balance = account.balance + signed;
-    if (balance > MAX || balance < -MAX) scene.problems.push(`balance ${balance} of ${account.id} does not fit the wire`);
-    const entries = [...account.entries, { transaction, amount: signed, after: balance, at }];
-    change(scene, account, { balance, entries, postedAt: at });
-  }
-  return at;
-}
-
-function reserve(account: ModelAccount, id: string, amount: bigint, until: number | null): ModelAccount {
-  const reserved = new Map(account.reserved);
-  if (amount > 0n) reserved.set(id, { amount, until });
-  else reserved.delete(id);
-  return { ...account, reserved };
-}
-
-function release(account: ModelAccount, id: string): ModelAccount {
-  return reserve(account, id, 0n, null);
-}
-
-function remember(
-  scene: Scene,
-  transaction: Partial<ModelTransaction> & Pick<ModelTransaction, "id" | "type" | "from" | "to" | "amount">,
-): void {
-  const { id, from } = transaction;
-  if (scene.model.now.transaction(id) !== undefined) scene.problems.push(`transaction ${id} exists already`);
-  scene.model.transactions.set(scene.commit, id, {
-    tenant: scene.tenant,
-    status: "posted",
-    currency: accountOf(scene, from).currency,
-    reference: null,
-    metadata: {},
-    review: null,
-    hold: null,
-    reverses: null,
-    reversed: 0n,
-    createdAt: scene.at,
-    postedAt: null,
-    risk: null,
-    ...transaction,
-  });
 }
 
 /** How many scored payments of this payer the velocity rule has to have counted; and counts this one. */
@@ -176,23 +95,6 @@ export function performPayment(
   const { tenant, commit } = scene;
   scene.model.reviews.set(commit, review, { id: review, tenant, transaction: id, status: "open", createdAt: scene.at, decidedAt: null });
   scene.events.push({ type: `${type}.pending_review`, ...about });
-}
-
-/** A movement that is not scored by itself. */
-function performMovement(
-  scene: Scene,
-  id: string,
-  customer: ModelAccount,
-  payer: ModelAccount,
-  payee: ModelAccount,
-  fields: Partial<ModelTransaction> & Pick<ModelTransaction, "type" | "amount">,
-): void {
-  const { type, amount } = fields;
-  const postedAt = move(scene, id, payer, payee, amount);
-  remember(scene, { ...fields, id, from: payer.id, to: payee.id, postedAt });
-  const entries = [[payer.id, -amount] as const, [payee.id, amount] as const];
-  const { currency } = payer;
-  scene.events.push({ type: `${type}.posted`, object: id, transaction: id, user: customer.user, amount, currency, entries });
 }
 
 /** Brings about in the model what an accepted operation does. Batches are taken apart by the caller. */
@@ -311,55 +213,4 @@ export function perform(scene: Scene, operation: Exclude<Operation, { readonly o
 
 function toldOf(told: Told): { id: string; review: string | null; riskScore: unknown; risk: unknown } {
   return { id: text(told.id), review: told.review_id === null ? null : text(told.review_id), riskScore: told.risk_score, risk: told.risk };
-}
-
-function performOnHold(scene: Scene, operation: Extract<Operation, { readonly op: "increment" | "capture" | "void" }>, id: string): void {
-  const { model, commit } = scene;
-  const hold = model.now.hold(operation.hold);
-  if (hold === undefined) throw new Error("a hold that is not there was used");
-  const payer = accountOf(scene, hold.from);
-  const { currency } = payer;
-  if (operation.op === "void") {
-    model.holds.set(commit, hold.id, { ...hold, status: "voided" });
-    change(scene, release(payer, hold.id), {});
-    scene.events.push({ type: "hold.voided", object: hold.id, user: payer.user, amount: hold.amount - hold.captured, currency });
-    return;
-  }
-  const amount = BigInt(operation.body.amount);
-  if (operation.op === "increment") {
-    model.holds.set(commit, hold.id, { ...hold, amount: hold.amount + amount });
-    change(scene, reserve(payer, hold.id, hold.amount - hold.captured + amount, hold.until), {});
-    scene.events.push({ type: "hold.incremented", object: hold.id, user: payer.user, amount, currency });
-    return;
-  }
-  const captured = hold.captured + amount;
-  if (captured > hold.amount) scene.problems.push(`hold ${hold.id} is captured beyond its amount`);
-  const left = operation.body.final === true ? 0n : hold.amount - captured;
-  const { reference = hold.reference, metadata = {} } = operation.body;
-  const fields = { type: "capture", amount, reference, metadata, hold: hold.id } as const;
-  performMovement(scene, id, payer, reserve(payer, hold.id, left, hold.until), accountOf(scene, hold.to), fields);
-  model.holds.set(commit, hold.id, { ...hold, captured, status: left === 0n ? "captured" : "active" });
-  scene.events.push({ type: "hold.captured", object: hold.id, user: payer.user, amount, currency });
-}
-
-function performReview(scene: Scene, id: string, decision: "approve" | "reject"): void {
-  const { model, commit, at } = scene;
-  const review = model.now.review(id);
-  const transaction = review === undefined ? undefined : model.now.transaction(review.transaction);
-  if (review === undefined || transaction === undefined) throw new Error("a review that is not there was decided");
-  const payer = accountOf(scene, transaction.from);
-  const { amount, currency } = transaction;
-  const event = { object: id, transaction: transaction.id, user: payer.user, amount, currency };
-  const released = release(payer, transaction.id);
-  if (decision === "reject") {
-    change(scene, released, {});
-    model.transactions.set(commit, transaction.id, { ...transaction, status: "rejected" });
-    scene.events.push({ type: "review.rejected", ...event });
-  } else {
-    const postedAt = move(scene, transaction.id, released, accountOf(scene, transaction.to), amount);
-    model.transactions.set(commit, transaction.id, { ...transaction, status: "posted", postedAt });
-    const entries = [[transaction.from, -amount] as const, [transaction.to, amount] as const];
-    scene.events.push({ type: "review.approved", ...event, entries });
-  }
-  model.reviews.set(commit, id, { ...review, status: decision === "reject" ? "rejected" : "approved", decidedAt: at });
 }

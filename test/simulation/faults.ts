@@ -13,6 +13,9 @@ export interface Weather {
   readonly long: number;
   readonly usualMs: number;
   readonly longMs: number;
+  /** Probability, per operation, that a node loses the store for a while. */
+  readonly outage: number;
+  readonly outageMs: number;
   /** Probability, per command, that a node crashes. */
   readonly crash: number;
   /** How wrong clocks of nodes may be, in either direction, ms. */
@@ -29,6 +32,8 @@ const storm: Weather = {
   long: 0.08,
   usualMs: 6,
   longMs: 900,
+  outage: 0.004,
+  outageMs: 4000,
   crash: 0.02,
   skewMs: 4000,
 };
@@ -43,6 +48,8 @@ const breeze: Weather = {
   long: 0.03,
   usualMs: 4,
   longMs: 300,
+  outage: 0.002,
+  outageMs: 1500,
   crash: 0.008,
   skewMs: 1000,
 };
@@ -57,6 +64,8 @@ export const calm: Weather = {
   long: 0,
   usualMs: 2,
   longMs: 2,
+  outage: 0,
+  outageMs: 0,
   crash: 0,
   skewMs: 0,
 };
@@ -68,11 +77,25 @@ export function drawWeather(dice: Dice): Weather {
   return { storm, breeze, fog }[dice.weighted({ storm: 4, breeze: 4, fog: 2 })];
 }
 
-/** What befalls one operation. Every operation takes some time, so that others come between its beginning and its end. */
-export function drawFault(dice: Dice, weather: Weather, operation: Operation): Fault {
-  const longest = dice.chance(weather.long) ? weather.longMs : weather.usualMs;
-  const times = { beforeMs: 0.01 + dice.fraction() * longest, afterMs: 0.01 + dice.fraction() * longest };
-  return { ...times, ...drawKind(dice, weather, operation) };
+/** What befalls the operations of one node, one after the other. */
+export function createFaults(dice: Dice, weather: () => Weather, now: () => number): (operation: Operation) => Fault {
+  let cutOffUntil = 0;
+  return (operation) => {
+    const today = weather();
+    if (dice.chance(today.outage)) cutOffUntil = now() + dice.fraction() * today.outageMs;
+    const longest = dice.chance(today.long) ? today.longMs : today.usualMs;
+    // Every operation takes some time, so that others come between its beginning and its end.
+    const times = { beforeMs: 0.01 + dice.fraction() * longest, afterMs: 0.01 + dice.fraction() * longest };
+    const cutOff = today.outage > 0 && now() < cutOffUntil;
+    return { ...times, ...(cutOff ? drawLoss(dice, operation) : drawKind(dice, today, operation)) };
+  };
+}
+
+/** Cut off from the store: nothing is answered; what was sent may have arrived all the same. */
+function drawLoss(dice: Dice, operation: Operation): Pick<Fault, "kind" | "laterBy"> {
+  if (operation !== "commit") return { kind: "unavailable" };
+  const kind = dice.weighted({ timeout_unwritten: 6, timeout_written: 1, timeout_written_later: 2 });
+  return kind === "timeout_written_later" ? { kind, laterBy: dice.between(1, 60) } : { kind };
 }
 
 function drawKind(dice: Dice, weather: Weather, operation: Operation): Pick<Fault, "kind" | "laterBy"> {

@@ -1,5 +1,5 @@
 import type { Dice } from "./dice.ts";
-import type { Model, ModelAccount } from "./model.ts";
+import type { Model, ModelAccount, ModelHold } from "./model.ts";
 import { reservedAt } from "./model.ts";
 import type { Context, Free, Operation, Tenant, TransferBody } from "./operations.ts";
 
@@ -28,8 +28,11 @@ const WEIGHTS = {
   close: 2,
 } as const;
 
-/** Draws what a client of `tenant` asks for next: mostly sensible, sometimes wrong in every way the rules know. */
-export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign: Tenant, now: number): Operation {
+/**
+ * Draws what a client of `tenant` asks for next: mostly sensible, sometimes wrong in every way the rules know.
+ * @param aim a hold that is to be used now
+ */
+export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign: Tenant, now: number, aim?: ModelHold): Operation {
   const mine = model.accounts.all().filter((account) => account.tenant === tenant.id);
   const theirs = model.accounts.all().filter((account) => account.tenant === foreign.id);
   const customers = mine.filter(({ type }) => type !== "settlement");
@@ -44,13 +47,15 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
   const unknown = (id: string): string => (dice.chance(0.02) ? id.slice(0, -4) + dice.pick(["0000", "ZZZZ"]) : id);
   const amountFor = (account: ModelAccount): number => {
     const free = account.balance - reservedAt(account, now) + account.overdraft;
-    switch (dice.weighted({ small: 50, part: 18, all: 6, over: 8, large: 10, huge: 2 })) {
+    switch (dice.weighted({ small: 48, part: 18, all: 6, balance: 4, over: 8, large: 10, huge: 2 })) {
       case "small":
         return dice.between(1, 5000);
       case "part":
         return Math.max(1, Math.floor(Number(free) * dice.fraction()));
       case "all":
         return Math.min(HUGE, Math.max(1, Number(free)));
+      case "balance":
+        return Math.min(HUGE, Math.max(1, Number(account.balance)));
       case "over":
         return Math.min(HUGE, Math.max(1, Number(free) + 1));
       case "large":
@@ -111,9 +116,9 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
     const preferred = dice.chance(0.92) ? own.filter(prefer) : own;
     return preferred.length > 0 ? dice.pick(preferred) : own.length > 0 ? dice.pick(own) : undefined;
   };
-  const hold = () => one(model.holds.all(), ({ status, until }) => status === "active" && until > now - dice.pick([0, 0, 5_000]));
+  const hold = () => aim ?? one(model.holds.all(), ({ status, until }) => status === "active" && until > now - dice.pick([0, 0, 5_000]));
 
-  const kind = dice.weighted(WEIGHTS);
+  const kind = aim === undefined ? dice.weighted(WEIGHTS) : dice.pick(["capture", "increment", "void"] as const);
   switch (kind) {
     case "create_user":
       return { op: "create_user", name: dice.pick(NAMES) };
@@ -153,8 +158,14 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
       );
       return { op: "batch", body: { mode, transfers: small } };
     }
-    case "authorise":
-      return { op: "authorise", body: { ...transfer(), ...(dice.chance(0.8) ? { expires_in: dice.between(60, 900) } : {}) } };
+    case "authorise": {
+      // Now and then on nothing but the overdraft, so that an account without balance has something reserved.
+      const bare = customers.filter(({ balance, overdraft }) => balance === 0n && overdraft > 0n);
+      const on = bare.length > 0 && dice.chance(0.15) ? dice.pick(bare) : undefined;
+      const given =
+        on === undefined ? {} : { from_account_id: on.id, currency: on.currency, amount: dice.between(1, Number(on.overdraft)) };
+      return { op: "authorise", body: { ...transfer(), ...given, ...(dice.chance(0.8) ? { expires_in: dice.between(60, 900) } : {}) } };
+    }
     case "increment":
     case "capture":
     case "void": {
@@ -171,7 +182,9 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
     case "reverse": {
       const found = one(model.transactions.all(), ({ status, type }) => status === "posted" && type !== "reversal");
       if (found === undefined) return { op: "deposit", body: { ...move().body, amount: 500 } };
-      const part = dice.chance(0.5) ? { amount: dice.between(1, Math.max(1, Math.min(HUGE, Number(found.amount)))) } : {};
+      const [whole, left] = [Number(found.amount), Number(found.amount - found.reversed)];
+      const amount = { some: dice.between(1, whole), left, over: Math.min(HUGE, left + 1) }[dice.weighted({ some: 6, left: 1, over: 3 })];
+      const part = dice.chance(0.6) && amount > 0 ? { amount } : {};
       return { op: "reverse", transaction: unknown(found.id), body: { ...part, ...free() } };
     }
     case "review": {
@@ -189,8 +202,13 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
       return { op: "patch", account: unknown(account.id), body, ...(dice.chance(0.3) ? { ifVersion: account.version } : {}) };
     }
     case "freeze":
-    case "close":
       return { op: "status", account: unknown(anyAccount().id), verb: kind };
+    case "close": {
+      const bare = customers.filter(({ balance, status }) => balance === 0n && status !== "closed");
+      const held = bare.filter((account) => reservedAt(account, now) > 0n);
+      const empty = held.length > 0 ? held : bare;
+      return { op: "status", account: unknown((dice.chance(0.7) && empty.length > 0 ? dice.pick(empty) : anyAccount()).id), verb: kind };
+    }
     case "unfreeze": {
       const frozen = mine.filter(({ status }) => status === "frozen");
       return { op: "status", account: (frozen.length > 0 ? dice.pick(frozen) : anyAccount()).id, verb: kind };

@@ -1,10 +1,11 @@
 import type { Random } from "#kernel/random.ts";
 import type { EncryptionContext, Kms } from "#vault/index.ts";
+import { canonical } from "./journal.ts";
 
 /** A key service in memory that all nodes share. It draws from the seed, so that ciphertexts are the same in every run. */
 export function createSimulatedKms(random: Random): Kms {
   const kept = new Map<string, { readonly plaintext: Uint8Array; readonly context: string }>();
-  const nameOf = (context: EncryptionContext): string => JSON.stringify(Object.entries(context).toSorted());
+  const nameOf = (context: EncryptionContext): string => canonical(context);
   return {
     generateDataKey(context) {
       const plaintext = random.bytes(32);

@@ -7,7 +7,7 @@ import type { Kms } from "#vault/index.ts";
 import { createApp } from "#app.ts";
 import type { App } from "#app.ts";
 import type { Dice } from "./dice.ts";
-import { drawFault, type Weather } from "./faults.ts";
+import { createFaults, type Weather } from "./faults.ts";
 import type { HttpRequest } from "./operations.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -60,12 +60,13 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   let open = 0;
   let lost: (() => void)[] = [];
   const clock = time.clockOf(offsetMs, () => alive);
+  const faults = createFaults(dice, weather, () => time.now);
   const memory = openMemoryStore(database, {
     clock,
     limits,
     faults(operation) {
       time.touch();
-      return drawFault(dice, weather(), operation);
+      return faults(operation);
     },
   });
   const app = createApp({

@@ -141,3 +141,8 @@ export function requestOf(command: Pick<Command, "tenant" | "operation" | "key">
     },
   };
 }
+
+/** A command as a person reads it. */
+export function describe(command: Command): string {
+  return `#${command.number} ${JSON.stringify(command.operation)} by ${command.tenant.id.slice(-6)}, key ${command.key ?? "none"}`;
+}

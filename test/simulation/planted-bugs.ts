@@ -67,8 +67,8 @@ function mixedUp(): (body: string, request: { readonly method: string }) => stri
   let before = "";
   return (body, { method }) => {
     if (method !== "GET") return body;
-    if (!body.includes('"not_found"')) before = body;
-    return before;
+    if (!body.includes('"code"')) before = body;
+    return body.includes('"not_found"') && before !== "" ? before : body;
   };
 }
 
@@ -135,7 +135,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "answers that go to another organisation",
     plant: () => ({ lie: mixedUp() }),
-    found: /an answer to org_\w+ names/,
+    found: /an answer to org_\w+ names|is another organisation's and was answered/,
   },
   {
     name: "a list that loses an item",

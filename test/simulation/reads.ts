@@ -150,15 +150,13 @@ export async function readList(dice: Dice, model: Model, commits: CommitChecker,
   if (items === undefined) return;
   const got = new Set(items.map(({ id }) => String(id)));
   const timeline = kind === "account" ? model.transactions : model[kind];
-  const view = {
-    users: since.user,
-    accounts: since.account,
-    transactions: since.transaction,
-    reviews: since.review,
-    account: since.transaction,
-  }[kind];
+  const before = (id: string): unknown => {
+    if (kind === "users") return since.user(id);
+    if (kind === "accounts") return since.account(id);
+    return kind === "reviews" ? since.review(id) : since.transaction(id);
+  };
   for (const item of timeline.all()) {
-    const due = item.tenant === tenant.id && view(item.id) !== undefined;
+    const due = item.tenant === tenant.id && before(item.id) !== undefined;
     const listed = kind !== "account" || ("from" in item && (item.from === account.id || item.to === account.id));
     if (due && listed && !got.has(item.id)) mismatch(`list ${path} misses ${item.id}, which was there before it was asked for`);
     if (!(item.tenant === tenant.id && listed) && got.has(item.id)) mismatch(`list ${path} shows ${item.id}, which does not belong there`);

@@ -230,3 +230,8 @@ function judgeStatus(v: Verdict, account: ModelAccount | undefined, verb: "freez
   else if (most !== 0n) v.allowed.add("account_not_empty");
   return v;
 }
+
+/** A verdict as a failure shows it. */
+export function shownVerdict({ due, allowed }: Verdict): unknown {
+  return { due: [...due], allowed: [...allowed] };
+}

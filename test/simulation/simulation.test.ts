@@ -10,10 +10,10 @@ import { replay, simulate, type SimulationResult } from "./simulate.ts";
 import { createVirtualTime } from "./virtual-time.ts";
 
 /** Chosen so that together they meet every kind of fault; `npm run simulate -- --seeds` runs any number of others. */
-const SEEDS = [22, 47, 104, 105, 106];
-const COMMANDS = 120;
-/** A seed whose run is short and whose weather is bad. */
-const SEED = 47;
+const SEEDS = [5, 12, 20, 59];
+const COMMANDS = 110;
+/** A seed whose weather is bad. */
+const SEED = 59;
 
 function assertSound(result: SimulationResult): void {
   assert.equal(
@@ -35,27 +35,26 @@ void describe("the simulation", () => {
     });
   }
 
-  void it("met what it is for: crashes, refusals, reviews, holds, reversals", () => {
+  void it("met what it is for: crashes, doubtful answers, replays, refusals, holds, reversals", () => {
     const total = (what: RegExp): number =>
       results.reduce((sum, { counts }) => sum + [...counts].reduce((part, [name, n]) => (what.test(name) ? part + n : part), 0), 0);
     assert.ok(results.reduce((sum, { crashes }) => sum + crashes, 0) > 0, "no node crashed");
     for (const what of [
       /^transfer accepted$/,
-      /accepted for review/,
-      /review accepted/,
       /authorise accepted/,
       /capture accepted/,
-      /increment accepted/,
-      /void accepted/,
-      /hold_expired/,
+      /hold_(expired|not_active)/,
       /reverse accepted/,
-      /atomic batch accepted/,
+      /batch accepted/,
       /batched transfer accepted/,
       /refused insufficient_funds/,
       /refused account_frozen/,
       /refused account_not_found/,
       /patch accepted/,
       /status accepted/,
+      /replayed answer/,
+      /doubtful answer/,
+      /request without any answer/,
     ])
       assert.ok(total(what) > 0, `nothing like ${what.source} happened`);
   });
@@ -86,8 +85,11 @@ void describe("the simulation", () => {
 void describe("the checker finds", () => {
   for (const { name, plant, found, options } of plantedBugs) {
     void it(name, async () => {
-      const result = await simulate({ seed: SEED, commands: 80, nodes: 2, ...options, plant: plant() });
-      assert.match(result.failure ?? "nothing was found", found);
+      let failure: string | undefined;
+      // Whether a bug strikes is a matter of chance: of three seeds one has to find it.
+      for (let seed = SEED; failure === undefined && seed < SEED + 3; seed++)
+        ({ failure } = await simulate({ seed, commands: 60, nodes: 2, ...options, plant: plant() }));
+      assert.match(failure ?? "nothing was found", found);
     });
   }
 });

@@ -4,7 +4,7 @@ import type { JsonObject } from "#kernel/json.ts";
 import { statusOf } from "#kernel/problem-body.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { problems, refuse } from "#kernel/problems.ts";
-import { assessmentFromItem, presentAssessment } from "#risk/index.ts";
+import { riskScoreOf } from "#risk/index.ts";
 import type { AccountFacts } from "../account-facts.ts";
 import type { PaymentDecision, PaymentRequest } from "../decide/payment.ts";
 import { decidePayment } from "../decide/payment.ts";
@@ -129,7 +129,7 @@ function resultOf(index: number, { transaction, review }: PaymentDecision): Json
     status: review === undefined ? 201 : 202,
     transaction_id: transaction.id,
     transaction_status: transaction.status,
-    risk_score: transaction.assessment === null ? null : (presentAssessment(assessmentFromItem(transaction.assessment)).risk_score ?? null),
+    risk_score: transaction.assessment === null ? null : riskScoreOf(transaction.assessment),
     review_id: transaction.reviewId,
   };
 }
