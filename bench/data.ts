@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "#kernel/clock.ts";
 import { type LedgerReport, type Opening, verifyLedger } from "../test/crash/verify-ledger.ts";
 import { openData } from "../test/crash/seed-store.ts";
-import { localCredentials, type StoreChoice } from "../test/crash/server-process.ts";
+import type { StoreChoice } from "../test/crash/server-process.ts";
 import { readSeed } from "./seed-file.ts";
 
 const TMPFS = 0x01021994;
@@ -44,7 +44,6 @@ export interface Check {
 /** Verifies data that no server has open. */
 export async function verifyData({ store: choice, dataDir, seedDir, since, openings }: Check): Promise<LedgerReport> {
   const { organisationId } = readSeed(seedDir);
-  Object.assign(process.env, localCredentials);
   const store = await openData(choice, dataDir);
   try {
     return await verifyLedger({

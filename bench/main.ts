@@ -74,9 +74,10 @@ function resultOf(row: LoadRow, options: Options, { load, shares }: Measured, vi
             server_cpu_us_each: Math.round((1e6 * shares.server) / Math.max(load.perSecond, 1)),
             server_cores: hundredths(shares.server),
             load_cores: hundredths(shares.load),
-            other_cores: hundredths(shares.others),
+            // The DynamoDB server is one of the others, so there nothing can be told from it.
+            [options.store === "sqlite" ? "other_cores" : "other_cores_and_dynamodb"]: hundredths(shares.others),
           }),
-      busy_machine: others !== undefined && others > BUSY_ABOVE,
+      ...(options.store === "sqlite" ? { busy_machine: others !== undefined && others > BUSY_ABOVE } : {}),
     },
     violations,
   };
@@ -136,6 +137,10 @@ async function main(args: readonly string[]): Promise<void> {
     writeFileSync(to, drawResults(rows.map((line) => JSON.parse(line) as Result)));
     return;
   }
+  if (args.includes("--help")) {
+    process.stdout.write(USAGE);
+    return;
+  }
   const options = readOptions(args);
   const workDir = createWorkDirectory();
   const dynamo = options.store === "dynamodb" ? await startDynamoServer() : undefined;
@@ -168,6 +173,6 @@ async function main(args: readonly string[]): Promise<void> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  tell(`bench: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+  tell(`bench: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 2;
 }

@@ -12,9 +12,8 @@ export interface LoadRow {
 }
 
 const ZIPF_EXPONENT = 1.1;
-const BATCH = 1_000;
-/** A batch is a thousand transfers, so a few clients are enough to keep the server busy. */
-const BATCH_CONNECTIONS = 8;
+/** A batch is many transfers, so a few clients are enough to keep the server busy. */
+const BATCHES = { sqlite: { batch: 1_000, connections: 8 }, dynamodb: { batch: 100, connections: 4 } } as const;
 
 /** What the options ask to be measured under load, in order. */
 export function loadRows({ only, connections, store }: Options): LoadRow[] {
@@ -23,7 +22,7 @@ export function loadRows({ only, connections, store }: Options): LoadRow[] {
   for (const name of only) {
     if (name === "start_up") continue;
     const base = { name, variant: "", connections: main, zipf: 0, batch: 1 };
-    if (name === "transfer_batch") rows.push({ ...base, batch: BATCH, connections: BATCH_CONNECTIONS });
+    if (name === "transfer_batch") rows.push({ ...base, ...BATCHES[store] });
     else rows.push(base);
     if (name !== "transfer_single") continue;
     for (const more of connections.slice(1)) rows.push({ ...base, variant: `${more}_connections`, connections: more });

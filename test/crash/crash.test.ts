@@ -10,7 +10,7 @@ import { dynamoServerForTests } from "../support/dynamodb-server.ts";
 import { createHistory, type History } from "./history.ts";
 import { leaveReviewOpen, usePendingState } from "./pending-state.ts";
 import { openData, type Seeded, seedStore } from "./seed-store.ts";
-import { localCredentials, type ServerProcess, startServer, type StoreChoice } from "./server-process.ts";
+import { type ServerProcess, startServer, type StoreChoice } from "./server-process.ts";
 import { verifyLedger } from "./verify-ledger.ts";
 
 const ACCOUNTS = 60;
@@ -109,7 +109,6 @@ if (dynamo?.kill !== undefined && dynamo.restart !== undefined) {
     let server: ServerProcess;
 
     before(async () => {
-      Object.assign(process.env, localCredentials);
       dataDir = await mkdtemp(join(tmpdir(), "crash-dynamodb-"));
       seeded = await seedStore({ store, dataDir, accounts: ACCOUNTS, users: USERS }, () => undefined);
       history = createHistory({ ...seeded, accounts: seeded.accounts.slice(0, CUSTOMERS_FROM) }, systemClock.now() % 1_000_000);

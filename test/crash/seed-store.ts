@@ -15,7 +15,7 @@ import { openStore } from "#open-store.ts";
 import { createAccountFacts, deposit } from "#payments/index.ts";
 import type { Store } from "#storage/index.ts";
 import { openLocalKms } from "#vault/index.ts";
-import { settingsOf, type StoreChoice } from "./server-process.ts";
+import { credentials, settingsOf, type StoreChoice } from "./server-process.ts";
 
 export interface SeedOrder {
   readonly dataDir: string;
@@ -45,6 +45,7 @@ const PROGRESS_EVERY_MS = 2_000;
 
 /** Opens the store that a server on this data would open. @throws what the engine throws; a fatal fault is thrown out of any context */
 export function openData(store: StoreChoice, dataDir: string): Promise<Store> {
+  Object.assign(process.env, credentials());
   return openStore(readConfig(settingsOf(store, dataDir, 0)), systemClock, systemRandom(), (error) => {
     throw error;
   });

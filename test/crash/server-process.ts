@@ -33,8 +33,11 @@ export function settingsOf(store: StoreChoice, dataDir: string, port: number): R
   };
 }
 
-/** What the AWS SDK signs requests to a local server with; the server accepts any. */
-export const localCredentials = { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" };
+/** What the AWS SDK signs requests with: the surroundings' own, or what a local server takes, which is anything. */
+export function credentials(): Record<string, string> {
+  const { AWS_ACCESS_KEY_ID = "test", AWS_SECRET_ACCESS_KEY = "test", AWS_SESSION_TOKEN } = process.env;
+  return { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...(AWS_SESSION_TOKEN === undefined ? {} : { AWS_SESSION_TOKEN }) };
+}
 
 export interface ServerProcess {
   readonly port: number;
@@ -67,7 +70,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     stdio: ["ignore", output, "pipe"],
     env: {
       PATH: process.env["PATH"],
-      ...localCredentials,
+      ...credentials(),
       ...settingsOf(options.store, options.dataDir, port),
       ...options.settings,
     },
