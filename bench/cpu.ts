@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** CPU seconds used so far. */
 export interface CpuUse {
-  /** Of one process: all its threads together, and the one that used most. */
+  /** Of one process, all its threads together. */
   readonly process: number;
   /** Of the whole machine, all processes, the kernel included. */
   readonly machine: number;
@@ -28,15 +28,4 @@ export function readCpu(pid: number): CpuUse | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** CPU seconds of each thread of a process by its name and number: the main thread, the store's writer, V8's helpers. */
-export function readThreads(pid: number): ReadonlyMap<string, number> {
-  const threads = new Map<string, number>();
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
-    const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
-    threads.set(`${name} ${thread}`, ticksOf(stat) / TICKS);
-  }
-  return threads;
 }
