@@ -89,7 +89,7 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
         table: "smartfinance-audit-logs",
         organisationId: request.caller.principal.organisationId,
         from: from === undefined ? undefined : firstIdAt("event", Math.max(0, from - SLACK_MS)),
-        to: to === undefined ? undefined : firstIdAt("event", Math.max(0, to + 1000)),
+        to: to === undefined ? undefined : firstIdAt("event", Math.max(0, to + SLACK_MS)),
         before: cursor,
         limit,
         keep: (item) =>

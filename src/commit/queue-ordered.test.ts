@@ -44,7 +44,7 @@ void describe("the commit queue over a store that keeps the order of commits", (
     }
     assert.equal(flying.most, 3);
     assert.deepEqual(answers, []);
-    for (const { open } of gates) open();
+    for (const each of gates) each.open();
     await Promise.all(running);
     assert.deepEqual(answers, [[1], [2], [3]]);
   });

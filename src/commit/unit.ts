@@ -102,7 +102,8 @@ export function createUnit(loaded: Loaded): Unit {
           continue;
         }
         const current = slot.record?.version ?? slot.base;
-        if (record.version <= current) throw new InvariantError(`a record of ${slot.table} goes from version ${current} to ${record.version}`);
+        if (record.version <= current)
+          throw new InvariantError(`a record of ${slot.table} goes from version ${current} to ${record.version}`);
         if (!slot.dirty) size += 1;
         slot.dirty = true;
         slot.collection = collection;

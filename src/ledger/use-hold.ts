@@ -64,7 +64,7 @@ export function incrementHold(hold: Hold, payer: Account, amount: Minor, at: num
   if (!reserved.ok) return reserved;
   return {
     ok: true,
-    hold: { ...hold, amount: total, updatedAt: at, version: hold.version + 1 },
+    hold: { ...hold, amount: total, updatedAt: Math.max(at, hold.updatedAt), version: hold.version + 1 },
     payer: touched(reserved.account, at),
   };
 }
@@ -101,7 +101,7 @@ export function captureHold(
       ...hold,
       capturedAmount: add(hold.capturedAmount, amount),
       status: left === 0n ? "captured" : "active",
-      updatedAt: posted.at,
+      updatedAt: Math.max(posted.at, hold.updatedAt),
       version: hold.version + 1,
     },
   };
@@ -113,7 +113,7 @@ export function voidHold(hold: Hold, payer: Account, at: number): HoldAndPayer {
   if (refusal !== undefined) return refusal;
   return {
     ok: true,
-    hold: { ...hold, status: "voided", updatedAt: at, version: hold.version + 1 },
+    hold: { ...hold, status: "voided", updatedAt: Math.max(at, hold.updatedAt), version: hold.version + 1 },
     payer: touched(release(payer, hold.id, at), at),
   };
 }

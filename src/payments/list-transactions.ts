@@ -125,7 +125,7 @@ async function byOrganisation(store: Store, organisationId: OrganisationId, filt
 function idBounds({ from, to }: TransactionFilter): { from?: string; to?: string } {
   return {
     ...(from === undefined ? {} : { from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)) }),
-    ...(to === undefined ? {} : { to: firstIdAt("transaction", Math.max(0, to + 1000)) }),
+    ...(to === undefined ? {} : { to: firstIdAt("transaction", Math.max(0, to + SLACK_MS)) }),
   };
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvariantError } from "#kernel/assert.ts";
 import type { Item, Query, Store } from "../port.ts";
+import { InvalidCursorError } from "../port.ts";
 import { assertCommitted, collect, eventually, putAbsent, putVersion, type Section, seed, unique, useHarness, textOf } from "./harness.ts";
 
 const TRANSACTIONS = "smartfinance-transactions";
@@ -154,6 +155,21 @@ export function querySection(section: Section): void {
         ]),
       );
       assert.deepEqual(idsOf(await collect(store, { ...query, cursor: first.cursor })), [pad(3), pad(4), pad(6)]);
+    });
+
+    void it("refuses a cursor that no page gave, also where there is nothing", async () => {
+      const { store } = harness();
+      const partition = unique("p");
+      await seed(store, [putAbsent(TRANSACTIONS, { partition, id: pad(0), status_key: partition })]);
+      const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+      for (const cursor of ["x", "%%%", pad(0), encoded([]), encoded({}), encoded([1, 2]), encoded(["a", "b", "c", "d"])]) {
+        for (const hash of [partition, unique("p")]) {
+          const query = { table: TRANSACTIONS, hash, order: "descending", limit: 2, cursor } as const;
+          await assert.rejects(store.query(query), InvalidCursorError, cursor);
+          await assert.rejects(store.query({ ...query, index: "StatusTransactionsIndex" }), InvalidCursorError, cursor);
+        }
+        await assert.rejects(store.feed(`?${cursor}`, 10), InvalidCursorError, cursor);
+      }
     });
 
     void it("shows an item in a sparse index while it carries the attribute", async () => {

@@ -120,7 +120,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     apply,
     query(query) {
       const index = tableOf(query.table).ordered.get(query.index ?? PRIMARY);
-      return index?.buckets.get(query.hash)?.page(query) ?? { items: [] };
+      return (index?.buckets.get(query.hash) ?? createOrderedBucket()).page(query);
     },
     feed(cursor, limit) {
       const start = cursor === undefined ? 0 : Number(cursor);

@@ -1,5 +1,6 @@
 import type { StatementSync } from "node:sqlite";
 import { invariant } from "#kernel/assert.ts";
+import { InvalidCursorError } from "../port.ts";
 import type { Item, Page, Query } from "../port.ts";
 import { columnOf, type Layout } from "./layout.ts";
 
@@ -26,9 +27,9 @@ function decodeCursor(cursor: string): Position {
   } catch {
     value = undefined;
   }
-  invariant(Array.isArray(value) && value.length === 2, "the cursor is not one of this store's");
-  const [range, seq] = value as unknown[];
-  invariant(typeof range === "string" && (seq === null || Number.isSafeInteger(seq)), "the cursor is not one of this store's");
+  const [range, seq, ...rest] = Array.isArray(value) ? (value as unknown[]) : [];
+  if (typeof range !== "string" || (seq !== null && !Number.isSafeInteger(seq)) || rest.length > 0)
+    throw new InvalidCursorError("the cursor is not one of this query");
   return { range, seq: seq as number | null };
 }
 

@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { invariant } from "#kernel/assert.ts";
+import { InvalidCursorError } from "../port.ts";
 import type { FeedPage, Item, Key, Page, Query, Ref } from "../port.ts";
 import type { TableItem } from "../state-hash.ts";
 import { FEED_TABLE } from "../tables.ts";
@@ -83,7 +84,7 @@ export function openReader(file: string, overlay: Overlay, hot: HotItems): Reade
     },
     feed(cursor, limit) {
       invariant(Number.isSafeInteger(limit) && limit >= 1 && limit <= READ_LIMIT, `a feed limit of ${limit}`);
-      invariant(cursor === undefined || FEED_CURSOR.test(cursor), "the feed cursor is not one of this store's");
+      if (cursor !== undefined && !FEED_CURSOR.test(cursor)) throw new InvalidCursorError("the cursor is not one of the feed");
       const rows = feedRows.all(Number(cursor ?? 0), limit);
       const last = rows.at(-1);
       return { items: rows.map((row) => decode(row["body"])), cursor: last === undefined ? (cursor ?? "0") : String(last["seq"]) };
