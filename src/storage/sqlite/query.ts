@@ -1,5 +1,4 @@
 import type { StatementSync } from "node:sqlite";
-import { invariant } from "#kernel/assert.ts";
 import { InvalidCursorError } from "../port.ts";
 import type { Item, Page, Query } from "../port.ts";
 import { columnOf, type Layout } from "./layout.ts";
