@@ -53,7 +53,7 @@ export const houseRules: HouseRules = {
   edgeFiles: /(?:^|[/-])(?:routes|schema)\.ts$/,
   edge: { rooms: ["http"], packages: ["fastify", "typebox", "@fastify/type-provider-typebox"] },
   builtins: { "node:sqlite": ["storage/sqlite"], "node:http": ["http"], "node:https": ["http"] },
-  testSupport: /\.test\.ts$|(?:^|\/)test-kit\.ts$|^storage\/conformance\//,
+  testSupport: /\.test\.ts$|(?:^|\/)test-kit\.ts$|(?:^|\/)testing\/|^storage\/conformance\//,
 };
 
 /** What the check saw: the wrong arrows, one line each, and how many files and imports it read. */
