@@ -4,18 +4,18 @@ import { accessRoutes, allows, createAuthenticator, createRateLimiter, rateLimit
 import type { Principal } from "#access/index.ts";
 import type { BuiltEvent } from "#audit/index.ts";
 import { auditRoutes } from "#audit/index.ts";
-import type { CommitQueue } from "#commit/index.ts";
+import type { CommitQueue, ReplyBox } from "#commit/index.ts";
 import { createCommitQueue } from "#commit/index.ts";
 import type { HttpLimits, HttpServer, SecurityEvent } from "#http/index.ts";
 import { createHttpServer } from "#http/index.ts";
 import { identityRoutes } from "#identity/index.ts";
 import type { Clock } from "#kernel/clock.ts";
-import type { Ids } from "#kernel/ids.ts";
+import type { Ids, OrganisationId } from "#kernel/ids.ts";
 import { createIds } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
 import { createAccountFacts, paymentRoutes } from "#payments/index.ts";
 import type { Store } from "#storage/index.ts";
-import type { Kms, Vault } from "#vault/index.ts";
+import type { Kms, Sealed, Vault } from "#vault/index.ts";
 import { createVault } from "#vault/index.ts";
 
 export interface AppOptions {
@@ -45,14 +45,15 @@ const OVERLOADED_AT = 5_000;
 export function createApp(options: AppOptions): App {
   const { store, clock, random, logger } = options;
   const ids = createIds(clock, random);
+  const vault: Vault = createVault({ store, kms: options.kms, clock, ids, random });
   const queue = createCommitQueue({
     store,
     clock,
     random,
+    replyBox: replyBox(vault),
     onCommitted: options.auditLog,
     onListenerError: (error) => logger.error({ err: error }, "audit log line not written"),
   });
-  const vault = createVault({ store, kms: options.kms, clock, ids, random });
   const authenticator = createAuthenticator({ store, clock });
   const limiter = createRateLimiter({ clock });
 
@@ -89,6 +90,26 @@ export function createApp(options: AppOptions): App {
   paymentRoutes(server, { store, queue, vault, ids, clock, facts });
   auditRoutes(server, { store });
   return { server, queue, vault, ids };
+}
+
+/** Seals kept replies under the organisation's data key, bound to their own record. */
+function replyBox(vault: Vault): ReplyBox {
+  const binding = (organisation_id: OrganisationId, record: string) => ({
+    organisation_id,
+    table: "smartfinance-idempotency",
+    record,
+    field: "body",
+  });
+  return {
+    async sealer(organisationId, record) {
+      const dataKey = await vault.dataKey(organisationId);
+      return (body) => ({ ...vault.seal(dataKey, binding(organisationId, record), body) });
+    },
+    async open(organisationId, record, kept) {
+      const sealed = kept as unknown as Sealed;
+      return vault.open(await vault.dataKeyById(organisationId, sealed.key_id), binding(organisationId, record), sealed);
+    },
+  };
 }
 
 /** Keeps a refused sensitive call in the audit log of the organisation whose key was used. */

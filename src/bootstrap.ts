@@ -40,6 +40,12 @@ const installations: Collection<Installation> = {
   }),
 };
 
+/** The organisation an installation began with; `undefined` for an empty store. */
+export async function firstOrganisation(store: Store): Promise<OrganisationId | undefined> {
+  const item = await store.get("smartfinance-meta", { hash: "installation" });
+  return item === undefined ? undefined : installations.fromItem(item).organisationId;
+}
+
 export interface NewOrganisation {
   readonly organisationId: OrganisationId;
   readonly apiKeyId: ApiKeyId;
@@ -57,9 +63,13 @@ export async function createOrganisation(
   const events = [deps.ids.next("event"), deps.ids.next("event")] as const;
   const executed = await deps.queue.execute({
     actor: installer(organisationId),
-    needs: [],
+    needs: [{ collection: installations, key: { hash: "installation" }, mode: "write" }],
     decide(view, at) {
       const work = workOn(view);
+      // From now on the store is somebody's: no demo is put into it.
+      if (work.get(installations, { hash: "installation" }) === undefined) {
+        work.put(installations, { organisationId, createdAt: at, version: 1 });
+      }
       work.put(organisations, { id: organisationId, name: asked.name, createdAt: at, version: 1 });
       work.put(apiKeys, record);
       work.tell({ id: events[0], type: "organisation.created", objectId: organisationId });
@@ -87,7 +97,7 @@ const DEMO_FUNDS = [100_000, 25_000] as const;
  * @returns `undefined` when the store has been started before
  */
 export async function createDemo(deps: BootstrapDeps, environment: "test" | "live"): Promise<Demo | undefined> {
-  if ((await deps.store.get("smartfinance-meta", { hash: "installation" })) !== undefined) return undefined;
+  if ((await firstOrganisation(deps.store)) !== undefined) return undefined;
   const { ids, vault } = deps;
   const organisationId = ids.next("organisation");
   const { record, text } = issueApiKey(deps, { organisationId, name: "Demo key", environment });

@@ -1,18 +1,25 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { pino } from "pino";
 import type { BuiltEvent } from "#audit/index.ts";
 import { stop } from "#http/index.ts";
 import { systemClock } from "#kernel/clock.ts";
+import type { OrganisationId } from "#kernel/ids.ts";
 import { systemRandom } from "#kernel/random.ts";
+import type { Store } from "#storage/index.ts";
+import type { Vault } from "#vault/index.ts";
 import { openLocalKms } from "#vault/index.ts";
 import { createApp } from "./app.ts";
 import type { Demo } from "./bootstrap.ts";
-import { createDemo, createOrganisation } from "./bootstrap.ts";
+import { createDemo, createOrganisation, firstOrganisation } from "./bootstrap.ts";
 import { readConfig } from "./config.ts";
 import { openStore } from "./open-store.ts";
 
+/** How many portions of expired records one round deletes: some 15,000 a second at most. */
+const MAX_PURGE_PORTIONS = 2_000;
+/** How long the store may take to close after the accepted requests have ended, ms. */
+const CLOSE_MS = 30_000;
 /** How often expired idempotency records are looked for, ms. */
 const PURGE_EVERY_MS = 60_000;
 
@@ -35,7 +42,6 @@ async function start(): Promise<void> {
   const clock = systemClock;
   const random = systemRandom();
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const kms = await openLocalKms({ file: join(config.dataDir, "kms.json"), random });
   let stopping = false;
   const store = await openStore(config, clock, random, (error) => {
     logger.fatal({ err: error }, "the store failed; stopping, since its state is not known any more");
@@ -43,29 +49,40 @@ async function start(): Promise<void> {
     process.exit(70);
   });
 
+  const keyFile = join(config.dataDir, "kms.json");
+  const installed = await firstOrganisation(store);
+  if (installed !== undefined && !existsSync(keyFile))
+    throw new Error(`the key file ${keyFile} is missing; without it what this store has sealed cannot be read: restore it from its backup`);
+  const kms = await openLocalKms({ file: keyFile, random });
+
   const auditLog = config.auditLog ? (events: readonly BuiltEvent[]) => void output.write(auditLines(events)) : () => undefined;
   const app = createApp({ store, kms, clock, random, logger, auditLog, trustedProxyHops: config.trustedProxyHops, version });
   const deps = { ...app, store, clock, random };
 
-  if (process.argv[2] === "create-organisation") {
-    const name = process.argv[3];
-    if (name === undefined || name.trim() === "") throw new Error("usage: npm run create-organisation -- NAME");
+  if (installed !== undefined) await openFirstDataKey(app.vault, installed, keyFile);
+
+  const [command, name, ...rest] = process.argv.slice(2);
+  if (command !== undefined) {
+    const usable = command === "create-organisation" && name !== undefined && /^[^-\s]/.test(name) && rest.length === 0;
+    if (!usable) throw new Error('unknown arguments; there is only: npm run create-organisation -- "NAME"');
     const made = await createOrganisation(deps, { name, environment: config.environment });
+    output.flushSync();
     process.stdout.write(`organisation ${made.organisationId}\napi key      ${made.apiKey}   (shown once)\n`);
     await store.close();
     return;
   }
 
-  const demo = config.demo ? await createDemo(deps, config.environment) : undefined;
   await app.server.listen({ host: config.host, port: config.port });
   const address = app.server.server.address() as AddressInfo;
   const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
-  if (demo !== undefined) process.stdout.write(welcome(url, demo));
   logger.info({ url, store: config.store, version }, `listening on ${url}`);
-  output.flush();
+  // Only once the port is ours: a key that is shown once must not get lost with a start that fails.
+  const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment) : undefined;
+  output.flushSync();
+  if (demo !== undefined) process.stdout.write(welcome(url, demo));
 
   const purge = setInterval(() => {
-    store.purgeExpired(Math.floor(clock.now() / 1000)).catch((error: unknown) => logger.error({ err: error }, "purge failed"));
+    purgeExpired(store, Math.floor(clock.now() / 1000)).catch((error: unknown) => logger.error({ err: error }, "purge failed"));
   }, PURGE_EVERY_MS);
   purge.unref();
 
@@ -75,8 +92,11 @@ async function start(): Promise<void> {
     logger.info({ signal }, "stopping: finishing what was accepted");
     clearInterval(purge);
     await stop(app.server, { graceMs: config.shutdownGraceMs });
-    await app.queue.drain();
-    await store.close();
+    const ended = await Promise.race([
+      app.queue.drain().then(() => store.close()),
+      clock.sleep(config.shutdownGraceMs + CLOSE_MS).then(() => "late" as const),
+    ]);
+    if (ended === "late") throw new Error("the store did not finish in time");
     logger.info("stopped");
     output.flushSync();
     process.exit(0);
@@ -92,6 +112,24 @@ async function start(): Promise<void> {
   }
 }
 
+/** Fails the start when the key file is not the one that the store's data keys were wrapped with. */
+async function openFirstDataKey(vault: Vault, organisation: OrganisationId, keyFile: string): Promise<void> {
+  try {
+    await vault.dataKey(organisation);
+  } catch (error) {
+    throw new Error(`the key file ${keyFile} does not open this store's data keys: restore the right one from its backup`, {
+      cause: error,
+    });
+  }
+}
+
+/** Deletes what has expired in portions, until a portion is not full or the next round is due. */
+async function purgeExpired(store: Store, nowSeconds: number): Promise<void> {
+  for (let portions = 0; portions < MAX_PURGE_PORTIONS; portions++) {
+    if ((await store.purgeExpired(nowSeconds)) === 0) return;
+  }
+}
+
 /** Audit events as log lines of the channel `audit`. Their own canonical JSON, so the checksums can be recomputed from the log. */
 function auditLines(events: readonly BuiltEvent[]): string {
   let lines = "";
@@ -104,9 +142,9 @@ function welcome(url: string, demo: Demo): string {
   return `
 A demo organisation was made, with two users and a funded account each:
 
-  API key   ${demo.apiKey}   (shown once)
-  accounts  ${from}  1000.00 EUR
-            ${to}   250.00 EUR
+export KEY=${demo.apiKey}   # shown once
+export ALICE=${from}   # 1000.00 EUR
+export BOB=${to}     #  250.00 EUR
 
 Try a transfer of 12.50 EUR:
 

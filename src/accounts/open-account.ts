@@ -31,6 +31,7 @@ export async function openAccountFor(deps: AccountDeps, asked: Asked, body: Open
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    privateReply: body.metadata !== undefined,
     needs: userId === null ? [] : [{ collection: users, key: { hash: userId }, mode: "write" }],
     decide(view, at) {
       if ((userId === null) !== (body.type === "fees")) {

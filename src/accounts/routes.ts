@@ -16,7 +16,7 @@ import {
   sendRefusal,
   timeParameter,
 } from "#http/index.ts";
-import { toTimestamp } from "#kernel/clock.ts";
+import { parseTimestamp, toTimestamp } from "#kernel/clock.ts";
 import { minorToWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import { openMetadata } from "#vault/index.ts";
@@ -179,7 +179,7 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
     async (request, reply) => {
       const account = await readAccount(deps.store, request.caller.principal.organisationId, request.params.id);
       if (account === undefined) return sendRefusal(reply, refuse("not_found"));
-      const at = request.query.at === undefined ? deps.clock.now() : Date.parse(request.query.at);
+      const at = request.query.at === undefined ? deps.clock.now() : parseTimestamp(request.query.at);
       if (Number.isNaN(at)) return sendRefusal(reply, refuse("invalid_request", "at", "There is no such time."));
       const balance = request.query.at === undefined ? account.balance : await balanceAt(deps.store, account, at);
       return sendObject(reply, {
@@ -213,8 +213,8 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
       const { organisationId } = request.caller.principal;
       const account = await readAccount(deps.store, organisationId, request.params.id);
       if (account === undefined) return sendRefusal(reply, refuse("not_found"));
-      const from = request.query.posted_from === undefined ? undefined : Date.parse(request.query.posted_from);
-      const to = request.query.posted_to === undefined ? undefined : Date.parse(request.query.posted_to);
+      const from = request.query.posted_from === undefined ? undefined : parseTimestamp(request.query.posted_from);
+      const to = request.query.posted_to === undefined ? undefined : parseTimestamp(request.query.posted_to);
       if (Number.isNaN(from)) return sendRefusal(reply, refuse("invalid_request", "posted_from", "There is no such time."));
       if (Number.isNaN(to)) return sendRefusal(reply, refuse("invalid_request", "posted_to", "There is no such time."));
       const positions = cursor === undefined ? undefined : decodePositions(cursor);

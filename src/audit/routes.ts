@@ -14,6 +14,7 @@ import {
   timeParameter,
   timestampField,
 } from "#http/index.ts";
+import { parseTimestamp } from "#kernel/clock.ts";
 import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
@@ -124,5 +125,5 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
 }
 
 function timeOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Date.parse(text);
+  return text === undefined ? undefined : parseTimestamp(text);
 }

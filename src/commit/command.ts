@@ -44,6 +44,10 @@ export interface Command {
   readonly actor: Actor;
   readonly idempotency?: IdempotencyClaim | undefined;
   readonly needs: readonly Need[];
+  /**
+   * The reply shows what is stored sealed elsewhere (a name, metadata), so the reply kept for replays is sealed too.
+   */
+  readonly privateReply?: boolean;
   /** How many new items the decision adds at most (objects, events, the idempotency record); 3 where absent. */
   readonly appends?: number;
   /**

@@ -1,5 +1,6 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { InvariantError } from "#kernel/assert.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Store, Write } from "#storage/index.ts";
 import type { Outcome } from "./command.ts";
 import { IDEMPOTENCY_TABLE, judgeClaim } from "./idempotency.ts";
@@ -7,11 +8,18 @@ import type { Loaded } from "./load-group.ts";
 import type { Executed, Pending } from "./queue.ts";
 import { createUnit } from "./unit.ts";
 
+export interface Answer {
+  readonly pending: Pending;
+  readonly executed: Executed;
+  /** The body of a replay, still sealed. */
+  readonly sealed?: JsonObject;
+}
+
 export interface DecidedGroup {
   readonly writes: readonly Write[];
   readonly events: readonly BuiltEvent[];
   /** What each decided command is answered once the writes are durable. */
-  readonly answers: readonly { readonly pending: Pending; readonly executed: Executed }[];
+  readonly answers: readonly Answer[];
   /** Commands that did not fit into this commit. */
   readonly deferred: Pending[];
 }
@@ -24,7 +32,7 @@ type CommitLimits = Pick<Store["limits"], "writesPerCommit" | "commitBytes">;
  */
 export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: CommitLimits, at: number): DecidedGroup {
   const unit = createUnit(loaded);
-  const answers: { pending: Pending; executed: Executed }[] = [];
+  const answers: Answer[] = [];
   let deferred: Pending[] = [];
   let bytes = 0;
   for (const [index, pending] of group.entries()) {
@@ -34,6 +42,11 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       const claim = judgeClaim(unit.stored(IDEMPOTENCY_TABLE, { hash: command.idempotency.id }), command.idempotency, at);
       if (claim.kind === "reused") {
         answers.push({ pending, executed: { ok: false, code: "idempotency_key_reused" } });
+        continue;
+      }
+      if (claim.kind === "sealed") {
+        const { status, sealed } = claim;
+        answers.push({ pending, executed: { ok: true, reply: { status, body: "" }, replayed: true }, sealed });
         continue;
       }
       if (claim.kind === "reply") {
@@ -58,7 +71,7 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       continue;
     }
     // Outside the guard: what fails half-way through applying must fail the whole group, which is then not written.
-    unit.apply(command, outcome, at);
+    unit.apply(command, outcome, at, pending.seal);
     answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
   }
   return { writes: unit.writes(), events: unit.events(), answers, deferred };

@@ -91,7 +91,7 @@ void describe("Idempotency-Key: repeating a command", () => {
 
 void describe("judgeClaim and keepReply", () => {
   void it("keep what is needed to answer again", () => {
-    const write = keepReply(ORG, CLAIM, { status: 201, body: "{}" }, undefined, T0 + 999);
+    const write = keepReply(ORG, CLAIM, { status: 201, body: "{}" }, undefined, T0 + 999, undefined, "req_1");
     assert.ok(write.op === "put" && write.condition === "absent");
     assert.equal(write.item.expires_at, T0 / 1000 + IDEMPOTENCY_SECONDS);
     assert.deepEqual(judgeClaim(write.item, CLAIM, T0), { kind: "reply", reply: { status: 201, body: "{}" } });
@@ -99,7 +99,7 @@ void describe("judgeClaim and keepReply", () => {
     assert.deepEqual(judgeClaim(undefined, CLAIM, T0), { kind: "none" });
     const expired = T0 + IDEMPOTENCY_SECONDS * 1000;
     assert.deepEqual(judgeClaim(write.item, CLAIM, expired), { kind: "none" });
-    const next = keepReply(ORG, CLAIM, { status: 200, body: "[]" }, write.item, expired);
+    const next = keepReply(ORG, CLAIM, { status: 200, body: "[]" }, write.item, expired, undefined, "req_2");
     assert.ok(next.op === "put");
     assert.deepEqual([next.condition, next.item.version], [{ version: 1 }, 2]);
   });

@@ -1,4 +1,5 @@
 import type { OrganisationId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Item, Write } from "#storage/index.ts";
 import type { IdempotencyClaim, Reply } from "./command.ts";
 
@@ -7,13 +8,26 @@ export const IDEMPOTENCY_SECONDS = 30 * 24 * 60 * 60;
 export const IDEMPOTENCY_TABLE = "smartfinance-idempotency";
 
 /** What a stored idempotency record means for a new claim. */
-export type Replay = { readonly kind: "none" } | { readonly kind: "reused" } | { readonly kind: "reply"; readonly reply: Reply };
+export type Replay =
+  | { readonly kind: "none" }
+  | { readonly kind: "reused" }
+  | { readonly kind: "reply"; readonly reply: Reply }
+  | { readonly kind: "sealed"; readonly status: number; readonly sealed: JsonObject };
+
+/** Seals and opens kept replies; the vault's part, handed in. */
+export interface ReplyBox {
+  /** Gets the key ready, so that sealing itself needs no waiting. Rejects when it cannot be had. */
+  sealer(organisationId: OrganisationId, record: string): Promise<(body: string) => JsonObject>;
+  open(organisationId: OrganisationId, record: string, sealed: JsonObject): Promise<string>;
+}
 
 /** Judges a claim by what is stored under its id. A record past its time counts as absent. */
 export function judgeClaim(stored: Item | undefined, claim: IdempotencyClaim, at: number): Replay {
   if (stored === undefined || Number(stored.expires_at) * 1000 <= at) return { kind: "none" };
   if (stored.fingerprint !== claim.fingerprint) return { kind: "reused" };
-  return { kind: "reply", reply: { status: Number(stored.status), body: String(stored.body) } };
+  const status = Number(stored.status);
+  if (stored.sealed_body !== undefined) return { kind: "sealed", status, sealed: stored.sealed_body as JsonObject };
+  return { kind: "reply", reply: { status, body: String(stored.body) } };
 }
 
 /** The write that keeps a reply. An expired record under the same id is replaced. */
@@ -23,6 +37,8 @@ export function keepReply(
   reply: Reply,
   stored: Item | undefined,
   at: number,
+  seal: ((body: string) => JsonObject) | undefined,
+  requestId: string | null,
 ): Write {
   const version = stored === undefined ? 0 : Number(stored.version);
   return {
@@ -32,8 +48,10 @@ export function keepReply(
       id: claim.id,
       organisation_id: organisationId,
       fingerprint: claim.fingerprint,
+      // Proves, after a doubtful commit, that it was this request which kept the reply.
+      kept_id: requestId,
       status: reply.status,
-      body: reply.body,
+      ...(seal === undefined ? { body: reply.body } : { sealed_body: seal(reply.body) }),
       created_at: at,
       expires_at: Math.floor(at / 1000) + IDEMPOTENCY_SECONDS,
       version: version + 1,

@@ -1,5 +1,6 @@
 export * from "./asked.ts";
 export * from "./command.ts";
+export type { ReplyBox } from "./idempotency.ts";
 export * from "./outcome.ts";
 export { createCommitQueue } from "./queue.ts";
 export type { CommitQueue, Executed } from "./queue.ts";

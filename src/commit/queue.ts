@@ -1,12 +1,16 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import type { Random } from "#kernel/random.ts";
 import type { Store } from "#storage/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import type { Command, Reply } from "./command.ts";
 import { decideGroup } from "./decide-group.ts";
+import type { ReplyBox } from "./idempotency.ts";
 import { loadGroup } from "./load-group.ts";
+import type { Settled } from "./settle.ts";
 import { backoff, settle } from "./settle.ts";
 import { createSpeculation } from "./speculation.ts";
 
@@ -33,6 +37,8 @@ export interface CommitQueueOptions {
   readonly random: Random;
   /** Told the events of each commit after it is durable. */
   readonly onCommitted?: (events: readonly BuiltEvent[]) => void;
+  /** Seals kept replies of commands with `privateReply`; without it they are kept as they are (tests). */
+  readonly replyBox?: ReplyBox;
   /** Told when `onCommitted` throws. */
   readonly onListenerError?: (error: unknown) => void;
   /** Commands that may wait before further ones are refused as overloaded. */
@@ -66,7 +72,9 @@ export interface Pending {
   /** How often a group of it failed, on an ordered store. */
   attempts: number;
   settled: boolean;
-  readonly answer: (executed: Executed) => void;
+  /** Seals the reply that is kept, where it shows what is sealed elsewhere. */
+  seal: ((body: string) => JsonObject) | undefined;
+  readonly answer: (executed: Executed, sealed?: JsonObject) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -154,10 +162,14 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         if (ordered) speculation.lay(loaded);
         const decided = decideGroup(open, loaded, store.limits, clock.now());
         const forget = ordered ? speculation.add(decided.writes) : undefined;
-        const settled = decided.writes.length === 0 ? "committed" : await settle(store, clock, random, decided.writes);
-        forget?.();
+        let settled: Settled = "committed";
+        try {
+          if (decided.writes.length > 0) settled = await settle(store, clock, random, decided.writes);
+        } finally {
+          forget?.();
+        }
         if (settled === "committed") {
-          for (const { pending, executed } of decided.answers) pending.answer(executed);
+          for (const { pending, executed, sealed } of decided.answers) pending.answer(executed, sealed);
           tell(decided.events);
           return decided.deferred;
         }
@@ -165,9 +177,9 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         if (settled === "unavailable") return end(open, "store_unavailable");
         if (settled === "unknown") {
           // Only what was part of the doubtful commit is in doubt; replays wrote nothing, and the rest was never sent.
-          for (const { pending, executed } of decided.answers) {
+          for (const { pending, executed, sealed } of decided.answers) {
             const wrote = executed.ok && !executed.replayed;
-            pending.answer(wrote ? { ok: false, code: "outcome_unknown" } : executed);
+            pending.answer(wrote ? { ok: false, code: "outcome_unknown" } : executed, sealed);
           }
           return decided.deferred;
         }
@@ -177,6 +189,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       }
       return end(open, "contention");
     } catch (error) {
+      settling ||= ordered;
       for (const pending of group) pending.fail(error);
       return [];
     }
@@ -224,8 +237,11 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           arrival: ++arrivals,
           attempts: 0,
           settled: false,
-          answer(executed) {
-            if (release()) resolve(executed);
+          seal: undefined,
+          answer(executed, sealed) {
+            if (!release()) return;
+            if (sealed === undefined || claim === undefined || !executed.ok) resolve(executed);
+            else openReply(command, claim, executed, sealed).then(resolve, reject);
           },
           fail(error) {
             if (release()) reject(error);
@@ -239,18 +255,16 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           if (claim !== undefined) claims.delete(claim);
           return true;
         }
-        waiting.push(pending);
-        if (ordered && waiting.length >= EAGER_GROUP && !settling && inFlight < store.limits.commitsInFlight) {
-          // Enough for a commit: the store writes these while this thread reads and decides the next ones.
-          pump();
-        } else if (!scheduled) {
-          scheduled = true;
-          // After this turn's sockets have been read, so that what arrived together is committed together.
-          setImmediate(() => {
-            scheduled = false;
-            pump();
-          });
-        }
+        if (command.privateReply === true && claim !== undefined && options.replyBox !== undefined) {
+          options.replyBox.sealer(command.actor.organisationId, claim).then(
+            (seal) => {
+              pending.seal = seal;
+              enqueue(pending);
+            },
+            (error: unknown) =>
+              error instanceof StoreUnavailableError ? pending.answer({ ok: false, code: "store_unavailable" }) : pending.fail(error),
+          );
+        } else enqueue(pending);
       });
     },
     get depth() {
@@ -261,4 +275,35 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       return new Promise((resolve) => idle.push(resolve));
     },
   };
+
+  function enqueue(pending: Pending): void {
+    waiting.push(pending);
+    if (ordered && waiting.length >= EAGER_GROUP && !settling && inFlight < store.limits.commitsInFlight) {
+      // Enough for a commit: the store writes these while this thread reads and decides the next ones.
+      pump();
+    } else if (!scheduled) {
+      scheduled = true;
+      // After this turn's sockets have been read, so that what arrived together is committed together.
+      setImmediate(() => {
+        scheduled = false;
+        pump();
+      });
+    }
+  }
+
+  async function openReply(
+    command: Command,
+    claim: string,
+    executed: Executed & { readonly ok: true },
+    sealed: JsonObject,
+  ): Promise<Executed> {
+    invariant(options.replyBox !== undefined, "a sealed reply is kept, and nothing opens it");
+    try {
+      const body = await options.replyBox.open(command.actor.organisationId, claim, sealed);
+      return { ...executed, reply: { ...executed.reply, body } };
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) return { ok: false, code: "store_unavailable" };
+      throw error;
+    }
+  }
 }

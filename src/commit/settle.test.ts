@@ -6,7 +6,7 @@ import { StoreUnavailableError } from "#storage/index.ts";
 import { backoff, MAX_SENDS, settle } from "./settle.ts";
 
 const EVENT = { partition: "org#1", event_id: "evt_1", checksum: "abc" };
-const REPLY = { id: "claim", body: "the reply", version: 1 };
+const REPLY = { id: "claim", kept_id: "req_own", body: "the reply", version: 1 };
 const event: Write = { op: "put", table: "smartfinance-audit-logs", item: EVENT, condition: "absent" };
 const reply: Write = { op: "put", table: "smartfinance-idempotency", item: REPLY, condition: "absent" };
 
@@ -66,7 +66,7 @@ void describe("settle", () => {
     assert.deepEqual((await settled(["unknown", "conflict"], EVENT, [reply, event])).tables, ["smartfinance-audit-logs"]);
     const kept = await settled(["unknown", "conflict"], REPLY, [reply]);
     assert.deepEqual([kept.outcome, kept.tables], ["committed", ["smartfinance-idempotency"]]);
-    assert.equal((await settled(["unknown", "conflict"], { ...REPLY, body: "another request's" }, [reply])).outcome, "conflict");
+    assert.equal((await settled(["unknown", "conflict"], { ...REPLY, kept_id: "another request" }, [reply])).outcome, "conflict");
   });
 
   void it("never calls a commit without a marker committed or undone", async () => {

@@ -66,7 +66,7 @@ async function hasLanded(store: Store, writes: readonly Write[]): Promise<boolea
 
 /**
  * The item that proves this very commit. An audit event carries an id no one else draws; an idempotency
- * record alone (a kept refusal) is proved by its whole reply, which holds the request's id.
+ * record alone (a kept refusal) is proved by the request that kept it.
  */
 function markerOf(writes: readonly Write[]): { table: TableName; key: Key; proof: string; value: unknown } | undefined {
   let kept: { table: TableName; key: Key; proof: string; value: unknown } | undefined;
@@ -77,7 +77,8 @@ function markerOf(writes: readonly Write[]): { table: TableName; key: Key; proof
     if (write.table === "smartfinance-audit-logs") {
       return { table: write.table, key: { hash, range: String(write.item.event_id) }, proof: "checksum", value: write.item.checksum };
     }
-    if (write.table === "smartfinance-idempotency") kept ??= { table: write.table, key: { hash }, proof: "body", value: write.item.body };
+    if (write.table === "smartfinance-idempotency")
+      kept ??= { table: write.table, key: { hash }, proof: "kept_id", value: write.item.kept_id };
   }
   return kept;
 }

@@ -1,5 +1,6 @@
 import type { Item, Key, TableName, Write } from "#storage/index.ts";
 import { tableDefinition } from "#storage/index.ts";
+import { IDEMPOTENCY_TABLE } from "./idempotency.ts";
 import { createKeyed } from "./keyed.ts";
 import type { Loaded } from "./load-group.ts";
 
@@ -35,8 +36,9 @@ export function createSpeculation(): Speculation {
       const commit = ++commits;
       const keys: { readonly table: TableName; readonly key: Key }[] = [];
       for (const write of writes) {
-        // What has no version is only ever added, and looked up by nobody before its reply is out.
-        if (write.op !== "put" || write.item.version === undefined) continue;
+        // What has no version is only ever added, and looked up by nobody before its reply is out. An idempotency
+        // record is claimed inside the process until its commit has ended, and must never be replayed before.
+        if (write.op !== "put" || write.item.version === undefined || write.table === IDEMPOTENCY_TABLE) continue;
         const { hash, range } = tableDefinition(write.table);
         const key = { hash: String(write.item[hash]), ...(range === undefined ? {} : { range: String(write.item[range]) }) };
         assumed.set(write.table, key, { item: write.item, commit });

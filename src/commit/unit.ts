@@ -1,6 +1,7 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { buildEvent } from "#audit/index.ts";
 import { InvariantError, invariant } from "#kernel/assert.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Collection, Item, Key, TableName, Versioned, Write } from "#storage/index.ts";
 import { FEED_TABLE } from "#storage/index.ts";
 import type { Command, Outcome, View } from "./command.ts";
@@ -33,7 +34,7 @@ export interface Unit {
   cost(command: Command, outcome: Outcome): number;
   /** About how many bytes of JSON applying this outcome would add. */
   weight(command: Command, outcome: Outcome): number;
-  apply(command: Command, outcome: Outcome, at: number): void;
+  apply(command: Command, outcome: Outcome, at: number, seal?: (body: string) => JsonObject): void;
   readonly size: number;
   writes(): Write[];
   events(): readonly BuiltEvent[];
@@ -89,7 +90,7 @@ export function createUnit(loaded: Loaded): Unit {
       for (const { collection, record } of outcome.changes) weight += JSON.stringify(collection.toItem(record)).length * WORST_BYTES;
       return weight;
     },
-    apply(command, outcome, at) {
+    apply(command, outcome, at, seal) {
       invariant(outcome.changes.length === 0 || outcome.events.length > 0, "a change without an audit event");
       for (const { collection, record } of outcome.changes) {
         const key = collection.keyOf(record);
@@ -118,7 +119,7 @@ export function createUnit(loaded: Loaded): Unit {
       if (command.idempotency !== undefined) {
         const { organisationId } = command.actor;
         const stored = loaded.get(IDEMPOTENCY_TABLE, { hash: command.idempotency.id })?.item;
-        appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at));
+        appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at, seal, command.actor.requestId));
         size += 1;
       }
     },

@@ -23,6 +23,7 @@ export function registerDocs(app: HttpServer): void {
     if (viewer !== undefined) await (await viewer).close();
   });
   const hidden = { config: { access: "public" }, schema: { hide: true } } as const;
+  app.get("/", hidden, (_request, reply) => reply.redirect("/docs/", 307));
   app.get("/docs", hidden, (_request, reply) => reply.redirect("/docs/", 308));
   app.get("/docs/", hidden, async (_request, reply) => {
     const page = await (await load()).inject("/docs/");

@@ -29,6 +29,7 @@ export async function createUser(deps: IdentityDeps, asked: Asked, body: { reado
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    privateReply: true,
     needs: [],
     decide(view, at) {
       const user: User = { id, organisationId, name, accountCount: 0, createdAt: at, version: 1 };

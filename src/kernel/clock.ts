@@ -12,6 +12,20 @@ export const systemClock: Clock = {
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
+const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
+
+/**
+ * The milliseconds of an RFC 3339 timestamp; NaN for text that is none, and for days that do not exist
+ * (`Date.parse` takes 31 February for 3 March).
+ */
+export function parseTimestamp(text: string): number {
+  const match = TIMESTAMP.exec(text);
+  if (match === null) return Number.NaN;
+  const [, year, month, day] = match.map(Number);
+  const date = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day));
+  return date.getUTCMonth() + 1 === month && date.getUTCDate() === day ? Date.parse(text) : Number.NaN;
+}
+
 let lastMs = Number.NaN;
 let lastText = "";
 

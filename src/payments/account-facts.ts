@@ -13,10 +13,8 @@ export interface AccountFacts {
 export interface AccountFactsCache {
   /** The facts of an account of this organisation; `undefined` when it has no such account. */
   of(organisationId: OrganisationId, id: AccountId): Promise<AccountFacts | undefined> | AccountFacts | undefined;
-  /** Reads the facts of many accounts at once, for `known`. */
-  prefetch(ids: readonly AccountId[]): Promise<void>;
-  /** What is remembered of an account of this organisation. */
-  known(organisationId: OrganisationId, id: AccountId): AccountFacts | undefined;
+  /** The facts of those of the accounts that are this organisation's, read at once. */
+  ofAll(organisationId: OrganisationId, ids: readonly AccountId[]): Promise<ReadonlyMap<AccountId, AccountFacts>>;
 }
 
 /** How many accounts are remembered. */
@@ -31,13 +29,12 @@ const MAX_READ = 1000;
 export function createAccountFacts(store: Store): AccountFactsCache {
   const remembered = new Map<AccountId, AccountFacts>();
 
-  function remember(item: Item): void {
+  function remember(item: Item): readonly [AccountId, AccountFacts] {
     const account = accounts.fromItem(item);
-    remembered.set(account.id, { organisationId: account.organisationId, profileId: profileIdOf(account) });
-  }
-
-  function makeRoom(count: number): void {
-    if (remembered.size + count > MAX_REMEMBERED) remembered.clear();
+    const facts = { organisationId: account.organisationId, profileId: profileIdOf(account) };
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+    remembered.set(account.id, facts);
+    return [account.id, facts];
   }
 
   function known(organisationId: OrganisationId, id: AccountId): AccountFacts | undefined {
@@ -48,22 +45,30 @@ export function createAccountFacts(store: Store): AccountFactsCache {
   async function load(organisationId: OrganisationId, id: AccountId): Promise<AccountFacts | undefined> {
     const item = await store.get("smartfinance-accounts", { hash: id });
     if (item === undefined) return undefined;
-    makeRoom(1);
     remember(item);
     return known(organisationId, id);
   }
 
   return {
     of: (organisationId, id) => (remembered.has(id) ? known(organisationId, id) : load(organisationId, id)),
-    known,
-    async prefetch(ids) {
-      // Room first: what is prefetched must not be forgotten before it is asked for.
-      makeRoom(ids.length);
-      const missing = [...new Set(ids.filter((id) => !remembered.has(id)))];
+    async ofAll(organisationId, ids) {
+      // What is asked for is gathered here: while this waits, others may make the memory forget it.
+      const gathered = new Map<AccountId, AccountFacts>();
+      const missing: AccountId[] = [];
+      for (const id of new Set(ids)) {
+        const facts = remembered.get(id);
+        if (facts === undefined) missing.push(id);
+        else if (facts.organisationId === organisationId) gathered.set(id, facts);
+      }
       for (let start = 0; start < missing.length; start += MAX_READ) {
         const refs = missing.slice(start, start + MAX_READ).map((id) => ({ table: "smartfinance-accounts" as const, key: { hash: id } }));
-        for (const item of await store.getMany(refs)) if (item !== undefined) remember(item);
+        for (const item of await store.getMany(refs)) {
+          if (item === undefined) continue;
+          const [id, facts] = remember(item);
+          if (facts.organisationId === organisationId) gathered.set(id, facts);
+        }
       }
+      return gathered;
     },
   };
 }

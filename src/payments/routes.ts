@@ -13,6 +13,7 @@ import {
   sendRefusal,
   timeParameter,
 } from "#http/index.ts";
+import { parseTimestamp } from "#kernel/clock.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Transaction } from "#ledger/index.ts";
@@ -223,8 +224,8 @@ function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
     async (request, reply) => {
       const { limit, cursor } = readPage(request.query);
       const { account_id, user_id, status, type, created_from, created_to } = request.query;
-      const from = created_from === undefined ? undefined : Date.parse(created_from);
-      const to = created_to === undefined ? undefined : Date.parse(created_to);
+      const from = created_from === undefined ? undefined : parseTimestamp(created_from);
+      const to = created_to === undefined ? undefined : parseTimestamp(created_to);
       if (Number.isNaN(from)) return sendRefusal(reply, refuse("invalid_request", "created_from", "There is no such time."));
       if (Number.isNaN(to)) return sendRefusal(reply, refuse("invalid_request", "created_to", "There is no such time."));
       const filter = { accountId: account_id, userId: user_id, status, type, from, to, limit, cursor };

@@ -46,6 +46,7 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    privateReply: body.metadata !== undefined,
     needs: paymentNeeds(parties, payerFacts, payeeFacts),
     decide(view, at) {
       const { payer, payee, profile } = paymentState(view, parties, payerFacts, payeeFacts);

@@ -35,6 +35,7 @@ export async function deposit(deps: PaymentDeps, asked: Asked, body: DepositBody
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    privateReply: body.metadata !== undefined,
     needs: [...own, settlementNeed(organisationId, body.currency)],
     decide(view, at) {
       const work = workOn(view);

@@ -26,17 +26,25 @@ interface OnHold {
 }
 
 /** Runs a decision over a hold and its payer's account (and further accounts of the hold, where named). */
-async function onHold(deps: PaymentDeps, asked: Asked, id: HoldId, alsoPayee: boolean, decide: (on: OnHold) => Outcome): Promise<Executed> {
+async function onHold(
+  deps: PaymentDeps,
+  asked: Asked,
+  id: HoldId,
+  also: { readonly payee: boolean; readonly privateReply: boolean },
+  decide: (on: OnHold) => Outcome,
+): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   // Read first because it tells the accounts, which never change; everything else is judged on what the commit loads.
   const found = await readHold(deps.store, organisationId, id);
   const metadata = found === undefined ? {} : await openMetadata(deps.vault, organisationId, "smartfinance-holds", id, found.metadata);
-  const involved: AccountId[] = found === undefined ? [] : alsoPayee ? [found.fromAccountId, found.toAccountId] : [found.fromAccountId];
+  const involved: AccountId[] = found === undefined ? [] : also.payee ? [found.fromAccountId, found.toAccountId] : [found.fromAccountId];
   const needs: Need[] = involved.map((hash) => ({ collection: accounts, key: { hash }, mode: "write" }));
   if (found !== undefined) needs.push({ collection: holds, key: { hash: id }, mode: "write" });
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    // Answers show the metadata of the hold, or of the capture.
+    privateReply: also.privateReply || (found !== undefined && found.metadata !== null),
     needs,
     decide(view, at) {
       if (found === undefined) return refused(refuse("not_found"), requestId);
@@ -56,7 +64,7 @@ async function onHold(deps: PaymentDeps, asked: Asked, id: HoldId, alsoPayee: bo
 export function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: { readonly amount: number }): Promise<Executed> {
   const eventId = deps.ids.next("event");
   const amount = minorFromWire(body.amount);
-  return onHold(deps, asked, id, false, ({ hold, payer, work, at, metadata, tell }) => {
+  return onHold(deps, asked, id, { payee: false, privateReply: false }, ({ hold, payer, work, at, metadata, tell }) => {
     const decision = incrementHold(hold, payer, amount, at);
     if (!decision.ok) return refused(decision, asked.actor.requestId);
     putAccounts(work, decision.payer);
@@ -69,7 +77,7 @@ export function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: { r
 /** POST /v1/holds/{id}/void. */
 export function voidRemaining(deps: PaymentDeps, asked: Asked, id: HoldId): Promise<Executed> {
   const eventId = deps.ids.next("event");
-  return onHold(deps, asked, id, false, ({ hold, payer, work, at, metadata, tell }) => {
+  return onHold(deps, asked, id, { payee: false, privateReply: false }, ({ hold, payer, work, at, metadata, tell }) => {
     const decision = voidHold(hold, payer, at);
     if (!decision.ok) return refused(decision, asked.actor.requestId);
     putAccounts(work, decision.payer);
@@ -94,7 +102,7 @@ export async function capture(deps: PaymentDeps, asked: Asked, id: HoldId, body:
   const holdEventId = deps.ids.next("event");
   const metadata = await sealOptional(deps.vault, organisationId, "smartfinance-transactions", transactionId, body.metadata);
   const amount = minorFromWire(body.amount);
-  return onHold(deps, asked, id, true, ({ hold, payer, work, at, tell }) => {
+  return onHold(deps, asked, id, { payee: true, privateReply: body.metadata !== undefined }, ({ hold, payer, work, at, tell }) => {
     const payee = work.get(accounts, { hash: hold.toAccountId });
     invariant(payee, "a stored hold has its payee");
     const params = { payer: "from_account_id", payee: "to_account_id" };

@@ -31,6 +31,7 @@ export async function reverse(deps: PaymentDeps, asked: Asked, id: TransactionId
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    privateReply: body.metadata !== undefined,
     needs:
       found === undefined
         ? []

@@ -70,14 +70,15 @@ async function prepare(deps: PaymentDeps, asked: Asked, transfers: readonly Tran
   const { organisationId } = asked.actor;
   const sealing = transfers.some(({ metadata }) => metadata !== undefined);
   const dataKey = sealing ? await deps.vault.dataKey(organisationId) : undefined;
-  await deps.facts.prefetch(transfers.flatMap(({ from_account_id, to_account_id }) => [from_account_id, to_account_id]));
+  const parties = transfers.flatMap(({ from_account_id, to_account_id }) => [from_account_id, to_account_id]);
+  const facts = await deps.facts.ofAll(organisationId, parties);
   const items: Item[] = [];
   for (const [index, body] of transfers.entries()) {
     const request = transferRequest(deps, organisationId, body, (id, metadata) =>
       dataKey === undefined ? {} : sealMetadata(deps.vault, dataKey, "smartfinance-transactions", id, metadata),
     );
-    const payer = deps.facts.known(organisationId, body.from_account_id);
-    const payee = deps.facts.known(organisationId, body.to_account_id);
+    const payer = facts.get(body.from_account_id);
+    const payee = facts.get(body.to_account_id);
     items.push({ index, request, payer, payee });
   }
   return items;

@@ -22,6 +22,7 @@ export async function transfer(deps: PaymentDeps, asked: Asked, body: TransferBo
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    privateReply: body.metadata !== undefined,
     needs: paymentNeeds(request, payer, payee),
     decide(view, at) {
       const decision = decidePayment(request, paymentState(view, request, payer, payee), at, PARAMS);

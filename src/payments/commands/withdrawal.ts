@@ -39,6 +39,7 @@ export async function withdrawal(deps: PaymentDeps, asked: Asked, body: Withdraw
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
+    privateReply: body.metadata !== undefined,
     needs: [...paymentNeeds(request, payer, undefined), settlementNeed(organisationId, body.currency)],
     decide(view, at) {
       const work = workOn(view);

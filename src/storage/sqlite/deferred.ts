@@ -170,11 +170,14 @@ export function openDeferred(db: DatabaseSync, limits: DeferredLimits = DEFERRED
     },
     committed() {
       generations.keep();
-      if (!done) return;
-      generations.drop();
-      done = false;
-      sorted = undefined;
-      progress = start;
+      if (done) {
+        generations.drop();
+        done = false;
+        sorted = undefined;
+        progress = start;
+      }
+      before = generations.mark();
+      progressBefore = progress;
     },
     rolledBack() {
       generations.backTo(before);

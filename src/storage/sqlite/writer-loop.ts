@@ -75,10 +75,12 @@ function createWriter(db: DatabaseSync, deferred: Deferred, applier: GroupApplie
     transact(commits, portion, work) {
       let failed: Failed = [];
       let folded: number | undefined;
+      let begun = false;
       let committing = false;
       try {
         begin.run();
         deferred.begin();
+        begun = true;
         const before = deferred.generations.count();
         failed = applier.apply(commits);
         work?.();
@@ -93,7 +95,8 @@ function createWriter(db: DatabaseSync, deferred: Deferred, applier: GroupApplie
         // transaction; after any other failure of it nobody knows, and the process has to look again from the start.
         const known = !committing || isRecoverable(error);
         const undone = rollback(db);
-        deferred.rolledBack();
+        // Without a BEGIN (another program holds the lock) there is nothing to undo, least of all the transaction before.
+        if (begun) deferred.rolledBack();
         return { type: known && undone ? "refused" : "lost", error };
       }
       deferred.committed();
