@@ -65,7 +65,9 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
             ip_allowlist: Type.Optional(
               Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
                 maxItems: MAX_ALLOWLIST_ENTRIES,
-                description: "Addresses or CIDR blocks that sensitive operations may come from. Empty or absent: every address.",
+                description:
+                  "Addresses or CIDR blocks that sensitive operations may come from: withdrawals, review decisions, creating and revoking " +
+                  "keys. Empty or absent: every address.",
               }),
             ),
           },
