@@ -64,7 +64,7 @@ async function start(): Promise<void> {
   const [command, name, ...rest] = process.argv.slice(2);
   if (command !== undefined) {
     const usable = command === "create-organisation" && name !== undefined && /^[^-\s]/.test(name) && rest.length === 0;
-    if (!usable) throw new Error('unknown arguments; there is only: npm run create-organisation -- "NAME"');
+    if (!usable) throw new Error('usage: npm run create-organisation -- "NAME"');
     const made = await createOrganisation(deps, { name, environment: config.environment });
     output.flushSync();
     process.stdout.write(`organisation ${made.organisationId}\napi key      ${made.apiKey}   (shown once)\n`);
@@ -75,11 +75,12 @@ async function start(): Promise<void> {
   await app.server.listen({ host: config.host, port: config.port });
   const address = app.server.server.address() as AddressInfo;
   const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
-  logger.info({ url, store: config.store, version }, `listening on ${url}`);
   // Only once the port is ours: a key that is shown once must not get lost with a start that fails.
   const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment) : undefined;
   output.flushSync();
   if (demo !== undefined) process.stdout.write(welcome(url, demo));
+  logger.info({ url, store: config.store, version }, `listening on ${url}`);
+  output.flush();
 
   const purge = setInterval(() => {
     purgeExpired(store, Math.floor(clock.now() / 1000)).catch((error: unknown) => logger.error({ err: error }, "purge failed"));

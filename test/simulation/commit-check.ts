@@ -3,6 +3,7 @@ import type { Item, Write } from "#storage/port.ts";
 import { type BatchContext, followAtomic, followIndependent } from "./batch-check.ts";
 import { perform } from "./effects.ts";
 import { checksumOf, claimOf, type KeptReply, mismatch, type Segment, segmentsOf } from "./journal.ts";
+import type { KeptBodies } from "./kept-body.ts";
 import type { Model, ModelView } from "./model.ts";
 import type { AppliedCommit } from "./observed-database.ts";
 import { type Command, describe } from "./operations.ts";
@@ -34,7 +35,7 @@ export interface CommitChecker {
   count(what: string): void;
 }
 
-export function createCommitChecker(model: Model): CommitChecker {
+export function createCommitChecker(model: Model, bodies: KeptBodies): CommitChecker {
   const claims = new Map<string, Map<string, Command>>();
   const attempts: Command[] = [];
   const kept = new Map<string, Map<number, KeptReply>>();
@@ -57,6 +58,7 @@ export function createCommitChecker(model: Model): CommitChecker {
     const tables = new Set(writes.map(({ table }) => table));
     // Data keys are the vault's own business, apart from any command.
     if (tables.has("smartfinance-data-keys")) {
+      bodies.learn(writes);
       if (tables.size !== 1) mismatch("a commit mixes data keys and other things", ["smartfinance-data-keys"], [...tables]);
       return;
     }
@@ -86,10 +88,11 @@ export function createCommitChecker(model: Model): CommitChecker {
       const start = Number(chunk ?? 0);
       const byStart = kept.get(id) ?? new Map<number, KeptReply>();
       if (byStart.has(start) || reply.version !== 1) mismatch(`one key, two effects: ${describe(command)}`, undefined, reply);
-      byStart.set(start, { command, status: Number(reply.status), body: String(reply.body), commit: commits });
+      const body = bodies.of(reply);
+      byStart.set(start, { command, status: Number(reply.status), body, commit: commits });
       kept.set(id, byStart);
       if (reply.organisation_id !== tenant) mismatch("a reply is kept for another organisation", tenant, reply.organisation_id);
-      followKeyed(scene, command, Number(reply.status), String(reply.body), start);
+      followKeyed(scene, command, Number(reply.status), body, start);
     }
     if (scene.problems.length > 0) mismatch(`${describe(command)}: ${scene.problems.join("; ")}`);
     checkEvents(command, scene, told);

@@ -11,6 +11,7 @@ import { createDice } from "./dice.ts";
 import { calm, drawWeather, type Weather } from "./faults.ts";
 import { checkFeed, checkTenant, type FinalCheck } from "./final-check.ts";
 import { mismatch } from "./journal.ts";
+import { createKeptBodies } from "./kept-body.ts";
 import { createSimulatedKms } from "./kms.ts";
 import { createModel } from "./model.ts";
 import { type Node, startNode } from "./node.ts";
@@ -94,7 +95,9 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
   };
 
   const model = createModel();
-  const commits = createCommitChecker(model);
+  const kms = createSimulatedKms(createDice(seed, "kms"));
+  const bodies = createKeptBodies(createDice(seed, "reader"), (wrapped) => kms.plaintextOf(wrapped));
+  const commits = createCommitChecker(model, bodies);
   const answers = createAnswerChecker(model, commits);
   const inner = plant.database?.(createMemoryDatabase()) ?? createMemoryDatabase();
   const told = new Set<string>();
@@ -110,7 +113,6 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
 
   let weather: Weather = calm;
   const stormy = drawWeather(dice);
-  const kms = createSimulatedKms(createDice(seed, "kms"));
   const limits = { commitsInFlight: dice.pick([1, 2, 4, 8]), batchChunk: dice.pick([2, 5, 16]) };
   const size = options.nodes ?? dice.between(1, 3);
   const nodes: Node[] = [];
