@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -208,13 +211,48 @@ describe("the process", () => {
     assert.equal(await made.ended, 0, made.stderr());
     const key = /sfk_test_\S+/.exec(made.stdout())?.[0];
     assert.ok(key);
-    const served = startProcess({ ...dataDir("organisation"), SMARTFINANCE_DEMO: "false" });
+    // The store is somebody's now, so no demo is put into it although none was refused.
+    const served = startProcess(dataDir("organisation"));
     const client = createClient(await served.url, key);
     assert.deepEqual(ok(await client.get("/v1/users"), 200).data, []);
     assert.ok(!served.stdout().includes("curl"));
     client.close();
     assert.equal(await served.stop(), 0);
     assert.match(await saysWhy(startProcess(dataDir("organisation"), "create-organisation")), /usage/);
+  });
+
+  it("does not start beside sealed data without its own key file", async () => {
+    const bank = dataDir("keys");
+    const first = startProcess(bank);
+    await first.url;
+    assert.equal(await first.stop(), 0);
+    const keyFile = join(bank.SMARTFINANCE_DATA_DIR, "kms.json");
+    const own = readFileSync(keyFile);
+    rmSync(keyFile);
+    assert.match(await saysWhy(startProcess(bank)), /kms\.json is missing/);
+    assert.ok(!existsSync(keyFile), "no other key file was made");
+    const other = startProcess(dataDir("other-keys"));
+    await other.url;
+    assert.equal(await other.stop(), 0);
+    copyFileSync(join(dataDir("other-keys").SMARTFINANCE_DATA_DIR, "kms.json"), keyFile);
+    assert.match(await saysWhy(startProcess(bank)), /does not open this store's data keys/);
+    writeFileSync(keyFile, own, { mode: 0o600 });
+    const again = startProcess(bank);
+    await again.url;
+    assert.equal(await again.stop(), 0);
+  });
+
+  it("makes no demo when it cannot listen, so that the key is not lost", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const { port } = holder.address() as AddressInfo;
+    const bank = dataDir("busy-port");
+    assert.match(await saysWhy(startProcess({ ...bank, SMARTFINANCE_PORT: String(port) })), /EADDRINUSE/);
+    holder.close();
+    const free = startProcess(bank);
+    await free.url;
+    assert.ok(curlOf(free.stdout()).url.startsWith("http"));
+    assert.equal(await free.stop(), 0);
   });
 
   if (server !== undefined)
