@@ -75,13 +75,7 @@ async function start(): Promise<void> {
   await app.server.listen({ host: config.host, port: config.port });
   const address = app.server.server.address() as AddressInfo;
   const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
-  // Only once the port is ours: a key that is shown once must not get lost with a start that fails.
-  const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment) : undefined;
-  output.flushSync();
-  if (demo !== undefined) process.stdout.write(welcome(url, demo));
-  logger.info({ url, store: config.store, version }, `listening on ${url}`);
-  output.flush();
-
+  // Everything that follows comes before anyone is told that the server listens: who started it may stop it from then on.
   const purge = setInterval(() => {
     purgeExpired(store, Math.floor(clock.now() / 1000)).catch((error: unknown) => logger.error({ err: error }, "purge failed"));
   }, PURGE_EVERY_MS);
@@ -111,6 +105,13 @@ async function start(): Promise<void> {
       });
     });
   }
+
+  // Only once the port is ours: a key that is shown once must not get lost with a start that fails.
+  const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment) : undefined;
+  output.flushSync();
+  if (demo !== undefined) process.stdout.write(welcome(url, demo));
+  logger.info({ url, store: config.store, version }, `listening on ${url}`);
+  output.flush();
 }
 
 /** Fails the start when the key file is not the one that the store's data keys were wrapped with. */
