@@ -85,8 +85,10 @@ describe("verifyLedger", () => {
     const item = await firstOf("smartfinance-transactions", seeded.organisationId, () => true);
     const key = { hash: String(item.partition), range: String(item.id) };
     await store.commit([{ op: "delete", table: "smartfinance-transactions", key, condition: "none" }]);
-    assert.match((await verify()).violations.join("\n"), /is due/);
+    const { violations } = await verify();
     await put("smartfinance-transactions", item);
+    // In the middle of a history the next entry's number tells; at its end only the account does.
+    assert.match(violations.join("\n"), /is due|counts \d+ entries and has \d+/);
   });
 
   it("notices an audit event that was changed, and one that is missing", async () => {
