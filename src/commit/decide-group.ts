@@ -60,12 +60,12 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       const cost = unit.cost(command, outcome);
       const weight = limits.commitBytes === undefined ? 0 : unit.weight(command, outcome);
       const fits = unit.size + cost <= limits.writesPerCommit && bytes + weight <= (limits.commitBytes ?? 0);
-      bytes += weight;
       if (!fits && unit.size === 0) throw new InvariantError(`one command needs ${cost} writes and ${weight} bytes: no commit takes it`);
       if (!fits) {
         deferred = group.slice(index);
         break;
       }
+      bytes += weight;
     } catch (error) {
       pending.fail(error);
       continue;

@@ -21,8 +21,7 @@ interface Slot {
   dirty: boolean;
 }
 
-/** Bytes a character may take in UTF-8, and what an event is reckoned with. */
-const WORST_BYTES = 3;
+/** What an event is reckoned with, bytes. A kept reply is reckoned twice: quoting or sealing makes it longer. */
 const EVENT_BYTES = 3000;
 
 /** The state one group of commands is decided over, and the writes that come of it. */
@@ -86,8 +85,9 @@ export function createUnit(loaded: Loaded): Unit {
       return cost;
     },
     weight(command, outcome) {
-      let weight = (command.idempotency === undefined ? 0 : outcome.reply.body.length * WORST_BYTES) + outcome.events.length * EVENT_BYTES;
-      for (const { collection, record } of outcome.changes) weight += JSON.stringify(collection.toItem(record)).length * WORST_BYTES;
+      let weight =
+        (command.idempotency === undefined ? 0 : 2 * Buffer.byteLength(outcome.reply.body)) + outcome.events.length * EVENT_BYTES;
+      for (const { collection, record } of outcome.changes) weight += Buffer.byteLength(JSON.stringify(collection.toItem(record)));
       return weight;
     },
     apply(command, outcome, at, seal) {
