@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { CHECKPOINT_LIMITS, type CheckpointLimits, type Checkpoints, openCheckpoints } from "./checkpoints.ts";
 import { createGroupApplier, type Failed, type GroupApplier } from "./apply-group.ts";
 import { DEFERRED_LIMITS, type Deferred, openDeferred } from "./deferred.ts";
 import { type AnswerMessage, type CommitMessage, type ControlMessage, wireError, type WriterMessage } from "./protocol.ts";
@@ -16,6 +17,7 @@ export interface WriterHooks {
   afterCommit?(): void;
   /** Entries of a generation (deferred.ts). */
   readonly generationEntries?: number;
+  readonly checkpointLimits?: CheckpointLimits;
 }
 
 /** A transaction takes no further commit once it has this many fields: about 2,000 writes, so that an answer is never far. */
@@ -31,7 +33,7 @@ const RECOVERABLE = new Set([5, 6, 7, 8, 13]);
 
 /**
  * 32 MB of cache measured best: after a commit SQLite walks its cache, and the system keeps the file's pages anyway (96 MB cost
- * a tenth more, 8 MB as much). A checkpoint every 4,000 pages keeps its stall near 15 ms; 10,000 pages stall 25 to 70 ms.
+ * a tenth more, 8 MB as much). Checkpoints are made by `checkpoints.ts`.
  */
 const PRAGMAS = `
   PRAGMA page_size = 4096;
@@ -39,7 +41,6 @@ const PRAGMAS = `
   PRAGMA synchronous = FULL;
   PRAGMA cache_size = -32768;
   PRAGMA temp_store = MEMORY;
-  PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
 `;
 
@@ -114,6 +115,7 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
   let deferred: Deferred;
   let writer: Writer;
   let applier: GroupApplier;
+  let checkpoints: Checkpoints;
   const say = (answer: AnswerMessage): void => port.postMessage(answer);
   try {
     db = new DatabaseSync(data.file, { timeout: 1_000 });
@@ -122,6 +124,7 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
     deferred = openDeferred(db, { entries: hooks.generationEntries ?? DEFERRED_LIMITS.entries });
     applier = createGroupApplier(db, deferred);
     writer = createWriter(db, deferred, applier, hooks);
+    checkpoints = openCheckpoints(db, data.file, hooks.checkpointLimits ?? CHECKPOINT_LIMITS);
     hooks.opened?.(db);
   } catch (error) {
     say({ type: "failed", error: wireError(error) });
@@ -134,6 +137,7 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
   const stop = (): void => {
     stopped = true;
     clearInterval(timer);
+    checkpoints.close();
     port.close();
     try {
       db.close();
@@ -206,8 +210,10 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
         commits.push(message);
         fields += message.length;
       }
-      if (commits.length > 0) settleAnswer(commits.length, writer.transact(commits, LEAST_PORTION));
-      else if (message !== undefined && !isCommit(message)) {
+      if (commits.length > 0) {
+        settleAnswer(commits.length, writer.transact(commits, LEAST_PORTION));
+        if (!stopped) checkpoints.afterCommit();
+      } else if (message !== undefined && !isCommit(message)) {
         control(message);
         message = next();
       }
@@ -220,7 +226,9 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
     if (deferred.generations.sealed() === undefined && !deferred.generations.seal()) return;
     const outcome = writer.transact([], IDLE_PORTION);
     settleAnswer(0, outcome);
-    if (outcome.type === "done") setImmediate(tidy);
+    if (outcome.type !== "done") return;
+    checkpoints.afterCommit();
+    setImmediate(tidy);
   };
   const timer = setInterval(() => {
     if (idle) tidy();

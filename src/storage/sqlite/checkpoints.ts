@@ -1,0 +1,94 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+
+/**
+ * When the write-ahead log is copied to the file, and by whom. SQLite would do it inside the COMMIT that finds the log long
+ * enough: every commit that waits then waits for random writes and two fsyncs, measured as 15 to 40 ms each time and
+ * as half of the writer's time. So a second thread copies while the writer appends. What the writer has added meanwhile is
+ * copied in a further round; as soon as little is left the writer copies that itself, between two transactions, because only
+ * a log that was copied to its end is begun anew instead of growing.
+ *
+ * The log is bounded: at `most` pages the writer copies whatever is left, however long that takes. An error is
+ * not lost, it is only early: the writer's own attempt, or its next commit, meets it again.
+ */
+export interface Checkpoints {
+  /** To be called after each transaction. */
+  afterCommit(): void;
+  close(): void;
+}
+
+export interface CheckpointLimits {
+  /** Pages of 4 KiB in the log that nobody has copied, at which the copying begins. */
+  readonly begin: number;
+  /** So few that the writer copies them itself without being missed. */
+  readonly few: number;
+  readonly most: number;
+}
+
+export const CHECKPOINT_LIMITS: CheckpointLimits = { begin: 8_000, few: 400, most: 64_000 };
+
+interface Passed {
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
+/** Takes over checkpoints from SQLite on the writer's connection. */
+export function openCheckpoints(db: DatabaseSync, file: string, limits: CheckpointLimits = CHECKPOINT_LIMITS): Checkpoints {
+  db.exec("PRAGMA wal_autocheckpoint = 0");
+  // Says how long the log is and copies nothing. An older SQLite takes the unknown word for PASSIVE, which is slower and as correct.
+  const look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
+  const copy = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+  const copyAll = db.prepare("PRAGMA wal_checkpoint(FULL)");
+  let thread: { readonly worker: Worker; readonly port: MessagePort } | undefined;
+  let copying = false;
+  let broken = false;
+  let nextAt = limits.begin;
+
+  const left = (): number => {
+    const { log, checkpointed } = look.get() as unknown as Passed;
+    return log - checkpointed;
+  };
+
+  const start = (): { readonly worker: Worker; readonly port: MessagePort } => {
+    // A channel of its own, because the writer reads it between transactions without returning to its event loop.
+    const { port1, port2 } = new MessageChannel();
+    const worker = new Worker(new URL("./checkpointer.ts", import.meta.url), { workerData: { port: port2 }, transferList: [port2] });
+    worker.on("error", () => {
+      broken = true;
+    });
+    worker.unref();
+    port1.unref();
+    return { worker, port: port1 };
+  };
+
+  /** @param statement PASSIVE copies what it can; FULL waits for whoever is at it. */
+  const copyHere = (statement: StatementSync): void => {
+    try {
+      statement.get();
+      nextAt = limits.begin;
+    } catch {
+      // Full or unreadable disk: the log stays, and is tried again when it has grown by as much.
+      nextAt = left() + limits.begin;
+    }
+  };
+
+  return {
+    afterCommit() {
+      const pages = left();
+      if (copying) {
+        copying = !broken && (thread === undefined || receiveMessageOnPort(thread.port) === undefined);
+        if (copying && pages < limits.most) return;
+      } else if (pages < nextAt) return;
+      if (pages >= limits.most) copyHere(copyAll);
+      else if (broken || pages <= limits.few) copyHere(copy);
+      else {
+        thread ??= start();
+        copying = true;
+        thread.port.postMessage(file);
+      }
+    },
+    close() {
+      void thread?.worker.terminate();
+    },
+  };
+}
