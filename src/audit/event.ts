@@ -39,6 +39,8 @@ export interface EventDraft {
 export interface BuiltEvent {
   readonly item: Item;
   readonly line: string;
+  /** The JSON text of `item`. */
+  readonly text: string;
 }
 
 /**
@@ -69,7 +71,8 @@ export function buildEvent(draft: EventDraft, actor: Actor, at: number): BuiltEv
   const text = body.details === null ? JSON.stringify(body) : canonicalJson(body);
   const checksum = hash("sha256", text);
   const line = `${text.slice(0, -1)},"checksum":"${checksum}"}`;
-  return { item: { ...body, checksum, partition: partitionOf(actor.organisationId, draft.id) }, line };
+  const partition = partitionOf(actor.organisationId, draft.id);
+  return { item: { ...body, checksum, partition }, line, text: `${line.slice(0, -1)},"partition":"${partition}"}` };
 }
 
 /** The checksum a stored event ought to have, by the general canonicaliser. */

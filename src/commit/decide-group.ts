@@ -4,8 +4,9 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Store, Write } from "#storage/index.ts";
 import type { Outcome } from "./command.ts";
 import { IDEMPOTENCY_TABLE, judgeClaim } from "./idempotency.ts";
-import type { Loaded } from "./load-group.ts";
 import type { Executed, Pending } from "./queue.ts";
+import type { Loaded } from "./slot.ts";
+import type { Assumed } from "./speculation.ts";
 import { createUnit } from "./unit.ts";
 
 export interface Answer {
@@ -17,6 +18,8 @@ export interface Answer {
 
 export interface DecidedGroup {
   readonly writes: readonly Write[];
+  /** The records among them that others may be decided upon before the writes are durable. */
+  readonly assumed: readonly Assumed[];
   readonly events: readonly BuiltEvent[];
   /** What each decided command is answered once the writes are durable. */
   readonly answers: readonly Answer[];
@@ -57,7 +60,9 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
     let outcome: Outcome;
     try {
       outcome = command.decide(unit.view, at);
-      const cost = unit.cost(command, outcome);
+      // The exact cost is only reckoned near the limit: it asks for every record once more.
+      const most = outcome.changes.length + outcome.events.length + 1;
+      const cost = unit.size + most <= limits.writesPerCommit ? most : unit.cost(command, outcome);
       const weight = limits.commitBytes === undefined ? 0 : unit.weight(command, outcome);
       const fits = unit.size + cost <= limits.writesPerCommit && bytes + weight <= (limits.commitBytes ?? 0);
       if (!fits && unit.size === 0) throw new InvariantError(`one command needs ${cost} writes and ${weight} bytes: no commit takes it`);
@@ -74,5 +79,5 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
     unit.apply(command, outcome, at, pending.seal);
     answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
   }
-  return { writes: unit.writes(), events: unit.events(), answers, deferred };
+  return { ...unit.writes(), events: unit.events(), answers, deferred };
 }

@@ -157,11 +157,13 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     let open = group;
     try {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-        const loaded = await loadGroup(store, open);
+        // Where one of them was refused before, all are looked at: a group that is sent again must not fail for the same reason.
+        const optimistic = ordered && open.every(({ attempts }) => attempts === 0);
+        const loaded = await loadGroup(store, open, optimistic);
         if (loaded === undefined) return end(open, "store_unavailable");
         if (ordered) speculation.lay(loaded);
         const decided = decideGroup(open, loaded, store.limits, clock.now());
-        const forget = ordered ? speculation.add(decided.writes) : undefined;
+        const forget = ordered ? speculation.add(decided.assumed) : undefined;
         let settled: Settled = "committed";
         try {
           if (decided.writes.length > 0) settled = await settle(store, clock, random, decided.writes);

@@ -1,8 +1,6 @@
-import type { Item, Key, TableName, Write } from "#storage/index.ts";
-import { tableDefinition } from "#storage/index.ts";
-import { IDEMPOTENCY_TABLE } from "./idempotency.ts";
+import type { Item } from "#storage/index.ts";
 import { createKeyed } from "./keyed.ts";
-import type { Loaded } from "./load-group.ts";
+import type { Loaded, Slot } from "./slot.ts";
 
 /**
  * What the commits in flight will have made true, for a store that applies commits in the order in which
@@ -14,40 +12,40 @@ export interface Speculation {
   /** Puts what is in flight over what was loaded. */
   lay(loaded: Loaded): void;
   /** Adds a commit that is handed to the store right now; the result takes it away again. */
-  add(writes: readonly Write[]): () => void;
+  add(assumed: readonly Assumed[]): () => void;
+}
+
+/** A record that a commit replaces, and the item it puts there. */
+export interface Assumed {
+  readonly slot: Slot;
+  readonly item: Item;
 }
 
 /** Creates an empty speculation. */
 export function createSpeculation(): Speculation {
-  const assumed = createKeyed<{ readonly item: Item; readonly commit: number }>();
-  let commits = 0;
+  const newest = createKeyed<Assumed>();
   let inFlight = 0;
   return {
     lay(loaded) {
       if (inFlight === 0) return;
-      for (const entry of loaded.values()) {
-        const newer = assumed.get(entry.table, entry.key);
+      for (const slot of loaded.values()) {
+        const newer = newest.get(slot.table, slot.key);
         if (newer === undefined) continue;
-        entry.item = newer.item;
-        entry.speculated = true;
+        slot.item = newer.item;
+        slot.speculated = true;
+        slot.record = newer.slot.record;
+        slot.collection = newer.slot.collection;
       }
     },
-    add(writes) {
-      const commit = ++commits;
-      const keys: { readonly table: TableName; readonly key: Key }[] = [];
-      for (const write of writes) {
-        // What has no version is only ever added, and looked up by nobody before its reply is out. An idempotency
-        // record is claimed inside the process until its commit has ended, and must never be replayed before.
-        if (write.op !== "put" || write.item.version === undefined || write.table === IDEMPOTENCY_TABLE) continue;
-        const { hash, range } = tableDefinition(write.table);
-        const key = { hash: String(write.item[hash]), ...(range === undefined ? {} : { range: String(write.item[range]) }) };
-        assumed.set(write.table, key, { item: write.item, commit });
-        keys.push({ table: write.table, key });
-      }
+    add(assumed) {
+      for (const one of assumed) newest.set(one.slot.table, one.slot.key, one);
       inFlight += 1;
       return () => {
         inFlight -= 1;
-        for (const { table, key } of keys) if (assumed.get(table, key)?.commit === commit) assumed.delete(table, key);
+        for (const one of assumed) {
+          const { table, key } = one.slot;
+          if (newest.get(table, key) === one) newest.delete(table, key);
+        }
       };
     },
   };

@@ -6,20 +6,9 @@ import type { Collection, Item, Key, TableName, Versioned, Write } from "#storag
 import { FEED_TABLE } from "#storage/index.ts";
 import type { Command, Outcome, View } from "./command.ts";
 import { IDEMPOTENCY_TABLE, keepReply } from "./idempotency.ts";
-import { createKeyed } from "./keyed.ts";
-import type { Loaded } from "./load-group.ts";
-
-interface Slot {
-  readonly table: TableName;
-  readonly item: Item | undefined;
-  /** The stored version this unit builds on; 0 when absent. */
-  readonly base: number;
-  /** The item is of a commit in flight. */
-  readonly speculated: boolean;
-  collection: Collection<Versioned> | undefined;
-  record: Versioned | undefined;
-  dirty: boolean;
-}
+import type { Loaded, Slot } from "./slot.ts";
+import { baseOf } from "./slot.ts";
+import type { Assumed } from "./speculation.ts";
 
 /** What an event is reckoned with, bytes. A kept reply is reckoned twice: quoting or sealing makes it longer. */
 const EVENT_BYTES = 3000;
@@ -35,7 +24,8 @@ export interface Unit {
   weight(command: Command, outcome: Outcome): number;
   apply(command: Command, outcome: Outcome, at: number, seal?: (body: string) => JsonObject): void;
   readonly size: number;
-  writes(): Write[];
+  /** The writes, and those records among them that others may know of. */
+  writes(): { readonly writes: Write[]; readonly assumed: Assumed[] };
   events(): readonly BuiltEvent[];
 }
 
@@ -44,27 +34,18 @@ export interface Unit {
  * group touch them, which is what makes one hot account as fast as many.
  */
 export function createUnit(loaded: Loaded): Unit {
-  const slots = createKeyed<Slot>();
   const appended: Write[] = [];
   const events: BuiltEvent[] = [];
   let size = 0;
 
-  const slotOf = (table: TableName, key: Key): Slot | undefined => {
-    const known = slots.get(table, key);
-    if (known !== undefined) return known;
-    const source = loaded.get(table, key);
-    if (source === undefined) return undefined;
-    const base = source.item === undefined ? 0 : Number(source.item.version);
-    const { item, speculated } = source;
-    const slot: Slot = { table, item, base, speculated, collection: undefined, record: undefined, dirty: false };
-    slots.set(table, key, slot);
-    return slot;
-  };
-
+  /** Those that a command has looked at or changed. */
+  const used = new Set<Slot>();
   const view: View = {
     get<T extends Versioned>(collection: Collection<T>, key: Key): T | undefined {
-      const slot = slotOf(collection.table, key);
-      invariant(slot !== undefined, `record of ${collection.table} was not among the command's needs`);
+      const slot = loaded.get(collection.table, key);
+      // The message is only built when it is needed: this runs several times for every transfer.
+      if (slot === undefined) throw new InvariantError(`record of ${collection.table} was not among the command's needs`);
+      used.add(slot);
       if (slot.record === undefined && slot.item !== undefined) {
         slot.record = collection.fromItem(slot.item);
         slot.collection = collection as unknown as Collection<Versioned>;
@@ -79,7 +60,7 @@ export function createUnit(loaded: Loaded): Unit {
     cost(command, outcome) {
       let cost = outcome.events.length + (command.idempotency === undefined ? 0 : 1);
       for (const { collection, record } of outcome.changes) {
-        const slot = slots.get(collection.table, collection.keyOf(record));
+        const slot = loaded.get(collection.table, collection.keyOf(record));
         if (slot === undefined || !slot.dirty) cost += 1;
       }
       return cost;
@@ -94,7 +75,7 @@ export function createUnit(loaded: Loaded): Unit {
       invariant(outcome.changes.length === 0 || outcome.events.length > 0, "a change without an audit event");
       for (const { collection, record } of outcome.changes) {
         const key = collection.keyOf(record);
-        const slot = slotOf(collection.table, key);
+        const slot = loaded.get(collection.table, key);
         if (slot === undefined) {
           // Never loaded: a new record under a fresh id. It becomes visible to later commands of the group only by its id, which none knows yet.
           invariant(record.version === 1, "a record is replaced without having been loaded");
@@ -102,18 +83,19 @@ export function createUnit(loaded: Loaded): Unit {
           size += 1;
           continue;
         }
-        const current = slot.record?.version ?? slot.base;
+        const current = slot.record?.version ?? baseOf(slot);
         if (record.version <= current)
           throw new InvariantError(`a record of ${slot.table} goes from version ${current} to ${record.version}`);
         if (!slot.dirty) size += 1;
         slot.dirty = true;
+        used.add(slot);
         slot.collection = collection;
         slot.record = record;
       }
       for (const draft of outcome.events) {
         const event = buildEvent(draft, command.actor, at);
         events.push(event);
-        appended.push({ op: "put", table: FEED_TABLE, item: event.item, condition: "absent" });
+        appended.push({ op: "put", table: FEED_TABLE, item: event.item, text: event.text, condition: "absent" });
         size += 1;
       }
       if (command.idempotency !== undefined) {
@@ -128,19 +110,20 @@ export function createUnit(loaded: Loaded): Unit {
     },
     writes() {
       const writes = appended.slice();
-      for (const slot of slots.values()) {
+      const assumed: Assumed[] = [];
+      for (const slot of used) {
         if (slot.record === undefined || slot.collection === undefined) continue;
+        const base = baseOf(slot);
         if (!slot.dirty) {
           // Something was decided on what is not durable yet, be it a refusal: that must turn out true as well.
-          if (slot.speculated) {
-            writes.push({ op: "check", table: slot.table, key: slot.collection.keyOf(slot.record), condition: { version: slot.base } });
-          }
+          if (slot.speculated) writes.push({ op: "check", table: slot.table, key: slot.key, condition: { version: base } });
           continue;
         }
-        const condition = slot.base === 0 ? ("absent" as const) : { version: slot.base };
-        writes.push({ op: "put", table: slot.table, item: slot.collection.toItem(slot.record), condition });
+        const item = slot.collection.toItem(slot.record);
+        writes.push({ op: "put", table: slot.table, item, condition: base === 0 ? "absent" : { version: base } });
+        assumed.push({ slot, item });
       }
-      return writes;
+      return { writes, assumed };
     },
     events: () => events,
   };

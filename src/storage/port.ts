@@ -31,7 +31,14 @@ export type Condition = "absent" | "none" | { readonly version: number };
 
 /** One write of a commit. A key may appear once in a commit only. `check` writes nothing. */
 export type Write =
-  | { readonly op: "put"; readonly table: TableName; readonly item: Item; readonly condition: Condition }
+  | {
+      readonly op: "put";
+      readonly table: TableName;
+      readonly item: Item;
+      /** The item's JSON text where the caller has it already, so that an engine which keeps text need not make it again. */
+      readonly text?: string;
+      readonly condition: Condition;
+    }
   | { readonly op: "delete"; readonly table: TableName; readonly key: Key; readonly condition: Condition }
   | { readonly op: "check"; readonly table: TableName; readonly key: Key; readonly condition: Exclude<Condition, "none"> };
 

@@ -32,7 +32,7 @@ export function encodeCommit(writes: readonly Write[], firstSeq: number, limits:
     const { item } = write;
     const range = layout.range === undefined ? null : (item[layout.range] as string);
     message.push(kind, layout.number, item[layout.hash] as string, range, expected);
-    const body = JSON.stringify(item);
+    const body = write.text ?? JSON.stringify(item);
     // A UTF-16 unit is at most three bytes of UTF-8, so most items need not be measured.
     if (body.length * 3 > limits.itemBytes) assertItemBytes(write.table, Buffer.byteLength(body), limits.itemBytes);
     size += body.length;

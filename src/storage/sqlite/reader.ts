@@ -18,6 +18,11 @@ export interface Reader {
   query(query: Query): Page;
   feed(cursor: string | undefined, limit: number): FeedPage;
   ping(): void;
+  /**
+   * Brings up to `limit` rows of a hot table into memory, the newest first, from those before `seq`.
+   * @returns the `seq` to go on from; `undefined` when there are no more
+   */
+  warm(layout: Layout, seq: number, limit: number): number | undefined;
   /** Rows of one table after `seq`, at their places: what is deferred is not seen. */
   dump(layout: Layout, seq: number): { readonly items: readonly TableItem[]; readonly seq: number };
   close(): void;
@@ -44,6 +49,7 @@ export function openReader(file: string, overlay: Overlay, hot: HotItems): Reade
   const bySeq = layouts.map(({ sql }) => db.prepare(`SELECT body FROM ${sql} WHERE seq = ? AND hash = ?`));
   const feedRows = db.prepare(`SELECT seq, body FROM "${FEED_TABLE}" WHERE seq > ? ORDER BY seq LIMIT ?`);
   const dumps = layouts.map(({ sql }) => db.prepare(`SELECT seq, body FROM ${sql} WHERE seq > ? ORDER BY seq LIMIT ?`));
+  const warms = layouts.map(({ sql }) => db.prepare(`SELECT seq, hash, body FROM ${sql} WHERE seq < ? ORDER BY seq DESC LIMIT ?`));
   const ping = db.prepare("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)");
   const prepared: QueryStatements = { statements: new Map<string, StatementSync>(), prepare: (sql) => db.prepare(sql) };
 
@@ -90,6 +96,14 @@ export function openReader(file: string, overlay: Overlay, hot: HotItems): Reade
       return { items: rows.map((row) => decode(row["body"])), cursor: last === undefined ? (cursor ?? "0") : String(last["seq"]) };
     },
     ping: () => void ping.get(),
+    warm(layout, seq, limit) {
+      const rows = warms[layout.number]?.all(seq, limit) ?? [];
+      for (const row of rows) {
+        const hash = row["hash"] as string;
+        if (hot.get(layout, hash) === undefined) hot.read(layout, hash, decode(row["body"]));
+      }
+      return rows.length < limit ? undefined : (rows.at(-1)?.["seq"] as number);
+    },
     dump(layout, seq) {
       const rows = dumps[layout.number]?.all(seq, DUMP_ROWS) ?? [];
       return { items: rows.map((row) => ({ table: layout.name, item: decode(row["body"]) })), seq: Number(rows.at(-1)?.["seq"] ?? -1) };

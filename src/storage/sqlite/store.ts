@@ -12,6 +12,7 @@ import { layoutFor, layouts } from "./layout.ts";
 import { createOverlay } from "./overlay.ts";
 import { expectedOf, isDeferred, kindOf, takesSeq } from "./protocol.ts";
 import { openReader } from "./reader.ts";
+import { warmUp } from "./warm-up.ts";
 import { openWriter } from "./writer-client.ts";
 
 export interface SqliteOptions {
@@ -96,6 +97,7 @@ export async function openWith(options: SqliteOptions, internals: SqliteInternal
   });
   let nextSeq = writer.nextSeq;
   const reader = openReader(file, overlay, hot);
+  const warming = warmUp(reader, hot, options.cacheItems ?? CACHE_ITEMS);
   let closing: Promise<void> | undefined;
 
   const assertOpen = (): void => {
@@ -106,6 +108,7 @@ export async function openWith(options: SqliteOptions, internals: SqliteInternal
   };
 
   const close = async (): Promise<void> => {
+    warming.stop();
     try {
       await writer.close();
     } finally {
