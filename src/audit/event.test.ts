@@ -56,7 +56,8 @@ void describe("buildEvent", () => {
   void it("has the checksum that the general canonicaliser gives, for any event", () => {
     fc.assert(
       fc.property(draft, actor, time, (asked, by, at) => {
-        const { item, line } = buildEvent(asked, by, at);
+        const { item, line, text } = buildEvent(asked, by, at);
+        assert.deepEqual(JSON.parse(text), item, "the text is the item's");
         assert.equal(item.checksum, checksumOf(item));
         const logged = JSON.parse(line) as JsonObject;
         const { checksum, ...rest } = logged;

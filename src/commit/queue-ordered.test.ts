@@ -81,6 +81,41 @@ void describe("the commit queue over a store that keeps the order of commits", (
     assert.equal(answer.reply.status, 201, "the funds were never taken");
   });
 
+  void it("finds a kept reply although it does not look for one at first, and harms nobody beside it", async () => {
+    const { queue, commits } = bench({ limits: ordered });
+    const kept = await queue.execute(adding(["hot"], { key: "kept" }));
+    assert.ok(kept.ok && !kept.replayed);
+    const before = commits.length;
+    const [replay, other, beside, reused] = await Promise.all([
+      queue.execute(adding(["hot"], { key: "kept" })),
+      queue.execute(adding(["hot"], { key: "new" })),
+      queue.execute(adding(["cold"])),
+      queue.execute(adding(["hot"], { key: "kept-too", fingerprint: "first" })),
+    ]);
+    assert.deepEqual(replay, { ...kept, replayed: true });
+    assert.deepEqual([valueOf(other), valueOf(beside), valueOf(reused)], [[2], [1], [3]]);
+    assert.equal(commits.length, before + 2, "the group was sent, refused for the kept record, and sent once more without it");
+    const again = await queue.execute(adding(["hot"], { key: "kept-too", fingerprint: "second" }));
+    assert.deepEqual(again, { ok: false, code: "idempotency_key_reused" });
+    assert.deepEqual(valueOf(await queue.execute(adding(["hot"]))), [4], "nothing happened twice");
+  });
+
+  void it("answers a storm of repetitions among new commands without refusing one", async () => {
+    const { queue } = bench({ limits: { ...ordered, writesPerCommit: 40 } });
+    for (let n = 0; n < 40; n++) await queue.execute(adding([`c-${n % 3}`], { key: `old-${n}` }));
+    const storm = Array.from({ length: 400 }, (_, n) =>
+      queue.execute(n % 2 === 0 ? adding([`c-${n % 3}`], { key: `old-${(n / 2) % 40}` }) : adding([`c-${n % 3}`], { key: `new-${n}` })),
+    );
+    const answers = await Promise.all(storm);
+    for (const [n, answer] of answers.entries()) {
+      const inUse = !answer.ok && answer.code === "idempotency_key_in_use";
+      assert.ok(inUse ? n % 2 === 0 : answer.ok && answer.replayed === (n % 2 === 0), `${n}: ${JSON.stringify(answer)}`);
+    }
+    const sums = await Promise.all([0, 1, 2].map((c) => queue.execute(adding([`c-${c}`]))));
+    const total = sums.reduce((sum, answer) => sum + ((valueOf(answer) as number[])[0] ?? 0), 0);
+    assert.equal(total, 40 + 200 + 3, "each new command happened once, no repetition did");
+  });
+
   void it("loses nothing under many commands and failures at random places", async () => {
     const { queue, script } = bench({ limits: { ...ordered, writesPerCommit: 12 } });
     for (let n = 0; n < 60; n++) {

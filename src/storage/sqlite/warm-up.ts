@@ -11,11 +11,11 @@ const FIRST_MS = 1_000;
  * Fills the memory for hot tables after a start, in small portions between the requests: an account that has to be read
  * from the file costs a transfer as much as its decision. Ends when everything is there, or the memory is full.
  */
-export function warmUp(reader: Reader, hot: HotItems, capacity: number): { stop(): void } {
+export function warmUp(reader: Reader, hot: HotItems, capacity: number, firstMs = FIRST_MS): { stop(): void } {
   const tables = layouts.filter((layout) => layout.hot);
   let table = 0;
   let before = Number.MAX_SAFE_INTEGER;
-  let timer = setTimeout(portion, FIRST_MS).unref();
+  let timer = setTimeout(portion, firstMs).unref();
 
   function portion(): void {
     const layout = tables[table];

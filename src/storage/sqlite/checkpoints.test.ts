@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openCheckpoints } from "./checkpoints.ts";
+
+interface Log {
+  readonly db: DatabaseSync;
+  readonly file: string;
+  /** One transaction of about `pages` pages. */
+  readonly write: (pages: number) => void;
+  /** Pages in the log, and those of them that are in the file too. */
+  readonly state: () => { readonly log: number; readonly checkpointed: number };
+  readonly rows: () => number;
+}
+
+async function withLog(use: (log: Log) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "checkpoints-"));
+  const file = join(folder, "bank.db");
+  const db = new DatabaseSync(file, { timeout: 1_000 });
+  try {
+    db.exec("PRAGMA journal_mode = WAL; CREATE TABLE rows (text TEXT)");
+    const insert = db.prepare("INSERT INTO rows VALUES (?)");
+    const look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
+    await use({
+      db,
+      file,
+      write(pages) {
+        db.exec("BEGIN");
+        for (let n = 0; n < pages; n++) insert.run("x".repeat(4_000));
+        db.exec("COMMIT");
+      },
+      state: () => look.get() as unknown as { log: number; checkpointed: number },
+      rows: () => Number(db.prepare("SELECT count(*) AS n FROM rows").get()?.["n"]),
+    });
+  } finally {
+    if (db.isOpen) db.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+void describe("checkpoints", () => {
+  void it("begin at their length, go on beside the writer, and let the log begin anew", () =>
+    withLog(async ({ db, file, write, state, rows }) => {
+      const checkpoints = openCheckpoints(db, file, { begin: 200, few: 40, most: 100_000 });
+      let longest = 0;
+      let begunAnew = 0;
+      let before = 0;
+      for (let n = 0; n < 600; n++) {
+        write(10);
+        checkpoints.afterCommit();
+        const { log } = state();
+        if (log < before) begunAnew += 1;
+        before = log;
+        longest = Math.max(longest, log);
+        // The other thread needs a moment now and then, as it has in a server.
+        if (n % 5 === 0) await sleep(5);
+      }
+      assert.ok(begunAnew >= 1, "the log never began anew");
+      assert.ok(longest < 6_000, `the log grew to ${longest} pages`);
+      checkpoints.close();
+      assert.equal(rows(), 6_000);
+      db.close();
+      const again = new DatabaseSync(file);
+      assert.equal(again.prepare("SELECT count(*) AS n FROM rows").get()?.["n"], 6_000);
+      assert.deepEqual(again.prepare("PRAGMA integrity_check").get()?.["integrity_check"], "ok");
+      again.close();
+    }));
+
+  void it("are made by the writer itself where the log is too long to wait any longer", () =>
+    withLog(async ({ db, file, write, state }) => {
+      const checkpoints = openCheckpoints(db, file, { begin: 10, few: 1, most: 100 });
+      write(200);
+      checkpoints.afterCommit();
+      assert.deepEqual(state().log - state().checkpointed, 0);
+      assert.ok((await stat(file)).size > 200 * 4_000);
+      checkpoints.close();
+    }));
+
+  void it("leave a short log alone", () =>
+    withLog(async ({ db, file, write, state }) => {
+      const checkpoints = openCheckpoints(db, file, { begin: 1_000, few: 40, most: 10_000 });
+      for (let n = 0; n < 20; n++) {
+        write(10);
+        checkpoints.afterCommit();
+      }
+      await sleep(20);
+      assert.equal(state().checkpointed, 0);
+      checkpoints.close();
+    }));
+
+  void it("wait for a reader that needs the log, and go on once it has ended", () =>
+    withLog(async ({ db, file, write, state, rows }) => {
+      const checkpoints = openCheckpoints(db, file, { begin: 50, few: 10, most: 100_000 });
+      write(10);
+      const reader = new DatabaseSync(file, { readOnly: true });
+      reader.exec("BEGIN; SELECT count(*) FROM rows");
+      for (let n = 0; n < 30; n++) {
+        write(10);
+        checkpoints.afterCommit();
+        await sleep(2);
+      }
+      assert.ok(state().log > 250, "the reader's log was taken away");
+      reader.exec("COMMIT");
+      reader.close();
+      let shortest = Number.MAX_SAFE_INTEGER;
+      for (let n = 0; n < 100; n++) {
+        write(2);
+        checkpoints.afterCommit();
+        shortest = Math.min(shortest, state().log);
+        await sleep(2);
+      }
+      assert.ok(shortest < 100, `the log stayed at ${shortest} pages`);
+      assert.equal(rows(), 10 + 300 + 200);
+      checkpoints.close();
+    }));
+});
