@@ -14,7 +14,7 @@ export class StoreSchemaError extends Error {
 function tableDdl(layout: Layout): string {
   const { sql, range, columns, ttl, indexes, name } = layout;
   const keys = range === undefined ? "hash" : "hash, range";
-  const typed = columns.map((attribute) => `, ${columnOf(layout, attribute)} ${attribute === ttl ? "REAL" : "TEXT"}`).join("");
+  const typed = columns.map((attribute) => `, ${columnOf(layout, attribute)} ${typeOf(layout, attribute)}`).join("");
   const statements = [
     `CREATE TABLE IF NOT EXISTS ${sql} (seq INTEGER PRIMARY KEY, hash TEXT NOT NULL${range === undefined ? "" : ", range TEXT NOT NULL"},
        version INTEGER, body TEXT NOT NULL${typed}) STRICT`,
@@ -37,6 +37,31 @@ function tableDdl(layout: Layout): string {
   return statements.join(";\n");
 }
 
+/** SQLite's type of the column that holds an attribute. */
+const typeOf = (layout: Layout, attribute: string): string => (attribute === layout.ttl ? "REAL" : "TEXT");
+
+/**
+ * Adds the columns of indexes that a table of tables.ts has gained since the file was written, filled from the
+ * items, so that rows of before are found by the new index too. Must come before the index is made.
+ */
+function addColumns(db: DatabaseSync, layout: Layout): void {
+  const found = new Set(
+    db
+      .prepare("SELECT name FROM pragma_table_info(?)")
+      .all(layout.name)
+      .map((row) => String(row["name"])),
+  );
+  if (found.size === 0) return;
+  for (const attribute of layout.columns) {
+    const column = columnOf(layout, attribute);
+    if (found.has(column.replaceAll(`"`, ""))) continue;
+    db.exec(`ALTER TABLE ${layout.sql} ADD COLUMN ${column} ${typeOf(layout, attribute)}`);
+    db.exec(
+      `UPDATE ${layout.sql} SET ${column} = json_extract(body, '$."${attribute}"') WHERE json_type(body, '$."${attribute}"') IS NOT NULL`,
+    );
+  }
+}
+
 /** A body is null where an entry only says that the row at its place is newer than the entries before. */
 const journalDdl = [0, 1]
   .map(
@@ -55,7 +80,7 @@ const migrations: readonly string[] = [`${journalDdl};\n${lateKeysDdl}`];
 export const SCHEMA_VERSION = migrations.length;
 
 /**
- * Brings a file to `SCHEMA_VERSION`, each step in one transaction, and adds tables that tables.ts has gained.
+ * Brings a file to `SCHEMA_VERSION`, each step in one transaction, and adds tables, columns and indexes that tables.ts has gained.
  * @throws StoreSchemaError when the file is newer than this code.
  */
 export function migrate(db: DatabaseSync, file: string): void {
@@ -68,7 +93,10 @@ export function migrate(db: DatabaseSync, file: string): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     for (let version = found; version < SCHEMA_VERSION; version++) db.exec(migrations[version] ?? "");
-    for (const layout of layouts) db.exec(tableDdl(layout));
+    for (const layout of layouts) {
+      addColumns(db, layout);
+      db.exec(tableDdl(layout));
+    }
     if (found !== SCHEMA_VERSION) db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.exec("COMMIT");
   } catch (error) {

@@ -193,6 +193,35 @@ void describe("files", () => {
     }
   });
 
+  void it("of an older release gain the columns of new indexes, with the rows of before in them", async () => {
+    const place = await newPlace();
+    try {
+      const before = await openSqliteStore({ file: place.file });
+      const users = ["a", "b", "c"].map((id) => ({
+        id,
+        organisation_id: "o",
+        ...(id === "c" ? {} : { status_key: "o#active" }),
+        version: 1,
+      }));
+      await before.commit(users.map((item) => ({ op: "put", table: "smartfinance-users", item, condition: "absent" })));
+      await before.close();
+      const db = new DatabaseSync(place.file);
+      db.exec(`DROP INDEX "smartfinance-users/StatusUsersIndex"; ALTER TABLE "smartfinance-users" DROP COLUMN "x_status_key"`);
+      db.close();
+      const after = await openSqliteStore({ file: place.file });
+      const late = { id: "d", organisation_id: "o", status_key: "o#active", version: 1 };
+      await after.commit([{ op: "put", table: "smartfinance-users", item: late, condition: "absent" }]);
+      const query = { table: "smartfinance-users", index: "StatusUsersIndex", hash: "o#active", order: "ascending", limit: 10 } as const;
+      assert.deepEqual(
+        (await after.query(query)).items.map(({ id }) => id),
+        ["a", "b", "d"],
+      );
+      await after.close();
+    } finally {
+      await place.remove();
+    }
+  });
+
   void it("that are no database are refused", async () => {
     const place = await newPlace();
     try {
