@@ -37,9 +37,14 @@ export function documentFailures(text: string): string[] {
     used.add(value["$ref"]);
     if (!places.has(value["$ref"])) failures.push(`${pointer}: ${value["$ref"]} is not in the document`);
   }
-  const schemas = places.get("#/components/schemas");
-  for (const name of Object.keys(isObject(schemas) ? schemas : {}))
-    if (!used.has(`#/components/schemas/${name}`)) failures.push(`#/components/schemas/${name}: nothing refers to it`);
+  for (const section of ["schemas", "headers", "examples"]) {
+    const parts = places.get(`#/components/${section}`);
+    for (const [name, part] of Object.entries(isObject(parts) ? parts : {})) {
+      const pointer = `#/components/${section}/${name}`;
+      if (!used.has(pointer)) failures.push(`${pointer}: nothing refers to it`);
+      if (section === "headers" && !isObject(isObject(part) ? part["schema"] : undefined)) failures.push(`${pointer}: has no schema`);
+    }
+  }
 
   const ids = new Set<string>();
   let operations = 0;

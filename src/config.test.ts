@@ -55,6 +55,10 @@ const table: Record<Name, [readonly (readonly [string, unknown])[], readonly str
     ({ dynamodb }) => dynamodb.endpoint,
   ],
   DYNAMODB_REGION: [[["eu-west-1", "eu-west-1"]], ["", " "], ({ dynamodb }) => dynamodb.region],
+  KMS: [[["local", "local"]], ["", "AWS", "kms", "aws"], ({ kms }) => kms.engine],
+  // What they become with the engine they are for is a test of its own.
+  KMS_KEY_ID: [[["alias/smartfinance", "local"]], ["a key", "key;", "schlüssel"], ({ kms }) => kms.engine],
+  KMS_ENDPOINT: [[["https://kms.example", "local"]], ["kms.example", "file:///etc", "not a url"], ({ kms }) => kms.engine],
   TABLE_PREFIX: [
     [
       ["", ""],
@@ -90,6 +94,51 @@ const table: Record<Name, [readonly (readonly [string, unknown])[], readonly str
     ],
     ["", "11", "-1", "1.5"],
     ({ trustedProxyHops }) => trustedProxyHops,
+  ],
+  NODES: [
+    [
+      ["1", 1],
+      ["1000", 1000],
+    ],
+    ["", "0", "1001", "-1", "1.5"],
+    ({ nodes }) => nodes,
+  ],
+  AUTH_FAILURES_PER_MINUTE: [
+    [
+      ["1", 1],
+      ["100000000", 100_000_000],
+    ],
+    ["", "0", "100000001", "-1", "1.5"],
+    ({ authFailuresPerMinute }) => authFailuresPerMinute,
+  ],
+  TLS_CERT_FILE: [[["", undefined]], ["cert.pem"], ({ tls }) => tls],
+  TLS_KEY_FILE: [[["", undefined]], ["key.pem"], ({ tls }) => tls],
+  TLS_CLIENT_CA_FILE: [[["", undefined]], ["ca.pem"], ({ tls }) => tls],
+  TLS_CLIENT_CERTIFICATE: [[["optional", undefined]], ["", "none", "required"], ({ tls }) => tls],
+  TLS_MIN_VERSION: [
+    [
+      ["1.2", undefined],
+      ["1.3", undefined],
+    ],
+    ["", "1.1", "1.0", "TLSv1.2"],
+    ({ tls }) => tls,
+  ],
+  TLS_TERMINATED_BY_PROXY: flag(({ tlsTerminatedByProxy }) => tlsTerminatedByProxy),
+  MAX_CONNECTIONS: [
+    [
+      ["1", 1],
+      ["1000000", 1_000_000],
+    ],
+    ["", "0", "1000001", "-1", "1.5"],
+    ({ maxConnections }) => maxConnections,
+  ],
+  MAX_CONNECTIONS_PER_ADDRESS: [
+    [
+      ["1", 1],
+      ["1000000", 1_000_000],
+    ],
+    ["", "0", "1000001", "-1", "1.5"],
+    ({ maxConnectionsPerAddress }) => maxConnectionsPerAddress,
   ],
   SHUTDOWN_GRACE_MS: [
     [
@@ -127,12 +176,19 @@ void describe("readConfig", () => {
       dataDir: "data",
       store: "sqlite",
       dynamodb: { endpoint: undefined, region: "eu-central-1", tablePrefix: "", createTables: true },
+      kms: { engine: "local" },
       demo: true,
       environment: "test",
       logLevel: "info",
       auditLog: true,
       trustedProxyHops: 0,
+      nodes: 1,
+      authFailuresPerMinute: 20,
       shutdownGraceMs: 10_000,
+      tls: undefined,
+      tlsTerminatedByProxy: false,
+      maxConnections: 10_000,
+      maxConnectionsPerAddress: 1_000,
     });
     for (const { about } of Object.values(settings)) assert.ok(about.length > 0);
   });
@@ -153,5 +209,56 @@ void describe("readConfig", () => {
       () => read("PORT", "80\n81"),
       (error: unknown) => error instanceof ConfigError && !error.message.includes("\n"),
     );
+  });
+
+  void it("ENC-11: takes the files of TLS together only", () => {
+    const both = { SMARTFINANCE_TLS_CERT_FILE: "c.pem", SMARTFINANCE_TLS_KEY_FILE: "k.pem" };
+    assert.deepEqual(readConfig(both).tls, {
+      certificateFile: "c.pem",
+      keyFile: "k.pem",
+      clientCaFile: undefined,
+      clientCertificate: "optional",
+      minVersion: "TLSv1.2",
+    });
+    const client = { SMARTFINANCE_TLS_CLIENT_CA_FILE: "ca.pem", SMARTFINANCE_TLS_CLIENT_CERTIFICATE: "required" };
+    assert.deepEqual(readConfig({ ...both, ...client, SMARTFINANCE_TLS_MIN_VERSION: "1.3" }).tls, {
+      certificateFile: "c.pem",
+      keyFile: "k.pem",
+      clientCaFile: "ca.pem",
+      clientCertificate: "required",
+      minVersion: "TLSv1.3",
+    });
+    assert.throws(() => readConfig({ ...both, SMARTFINANCE_TLS_CLIENT_CERTIFICATE: "required" }), ConfigError);
+  });
+
+  void it("ENC-11: refuses plain HTTP for live keys where others can reach it", () => {
+    const live = { SMARTFINANCE_ENVIRONMENT: "live" };
+    for (const host of ["0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "api.example", "127.0.0.1.example", "::ffff:127.0.0.1"]) {
+      assert.throws(
+        () => readConfig({ ...live, SMARTFINANCE_HOST: host }),
+        (error: unknown) => error instanceof ConfigError && /TLS_CERT_FILE/.test(error.message) && !error.message.includes("\n"),
+        host,
+      );
+      for (const allowed of [
+        { SMARTFINANCE_TLS_TERMINATED_BY_PROXY: "true" },
+        { SMARTFINANCE_TLS_CERT_FILE: "c.pem", SMARTFINANCE_TLS_KEY_FILE: "k.pem" },
+      ])
+        assert.equal(readConfig({ ...live, SMARTFINANCE_HOST: host, ...allowed }).host, host);
+      assert.equal(readConfig({ SMARTFINANCE_HOST: host }).environment, "test");
+    }
+    for (const host of ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+      assert.equal(readConfig({ ...live, SMARTFINANCE_HOST: host }).environment, "live");
+  });
+
+  it("takes AWS KMS with a key, and only with one", () => {
+    const aws = { SMARTFINANCE_KMS: "aws", SMARTFINANCE_KMS_KEY_ID: "alias/smartfinance" };
+    assert.deepEqual(readConfig(aws).kms, { engine: "aws", keyId: "alias/smartfinance", endpoint: undefined });
+    const endpoint = "http://127.0.0.1:1";
+    assert.deepEqual(readConfig({ ...aws, SMARTFINANCE_KMS_ENDPOINT: endpoint }).kms, {
+      engine: "aws",
+      keyId: "alias/smartfinance",
+      endpoint,
+    });
+    assert.throws(() => readConfig({ SMARTFINANCE_KMS: "aws" }), /SMARTFINANCE_KMS_KEY_ID/);
   });
 });

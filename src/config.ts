@@ -1,3 +1,6 @@
+import { isIPv4 } from "node:net";
+import type { TlsFiles } from "#http/index.ts";
+
 /** Everything the process is configured by. The only reader of the environment. */
 export interface Config {
   readonly host: string;
@@ -10,6 +13,8 @@ export interface Config {
     readonly tablePrefix: string;
     readonly createTables: boolean;
   };
+  /** What wraps data keys. */
+  readonly kms: { readonly engine: "local" } | { readonly engine: "aws"; readonly keyId: string; readonly endpoint: string | undefined };
   /** Whether an empty store is given a demo organisation. */
   readonly demo: boolean;
   readonly environment: "test" | "live";
@@ -17,7 +22,17 @@ export interface Config {
   /** Whether audit events also go to standard output, a JSON line each. */
   readonly auditLog: boolean;
   readonly trustedProxyHops: number;
+  /** Nodes over the same store; each grants its part of every request quota. */
+  readonly nodes: number;
+  /** Bad keys from one address in a minute, after which its requests are turned away unseen. */
+  readonly authFailuresPerMinute: number;
   readonly shutdownGraceMs: number;
+  /** Undefined: the listener is a plain one. */
+  readonly tls: TlsFiles | undefined;
+  /** A proxy in front speaks TLS with the clients. */
+  readonly tlsTerminatedByProxy: boolean;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
 }
 
 /** A setting whose value cannot be used: its message is the one line the operator sees. */
@@ -38,12 +53,31 @@ export const settings = {
   DYNAMODB_REGION: { initial: "eu-central-1", about: "AWS region" },
   TABLE_PREFIX: { initial: "", about: "Prefix of the DynamoDB tables' names" },
   CREATE_TABLES: { initial: "true", about: "Create missing DynamoDB tables at start" },
+  KMS: { initial: "local", about: "local (a key file in DATA_DIR) or aws: what wraps data keys" },
+  KMS_KEY_ID: { initial: "", about: "Id, ARN or alias of the AWS KMS key; region and credentials as every AWS tool finds them" },
+  KMS_ENDPOINT: { initial: "", about: "AWS KMS endpoint; empty for the region's own" },
   DEMO: { initial: "true", about: "Fill an empty store with a demo organisation and print its key" },
   ENVIRONMENT: { initial: "test", about: "test or live: the kind of the API keys issued" },
   LOG_LEVEL: { initial: "info", about: LOG_LEVELS.join(", ") },
   AUDIT_LOG: { initial: "true", about: "Also write audit events to standard output" },
   TRUSTED_PROXY_HOPS: { initial: "0", about: "Proxies in front that append to X-Forwarded-For" },
+  NODES: { initial: "1", about: "Nodes over the same store, which share every request quota between them" },
+  AUTH_FAILURES_PER_MINUTE: { initial: "20", about: "Bad keys from one address in a minute before it is turned away unseen" },
   SHUTDOWN_GRACE_MS: { initial: "10000", about: "How long accepted requests may take to finish after SIGTERM" },
+  TLS_CERT_FILE: { initial: "", about: "Certificate chain of the server, PEM; with it the listener speaks TLS and nothing else" },
+  TLS_KEY_FILE: { initial: "", about: "Private key of the certificate, PEM, not encrypted" },
+  TLS_CLIENT_CA_FILE: { initial: "", about: "Authorities of client certificates, PEM; empty asks for none" },
+  TLS_CLIENT_CERTIFICATE: {
+    initial: "optional",
+    about: "optional or required: whether a connection without a client certificate is closed",
+  },
+  TLS_MIN_VERSION: { initial: "1.2", about: "1.2 or 1.3" },
+  TLS_TERMINATED_BY_PROXY: {
+    initial: "false",
+    about: "A proxy in front speaks TLS; allows plain HTTP on any address where ENVIRONMENT is live",
+  },
+  MAX_CONNECTIONS: { initial: "10000", about: "Connections at once; further ones are closed" },
+  MAX_CONNECTIONS_PER_ADDRESS: { initial: "1000", about: "Connections at once of one address; not looked at behind trusted proxies" },
 } as const;
 
 type Name = keyof typeof settings;
@@ -70,10 +104,24 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const filled = (name: Name): string => (text(name).trim() === "" ? fail(name, "not empty") : text(name));
   const endpoint = text("DYNAMODB_ENDPOINT");
   if (endpoint !== "" && !(/^https?:\/\//.test(endpoint) && URL.canParse(endpoint))) fail("DYNAMODB_ENDPOINT", "an http or https URL");
+  const kmsEngine = oneOf("KMS", ["local", "aws"]);
+  const kmsEndpoint = text("KMS_ENDPOINT");
+  if (kmsEndpoint !== "" && !(/^https?:\/\//.test(kmsEndpoint) && URL.canParse(kmsEndpoint))) fail("KMS_ENDPOINT", "an http or https URL");
+  if (!/^[A-Za-z0-9:/_-]{0,2048}$/.test(text("KMS_KEY_ID"))) fail("KMS_KEY_ID", "the id, ARN or alias of a key");
+  if (kmsEngine === "aws" && text("KMS_KEY_ID") === "") fail("KMS_KEY_ID", `set where ${PREFIX}KMS is aws`);
   const tablePrefix = text("TABLE_PREFIX");
   if (!/^[A-Za-z0-9_.-]{0,64}$/.test(tablePrefix)) fail("TABLE_PREFIX", "at most 64 letters, digits, dots, dashes or underscores");
+  const host = filled("HOST");
+  const environment = oneOf("ENVIRONMENT", ["test", "live"]);
+  const tls = tlsFiles();
+  const tlsTerminatedByProxy = flag("TLS_TERMINATED_BY_PROXY");
+  if (environment === "live" && tls === undefined && !tlsTerminatedByProxy && !isLoopback(host))
+    throw new ConfigError(
+      `${PREFIX}HOST is ${JSON.stringify(host)}, where live keys and personal data would travel in the clear: set ${PREFIX}TLS_CERT_FILE and ` +
+        `${PREFIX}TLS_KEY_FILE, or ${PREFIX}TLS_TERMINATED_BY_PROXY=true behind a proxy that speaks TLS`,
+    );
   return {
-    host: filled("HOST"),
+    host,
     port: integer("PORT", 0, 65535),
     dataDir: filled("DATA_DIR"),
     store: oneOf("STORE", ["sqlite", "dynamodb"]),
@@ -83,11 +131,41 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       tablePrefix,
       createTables: flag("CREATE_TABLES"),
     },
+    kms:
+      kmsEngine === "local"
+        ? { engine: kmsEngine }
+        : { engine: kmsEngine, keyId: text("KMS_KEY_ID"), endpoint: kmsEndpoint === "" ? undefined : kmsEndpoint },
     demo: flag("DEMO"),
-    environment: oneOf("ENVIRONMENT", ["test", "live"]),
+    environment,
     logLevel: oneOf("LOG_LEVEL", LOG_LEVELS),
     auditLog: flag("AUDIT_LOG"),
     trustedProxyHops: integer("TRUSTED_PROXY_HOPS", 0, 10),
+    nodes: integer("NODES", 1, 1000),
+    authFailuresPerMinute: integer("AUTH_FAILURES_PER_MINUTE", 1, 100_000_000),
     shutdownGraceMs: integer("SHUTDOWN_GRACE_MS", 0, 600_000),
+    tls,
+    tlsTerminatedByProxy,
+    maxConnections: integer("MAX_CONNECTIONS", 1, 1_000_000),
+    maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS", 1, 1_000_000),
   };
+
+  function tlsFiles(): TlsFiles | undefined {
+    const certificateFile = text("TLS_CERT_FILE");
+    const keyFile = text("TLS_KEY_FILE");
+    const clientCaFile = text("TLS_CLIENT_CA_FILE");
+    const clientCertificate = oneOf("TLS_CLIENT_CERTIFICATE", ["optional", "required"]);
+    const minVersion = `TLSv${oneOf("TLS_MIN_VERSION", ["1.2", "1.3"])}` as const;
+    if (certificateFile === "" && keyFile !== "") fail("TLS_CERT_FILE", `set together with ${PREFIX}TLS_KEY_FILE`);
+    if (certificateFile !== "" && keyFile === "") fail("TLS_KEY_FILE", `set together with ${PREFIX}TLS_CERT_FILE`);
+    if (certificateFile === "" && clientCaFile !== "") fail("TLS_CLIENT_CA_FILE", `empty without ${PREFIX}TLS_CERT_FILE`);
+    if (clientCaFile === "" && clientCertificate === "required")
+      fail("TLS_CLIENT_CERTIFICATE", `optional without ${PREFIX}TLS_CLIENT_CA_FILE`);
+    if (certificateFile === "") return undefined;
+    return { certificateFile, keyFile, clientCaFile: clientCaFile === "" ? undefined : clientCaFile, clientCertificate, minVersion };
+  }
+}
+
+/** Whether nobody but this machine can reach an address to listen on. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

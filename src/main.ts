@@ -1,27 +1,33 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { pino } from "pino";
 import type { BuiltEvent } from "#audit/index.ts";
-import { stop } from "#http/index.ts";
+import { readTls, replaceTls, stop } from "#http/index.ts";
 import { systemClock } from "#kernel/clock.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
+import type { Random } from "#kernel/random.ts";
 import { systemRandom } from "#kernel/random.ts";
 import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
-import { openLocalKms } from "#vault/index.ts";
+import { KmsUnavailableError, runKmsCommand } from "#vault/index.ts";
 import { createApp } from "./app.ts";
 import type { Demo } from "./bootstrap.ts";
 import { createDemo, createOrganisation, firstOrganisation } from "./bootstrap.ts";
+import type { Config } from "./config.ts";
 import { readConfig } from "./config.ts";
+import { createLogOutput } from "./log-output.ts";
+import { keyFileOf, keysNamed, openKms } from "./open-kms.ts";
 import { openStore } from "./open-store.ts";
+import { organisationAsked } from "./organisation-command.ts";
 
 /** How many portions of expired records one round deletes: some 15,000 a second at most. */
 const MAX_PURGE_PORTIONS = 2_000;
 /** How long the store may take to close after the accepted requests have ended, ms. */
 const CLOSE_MS = 30_000;
-/** How often expired idempotency records are looked for, ms. */
+/** How often expired idempotency records are looked for, and what is gathered beside the requests is written, ms. */
 const PURGE_EVERY_MS = 60_000;
+/** How often rotations of keys are looked for that wait to be carried on, ms. */
+const ROTATE_EVERY_MS = 5_000;
 
 try {
   await start();
@@ -37,11 +43,15 @@ try {
 async function start(): Promise<void> {
   const config = readConfig(process.env);
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
-  const output = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 });
+  const destination = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 });
+  const output = createLogOutput(destination, { now: () => performance.now() });
   const logger = pino({ level: config.logLevel, base: { service: "smartfinance" } }, output);
   const clock = systemClock;
+  const tls = config.tls === undefined ? undefined : readTls(config.tls, clock.now());
   const random = systemRandom();
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const [command, ...rest] = process.argv.slice(2);
+  if (await changedKeyFile(config, random, clock.now(), command, rest)) return;
   let stopping = false;
   const store = await openStore(config, clock, random, (error) => {
     logger.fatal({ err: error }, "the store failed; stopping, since its state is not known any more");
@@ -49,23 +59,23 @@ async function start(): Promise<void> {
     process.exit(70);
   });
 
-  const keyFile = join(config.dataDir, "kms.json");
   const installed = await firstOrganisation(store);
-  if (installed !== undefined && !existsSync(keyFile))
-    throw new Error(`the key file ${keyFile} is missing; without it what this store has sealed cannot be read: restore it from its backup`);
-  const kms = await openLocalKms({ file: keyFile, random });
+  const kms = await openKms(config, clock, random, installed !== undefined);
 
-  const auditLog = config.auditLog ? (events: readonly BuiltEvent[]) => void output.write(auditLines(events)) : () => undefined;
-  const app = createApp({ store, kms, clock, random, logger, auditLog, trustedProxyHops: config.trustedProxyHops, version });
+  const auditLog = config.auditLog ? (events: readonly BuiltEvent[]) => output.writeAudit(auditLines(events)) : () => undefined;
+  const { trustedProxyHops, nodes, authFailuresPerMinute, tlsTerminatedByProxy } = config;
+  const limits = { connections: config.maxConnections, connectionsPerAddress: config.maxConnectionsPerAddress };
+  const transport = { tls, tlsTerminatedByProxy, limits, auditBlocked: () => config.auditLog && output.blocked };
+  const access = { trustedProxyHops, nodes, authFailuresPerMinute, environment: config.environment };
+  const app = createApp({ store, kms, clock, random, logger, auditLog, ...access, ...transport, version });
   const deps = { ...app, store, clock, random };
 
-  if (installed !== undefined) await openFirstDataKey(app.vault, installed, keyFile);
+  if (installed !== undefined) await openFirstDataKey(app.vault, installed, keysNamed(config));
 
-  const [command, name, ...rest] = process.argv.slice(2);
   if (command !== undefined) {
-    const usable = command === "create-organisation" && name !== undefined && /^[^-\s]/.test(name) && rest.length === 0;
-    if (!usable) throw new Error('usage: npm run create-organisation -- "NAME"');
-    const made = await createOrganisation(deps, { name, environment: config.environment });
+    if (command !== "create-organisation")
+      throw new Error(`there is no command ${JSON.stringify(command)}, only create-organisation, rotate-kms-key, kms-key-state`);
+    const made = await createOrganisation(deps, organisationAsked(rest, config.environment));
     output.flushSync();
     process.stdout.write(`organisation ${made.organisationId}\napi key      ${made.apiKey}   (shown once)\n`);
     await store.close();
@@ -74,28 +84,48 @@ async function start(): Promise<void> {
 
   await app.server.listen({ host: config.host, port: config.port });
   const address = app.server.server.address() as AddressInfo;
-  const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+  const url = `${tls === undefined ? "http" : "https"}://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
   // Everything that follows comes before anyone is told that the server listens: who started it may stop it from then on.
   const purge = setInterval(() => {
     purgeExpired(store, Math.floor(clock.now() / 1000)).catch((error: unknown) => logger.error({ err: error }, "purge failed"));
+    app.maintain().catch((error: unknown) => logger.error({ err: error }, "maintenance failed"));
   }, PURGE_EVERY_MS);
   purge.unref();
+  // Also takes up what an earlier process or another node left unfinished.
+  const rotate = setInterval(() => void app.rotations.work(), ROTATE_EVERY_MS);
+  rotate.unref();
 
   const shutDown = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
     logger.info({ signal }, "stopping: finishing what was accepted");
     clearInterval(purge);
+    clearInterval(rotate);
     await stop(app.server, { graceMs: config.shutdownGraceMs });
     const ended = await Promise.race([
-      app.queue.drain().then(() => store.close()),
+      app
+        .settle()
+        .then(() => app.queue.drain())
+        .then(() => store.close()),
       clock.sleep(config.shutdownGraceMs + CLOSE_MS).then(() => "late" as const),
     ]);
     if (ended === "late") throw new Error("the store did not finish in time");
     logger.info("stopped");
-    output.flushSync();
+    // Its own exit would wait for standard output; all that matters is written by now.
+    if (!output.flushSync()) process.kill(process.pid, "SIGKILL");
     process.exit(0);
   };
+  if (config.tls !== undefined) {
+    const files = config.tls;
+    process.on("SIGHUP", () => {
+      try {
+        replaceTls(app.server.server, readTls(files, clock.now()));
+        logger.info("TLS certificates read anew");
+      } catch (error) {
+        logger.error({ err: error }, "TLS certificates not read anew; the ones in use stay");
+      }
+    });
+  }
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       shutDown(signal).catch((error: unknown) => {
@@ -114,14 +144,23 @@ async function start(): Promise<void> {
   output.flush();
 }
 
-/** Fails the start when the key file is not the one that the store's data keys were wrapped with. */
-async function openFirstDataKey(vault: Vault, organisation: OrganisationId, keyFile: string): Promise<void> {
+/** Runs an operator's command on the local key file, beside a running server or without one. @returns whether it was one */
+async function changedKeyFile(config: Config, random: Random, now: number, command: string | undefined, rest: string[]): Promise<boolean> {
+  if (command === undefined) return false;
+  const facts = { environment: config.environment, now };
+  const said = await runKmsCommand([command, ...rest], { file: keyFileOf(config), local: config.kms.engine === "local", random, facts });
+  if (said === undefined) return false;
+  process.stdout.write(`${said}\n`);
+  return true;
+}
+
+/** Fails the start when the wrapping key is not the one that the store's data keys were wrapped with. */
+async function openFirstDataKey(vault: Vault, organisation: OrganisationId, keys: string): Promise<void> {
   try {
-    await vault.dataKey(organisation);
+    await vault.probe(organisation);
   } catch (error) {
-    throw new Error(`the key file ${keyFile} does not open this store's data keys: restore the right one from its backup`, {
-      cause: error,
-    });
+    if (error instanceof KmsUnavailableError) throw error;
+    throw new Error(`the ${keys} does not open this store's data keys: restore the right one from its backup`, { cause: error });
   }
 }
 

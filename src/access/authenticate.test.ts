@@ -1,89 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Clock } from "#kernel/clock.ts";
-import { createIds } from "#kernel/ids.ts";
-import { systemRandom } from "#kernel/random.ts";
-import { createMemoryDatabase } from "#storage/memory/database.ts";
-import { openMemoryStore } from "#storage/memory/memory-store.ts";
-import type { Fault } from "#storage/memory/memory-store.ts";
-import { API_KEYS_TABLE, apiKeyToItem } from "./api-key.ts";
-import type { ApiKeyRecord } from "./api-key.ts";
-import { createAuthenticator } from "./authenticate.ts";
-import type { AuthenticationRefusal, Principal } from "./authenticate.ts";
 import { allows } from "./ip-allowlist.ts";
 import { issueApiKey } from "./issue-api-key.ts";
-import type { IssueApiKeyInput } from "./issue-api-key.ts";
 import { mintApiKey } from "./key-text.ts";
-import { revokeApiKey } from "./revoke-api-key.ts";
 
-const random = systemRandom();
-
-function bench() {
-  let time = 1_700_000_000_000;
-  const clock: Clock = { now: () => time, sleep: async () => {} };
-  const ids = createIds(clock, random);
-  const database = createMemoryDatabase();
-  const counts = { reads: 0 };
-  let fault: Fault = { kind: "none" };
-  /** Reads wait here while there is a gate. */
-  let gate: Promise<void> | undefined;
-  const store = openMemoryStore(database, {
-    clock: { sleep: () => gate ?? Promise.resolve() },
-    faults: (operation) => {
-      if (operation === "get") counts.reads += 1;
-      return operation === "get" ? { ...fault, ...(gate === undefined ? {} : { afterMs: 1 }) } : { kind: "none" };
-    },
-  });
-  const put = async (record: ApiKeyRecord): Promise<void> => {
-    const item = apiKeyToItem(record);
-    assert.equal((await store.commit([{ op: "put", table: API_KEYS_TABLE, item, condition: "none" }])).outcome, "committed");
-  };
-  const issue = async (over: Partial<IssueApiKeyInput> = {}) => {
-    const issued = issueApiKey(
-      { clock, ids, random },
-      { organisationId: ids.next("organisation"), name: "k", environment: "live", ...over },
-    );
-    await put(issued.record);
-    return issued;
-  };
-  const revoke = async (record: ApiKeyRecord): Promise<void> => {
-    const result = revokeApiKey(record, ids.next("apiKey"), time);
-    assert.ok(result.ok);
-    await put(result.record);
-  };
-  return {
-    ids,
-    clock,
-    counts,
-    put,
-    issue,
-    revoke,
-    pass: (ms: number) => (time += ms),
-    breakReads: (broken: boolean) => {
-      fault = { kind: broken ? "unavailable" : "none" };
-    },
-    holdReads: (): (() => void) => {
-      const held = Promise.withResolvers<void>();
-      gate = held.promise;
-      return () => {
-        gate = undefined;
-        held.resolve();
-      };
-    },
-    node: (over: { ttlMs?: number; maxCached?: number; maxReads?: number } = {}) =>
-      createAuthenticator({ store, clock, ttlMs: 5_000, ...over }),
-  };
-}
-
-function reasonOf(answer: Principal | AuthenticationRefusal | Promise<unknown>): string {
-  assert.ok("ok" in answer, "the answer should have been synchronous");
-  return answer.ok ? "ok" : `${answer.code}/${answer.reason}`;
-}
+import { bench, random, reasonOf } from "./test-kit.ts";
 
 describe("the authenticator", () => {
   it("lets a key in as its organisation, synchronously once it is known", async () => {
     const { issue, node, counts } = bench();
-    const { record, text } = await issue({ rateLimitPerMinute: 250, ipAllowlist: ["10.0.0.0/8"] });
+    const { record, text } = await issue({ rateLimitPerMinute: 250, ipAllowlist: ["10.0.0.0/8"], scopes: ["users:read", "accounts:read"] });
     const authenticator = node();
     const first = authenticator.authenticate(text);
     assert.ok(first instanceof Promise);
@@ -95,7 +21,10 @@ describe("the authenticator", () => {
       organisationId: record.organisationId,
       apiKeyId: record.id,
       environment: "live",
+      scopes: new Set(["accounts:read", "users:read"]),
       rateLimitPerMinute: 250,
+      burstPerSecond: 50,
+      organisation: { rateLimitPerMinute: 6_000, keyRateLimitPerMinute: 100, ipAllowlist: undefined },
     });
     assert.equal(allows(ipAllowlist, "10.1.2.3"), true);
     assert.equal(allows(ipAllowlist, "11.1.2.3"), false);

@@ -2,13 +2,26 @@ import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { ApiKeyId, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
+import type { Scope } from "#kernel/scopes.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Store } from "#storage/index.ts";
-import { API_KEYS_TABLE, apiKeyFromItem } from "./api-key.ts";
+import { API_KEYS_TABLE, apiKeyFromItem, burstOf } from "./api-key.ts";
+import type { ApiKeyRecord } from "./api-key.ts";
 import { parseAllowlist } from "./ip-allowlist.ts";
 import type { IpMatcher } from "./ip-allowlist.ts";
 import { comparableHash, parseApiKey, secretMatches } from "./key-text.ts";
 import type { Environment, ParsedApiKey } from "./key-text.ts";
+import type { KeyUses } from "./key-uses.ts";
+
+/** What an organisation has set for all its keys, as its room reads it from the store. */
+export interface OrganisationAccess {
+  /** What all its keys together may spend in any minute. */
+  readonly rateLimitPerMinute: number;
+  /** What a key made without a limit of its own is given. */
+  readonly keyRateLimitPerMinute: number;
+  /** As `parseAllowlist` gives it. */
+  readonly ipAllowlist: readonly string[];
+}
 
 /** Who asks. */
 export interface Principal {
@@ -16,8 +29,20 @@ export interface Principal {
   readonly organisationId: OrganisationId;
   readonly apiKeyId: ApiKeyId;
   readonly environment: Environment;
+  readonly scopes: ReadonlySet<Scope>;
   readonly rateLimitPerMinute: number;
+  readonly burstPerSecond: number;
   /** `undefined`: every address may use the key. See `allows`. */
+  readonly ipAllowlist: IpMatcher | undefined;
+  /** The client certificate the key is bound to. */
+  readonly certificateSha256?: string;
+  readonly organisation: PrincipalOrganisation;
+}
+
+export interface PrincipalOrganisation {
+  readonly rateLimitPerMinute: number;
+  readonly keyRateLimitPerMinute: number;
+  /** Which addresses may call at all; `undefined`: every one. */
   readonly ipAllowlist: IpMatcher | undefined;
 }
 
@@ -26,7 +51,18 @@ export interface Principal {
  * so that it cannot find out which keys exist. `reason` and `apiKeyId` are for the audit log and metrics.
  */
 export interface AuthenticationRefusal extends Refusal {
-  readonly reason: "missing" | "malformed" | "unknown" | "wrong_secret" | "revoked" | "store_unavailable" | "overloaded";
+  readonly reason:
+    | "missing"
+    | "malformed"
+    | "unknown"
+    | "wrong_secret"
+    | "rotated"
+    | "revoked"
+    | "expired"
+    | "store_unavailable"
+    | "overloaded";
+  /** The caller holds a secret that was good once: no guess, so that a forgotten client does not count as an attack. */
+  readonly ended?: true;
   /** The key it claims to be, once the checksum held. Anyone can claim any. */
   readonly apiKeyId?: ApiKeyId;
 }
@@ -38,6 +74,8 @@ export interface Authenticator {
    * Rejects (InvariantError) only when a stored key is corrupt.
    */
   authenticate(headerValue: string | undefined): Principal | AuthenticationRefusal | Promise<Principal | AuthenticationRefusal>;
+  /** Drops what is known about an organisation and its keys. To be called in the process that changed it, after the commit. */
+  forgetOrganisation(id: OrganisationId): void;
   /** Drops what is known about a key. To be called in the process that created, changed or revoked it, after the commit. */
   forget(keyId: ApiKeyId): void;
 }
@@ -45,7 +83,11 @@ export interface Authenticator {
 export interface AuthenticatorDeps {
   readonly store: Store;
   readonly clock: Clock;
-  /** How long a store read counts, in ms: the bound after which a revocation holds in every process. Default 5,000. */
+  /** Reads what an organisation has set; `undefined` when there is none of this id, whose keys then let nobody in. */
+  readonly organisation: (id: OrganisationId) => Promise<OrganisationAccess | undefined>;
+  /** Told of every good key. */
+  readonly uses?: Pick<KeyUses, "note">;
+  /** How long a store read counts, in ms: the bound after which a revocation or a change holds in every process. Default 5,000. */
   readonly ttlMs?: number;
   /** Keys kept in memory, and as many ids known not to exist. Default 10,000. */
   readonly maxCached?: number;
@@ -53,15 +95,24 @@ export interface AuthenticatorDeps {
   readonly maxReads?: number;
 }
 
-/** What is known about an id. Nothing but the hash in it is of use to a thief, and that only as a thing to compare with. */
-type Known = { readonly expiresAt: number } & (
-  | { readonly status: "active"; readonly secretHash: Buffer; readonly principal: Principal }
-  | { readonly status: "revoked"; readonly secretHash: Buffer; readonly environment: Environment }
+/** What is known about an id. Nothing but the hashes in it are of use to a thief, and they only as things to compare with. */
+type Known = {
+  /** Until when this store read counts. */
+  readonly goodUntil: number;
+} & (
   | { readonly status: "unknown" }
+  | {
+      readonly status: "active" | "revoked";
+      readonly secretHash: Buffer;
+      readonly previous: { readonly secretHash: Buffer; readonly expiresAt: number } | undefined;
+      /** When the key itself ends. */
+      readonly expiresAt: number;
+      readonly principal: Principal;
+    }
 );
 
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
-  const { store, clock, ttlMs = 5_000, maxCached = 10_000, maxReads = 1_000 } = deps;
+  const { store, clock, uses, ttlMs = 5_000, maxCached = 10_000, maxReads = 1_000 } = deps;
   invariant(ttlMs >= 0 && maxCached >= 1 && maxReads >= 1, "the authenticator's bounds are wrong");
   const found = new Map<ApiKeyId, Known>();
   /** Apart from `found`, so that made-up ids cannot push real keys out. */
@@ -69,25 +120,23 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   const reads = new Map<ApiKeyId, Promise<Known>>();
 
   const read = async (id: ApiKeyId): Promise<Known> => {
-    // The age counts from before the read: what was revoked after this moment may not be in the answer.
-    const expiresAt = clock.now() + ttlMs;
+    // The age counts from before the reads: what was changed after this moment may not be in the answer.
+    const goodUntil = clock.now() + ttlMs;
     const item = await store.get(API_KEYS_TABLE, { hash: id });
-    if (item === undefined) return { status: "unknown", expiresAt };
+    if (item === undefined) return { status: "unknown", goodUntil };
     const record = apiKeyFromItem(item);
     invariant(record.id === id, "the store gave another key than was asked for");
-    const secretHash = comparableHash(record.secretHash);
-    if (record.status === "revoked") return { status: "revoked", secretHash, environment: record.environment, expiresAt };
-    const allowlist = parseAllowlist(record.ipAllowlist);
-    invariant(allowlist.ok, `the allow-list of API key ${id} is malformed`);
-    const principal: Principal = Object.freeze({
-      ok: true,
-      organisationId: record.organisationId,
-      apiKeyId: id,
-      environment: record.environment,
-      rateLimitPerMinute: record.rateLimitPerMinute,
-      ipAllowlist: allowlist.matcher,
-    });
-    return { status: "active", secretHash, principal, expiresAt };
+    const organisation = await deps.organisation(record.organisationId);
+    if (organisation === undefined) return { status: "unknown", goodUntil };
+    const { previousSecret } = record;
+    return {
+      status: record.status,
+      secretHash: comparableHash(record.secretHash),
+      previous: previousSecret && { secretHash: comparableHash(previousSecret.hash), expiresAt: previousSecret.expiresAt },
+      expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY,
+      principal: principalOf(record, organisation),
+      goodUntil,
+    };
   };
 
   const remember = (id: ApiKeyId, known: Known): void => {
@@ -126,11 +175,12 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
       const key = parseApiKey(headerValue);
       if (!key.ok) return deny("malformed");
       const known = found.get(key.id) ?? missing.get(key.id);
-      if (known !== undefined && known.expiresAt > clock.now()) return judge(key, known);
+      const now = clock.now();
+      if (known !== undefined && known.goodUntil > now) return judge(key, known, now);
       const reading = readOnce(key.id);
       if (reading === undefined) return deny("overloaded", key.id);
       return reading.then(
-        (fresh) => judge(key, fresh),
+        (fresh) => judge(key, fresh, clock.now()),
         (error: unknown) => {
           if (error instanceof StoreUnavailableError) return deny("store_unavailable", key.id);
           throw error;
@@ -143,19 +193,55 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
       missing.delete(keyId);
       reads.delete(keyId);
     },
+
+    forgetOrganisation(id) {
+      for (const [keyId, known] of found) if (known.status !== "unknown" && known.principal.organisationId === id) found.delete(keyId);
+      // Whose keys are being read is not known yet, so that none of these reads is kept.
+      reads.clear();
+    },
   };
+
+  function judge(key: ParsedApiKey, known: Known, now: number): Principal | AuthenticationRefusal {
+    if (known.status === "unknown") return deny("unknown", key.id);
+    const { previous, principal } = known;
+    // The secret is judged first: only who holds it is worth telling the audit log "revoked" about.
+    if (principal.environment !== key.environment) return deny("wrong_secret", key.id);
+    if (!secretMatches(key.secret, known.secretHash)) {
+      if (previous === undefined || !secretMatches(key.secret, previous.secretHash)) return deny("wrong_secret", key.id);
+      if (now >= previous.expiresAt) return deny("rotated", key.id);
+    }
+    if (known.status === "revoked") return deny("revoked", key.id);
+    if (now >= known.expiresAt) return deny("expired", key.id);
+    uses?.note(key.id, now);
+    return principal;
+  }
 }
 
-function judge(key: ParsedApiKey, known: Known): Principal | AuthenticationRefusal {
-  if (known.status === "unknown") return deny("unknown", key.id);
-  // The secret is judged first: only who holds it is worth telling the audit log "revoked" about.
-  if (!secretMatches(key.secret, known.secretHash)) return deny("wrong_secret", key.id);
-  const environment = known.status === "active" ? known.principal.environment : known.environment;
-  if (environment !== key.environment) return deny("wrong_secret", key.id);
-  return known.status === "active" ? known.principal : deny("revoked", key.id);
+/** @throws InvariantError when a stored allow-list is malformed: it lets nobody in. */
+function principalOf(record: ApiKeyRecord, organisation: OrganisationAccess): Principal {
+  const own = parseAllowlist(record.ipAllowlist);
+  const all = parseAllowlist(organisation.ipAllowlist);
+  invariant(own.ok && all.ok, `the allow-list of API key ${record.id} or of its organisation is malformed`);
+  return Object.freeze({
+    ok: true,
+    organisationId: record.organisationId,
+    apiKeyId: record.id,
+    environment: record.environment,
+    scopes: new Set(record.scopes),
+    rateLimitPerMinute: record.rateLimitPerMinute,
+    burstPerSecond: burstOf(record.rateLimitPerMinute),
+    ipAllowlist: own.matcher,
+    ...(record.certificateSha256 === undefined ? {} : { certificateSha256: record.certificateSha256 }),
+    organisation: Object.freeze({
+      rateLimitPerMinute: organisation.rateLimitPerMinute,
+      keyRateLimitPerMinute: organisation.keyRateLimitPerMinute,
+      ipAllowlist: all.matcher,
+    }),
+  });
 }
 
 function deny(reason: AuthenticationRefusal["reason"], apiKeyId?: ApiKeyId): AuthenticationRefusal {
   const code: ProblemCode = reason === "store_unavailable" || reason === "overloaded" ? reason : "unauthenticated";
-  return { ok: false, code, reason, ...(apiKeyId === undefined ? {} : { apiKeyId }) };
+  const ended = reason === "rotated" || reason === "revoked" || reason === "expired";
+  return { ok: false, code, reason, ...(ended ? { ended } : {}), ...(apiKeyId === undefined ? {} : { apiKeyId }) };
 }

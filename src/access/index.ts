@@ -1,15 +1,29 @@
 export type { ApiKeyRecord, ApiKeyView } from "./api-key.ts";
+export { MAX_RATE_LIMIT_PER_MINUTE } from "./api-key.ts";
+export { apiKeys } from "./api-keys.ts";
+export type { AccessDeps } from "./api-keys.ts";
 export { createAuthenticator } from "./authenticate.ts";
-export type { AuthenticationRefusal, Authenticator, AuthenticatorDeps, Principal } from "./authenticate.ts";
-export { allows } from "./ip-allowlist.ts";
+export type {
+  AuthenticationRefusal,
+  Authenticator,
+  AuthenticatorDeps,
+  OrganisationAccess,
+  Principal,
+  PrincipalOrganisation,
+} from "./authenticate.ts";
+export { createFailureLimiter } from "./failure-limit.ts";
+export type { FailureLimiter } from "./failure-limit.ts";
+export { allows, MAX_ALLOWLIST_ENTRIES, parseAllowlist } from "./ip-allowlist.ts";
 export type { IpMatcher, ParsedAllowlist } from "./ip-allowlist.ts";
 export { issueApiKey } from "./issue-api-key.ts";
 export type { IssueApiKeyInput } from "./issue-api-key.ts";
 export { API_KEY_PATTERN, mintApiKey } from "./key-text.ts";
 export type { Environment, ParsedApiKey } from "./key-text.ts";
-export { apiKeys } from "./manage-keys.ts";
-export type { AccessDeps } from "./manage-keys.ts";
+export { createKeyUses } from "./key-uses.ts";
+export type { KeyUses } from "./key-uses.ts";
 export { createRateLimiter } from "./rate-limit.ts";
 export type { RateLimiter, RateLimitResult } from "./rate-limit.ts";
-export { rateLimitHeaders } from "./rate-limit-headers.ts";
+export { rateLimitFields } from "./rate-limit-headers.ts";
 export { accessRoutes } from "./routes.ts";
+export { createSecurityLog, MAX_TOLD_PER_MINUTE } from "./security-log.ts";
+export type { RefusedCall, SecurityLog } from "./security-log.ts";

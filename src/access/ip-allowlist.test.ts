@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { allows, MAX_ALLOWLIST_ENTRIES, parseAllowlist } from "./ip-allowlist.ts";
+import { allows, isNarrower, MAX_ALLOWLIST_ENTRIES, parseAllowlist } from "./ip-allowlist.ts";
 import type { IpMatcher } from "./ip-allowlist.ts";
 
 function matcherOf(...entries: string[]): IpMatcher | undefined {
@@ -164,5 +164,44 @@ describe("the IP allow-list", () => {
     assert.ok(parsed.ok && allows(parsed.matcher, "10.0.0.99") && !allows(parsed.matcher, "10.0.0.100"));
     const refused = parseAllowlist([...entries, "10.0.0.100"]);
     assert.ok(!refused.ok && refused.param === "ip_allowlist");
+  });
+});
+
+describe("a narrower allow-list", () => {
+  const entriesOf = (...entries: string[]): readonly string[] => {
+    const parsed = parseAllowlist(entries);
+    assert.ok(parsed.ok);
+    return parsed.entries;
+  };
+
+  it("lets in nobody whom the one before did not", () => {
+    const block = fc.tuple(v4, fc.integer({ min: 0, max: 32 })).map(([bytes, bits]) => {
+      const masked = bytes.map((b, n) => b & ~(0xff >> Math.min(8, Math.max(0, bits - n * 8))) & 0xff);
+      return `${masked.join(".")}/${bits}`;
+    });
+    const list = fc.array(block, { maxLength: 3 }).map((entries) => entriesOf(...entries));
+    let narrower = 0;
+    fc.assert(
+      fc.property(list, list, fc.array(v4, { minLength: 20, maxLength: 20 }), (after, before, addresses) => {
+        assert.equal(isNarrower(before, before), true);
+        if (!isNarrower(after, before)) return;
+        narrower += 1;
+        const [now, then] = [matcherOf(...after), matcherOf(...before)];
+        for (const address of addresses.map((bytes) => bytes.join(".")))
+          if (allows(now, address)) assert.ok(allows(then, address), address);
+      }),
+      { numRuns: 500 },
+    );
+    assert.ok(narrower > 50, "hardly anything was looked at");
+  });
+
+  it("is none when it is empty, unless there was none; families are not mixed", () => {
+    assert.equal(isNarrower([], []), true);
+    assert.equal(isNarrower(["10.0.0.0/8"], []), true);
+    assert.equal(isNarrower([], ["10.0.0.0/8"]), false);
+    assert.equal(isNarrower(["10.0.0.0/9"], ["10.0.0.0/8"]), true);
+    assert.equal(isNarrower(["10.0.0.0/8"], ["10.0.0.0/9", "10.128.0.0/9"]), false);
+    assert.equal(isNarrower(["10.0.0.1"], entriesOf("::/0")), false);
+    assert.equal(isNarrower(entriesOf("2001:db8::1"), entriesOf("::/0")), true);
   });
 });

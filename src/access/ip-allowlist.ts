@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
+import { invariant } from "#kernel/assert.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Refusal } from "#kernel/problems.ts";
 
@@ -49,6 +50,23 @@ export function parseAllowlist(list: readonly string[], param = "ip_allowlist"):
 /** Whether `ip` may use what `matcher` guards. No matcher (an empty list) means every address. */
 export function allows(matcher: IpMatcher | undefined, ip: string): boolean {
   return matcher === undefined || matcher.matches(ip);
+}
+
+/**
+ * Whether every address that `list` lets in was let in by `before` too. Both as `parseAllowlist` gives them; an empty
+ * list lets in every address. Blocks that only together cover a wider one are not seen to do so: then the answer is no.
+ */
+export function isNarrower(list: readonly string[], before: readonly string[]): boolean {
+  if (before.length === 0) return true;
+  if (list.length === 0) return false;
+  const outer = before.map(blockOf);
+  return list.map(blockOf).every(([address, bits]) => outer.some(([network, wide]) => wide <= bits && contains(network, wide, address)));
+}
+
+function blockOf(entry: string): readonly [Address, number] {
+  const block = parseEntry(entry);
+  invariant(typeof block !== "string", "a parsed allow-list has only blocks");
+  return block;
 }
 
 function compile(blocks: readonly (readonly [Address, number])[]): IpMatcher {

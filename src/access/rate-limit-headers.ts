@@ -1,19 +1,30 @@
-import { RATE_LIMIT_WINDOW_SECONDS } from "./rate-limit.ts";
-import type { RateLimitResult } from "./rate-limit.ts";
+import type { PolicyState, RateLimitResult } from "./rate-limit.ts";
+import { POLICIES } from "./rate-limit.ts";
 
-/** The one policy there is. */
-const POLICY = '"default"';
+/** The values of the fields that every answer to a key carries. */
+export interface RateLimitFields {
+  /** `RateLimit-Policy` */
+  readonly policy: string;
+  /** `RateLimit` */
+  readonly limit: string;
+}
 
 /**
- * The header fields of draft-ietf-httpapi-ratelimit-headers-11: structured-field lists (RFC 9651) of one item, e.g.
- * `RateLimit-Policy: "default";q=100;w=60` and `RateLimit: "default";r=99;t=60`, and `Retry-After`
- * (RFC 9110 10.2.3, seconds) when refused. `Retry-After` is never below `t`, because clients may heed either.
+ * The header fields of draft-ietf-httpapi-ratelimit-headers-11: structured-field lists (RFC 9651) with an item for each policy,
+ * e.g. `RateLimit-Policy: "burst";q=50;w=1, "default";q=100;w=60` and `RateLimit: "burst";r=49;t=1, "default";r=99;t=60`. `Retry-After`
+ * (RFC 9110 10.2.3, seconds), where refused, is never below the `t` of the policy that refused, because clients may heed either.
  */
-export function rateLimitHeaders(result: RateLimitResult): Record<string, string> {
-  const headers: Record<string, string> = {
-    "RateLimit-Policy": `${POLICY};q=${result.limit};w=${RATE_LIMIT_WINDOW_SECONDS}`,
-    RateLimit: `${POLICY};r=${result.remaining};t=${result.resetSeconds}`,
-  };
-  if (!result.allowed) headers["Retry-After"] = String(result.retryAfterSeconds);
-  return headers;
+export function rateLimitFields(result: RateLimitResult): RateLimitFields {
+  let policy = "";
+  let limit = "";
+  for (const state of result.policies) {
+    const separator = policy === "" ? "" : ", ";
+    policy += separator + policyItem(state);
+    limit += `${separator}"${state.name}";r=${state.remaining};t=${state.resetSeconds}`;
+  }
+  return { policy, limit };
+}
+
+function policyItem({ name, limit }: PolicyState): string {
+  return `"${name}";q=${limit};w=${POLICIES[name]}`;
 }

@@ -2,16 +2,37 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Clock } from "#kernel/clock.ts";
-import { createRateLimiter } from "./rate-limit.ts";
-import type { RateLimiter, RateLimitResult } from "./rate-limit.ts";
-import { rateLimitHeaders } from "./rate-limit-headers.ts";
+import { createRateLimiter, POLICIES } from "./rate-limit.ts";
+import type { PolicyName, RateLimitResult, Spender } from "./rate-limit.ts";
+import { rateLimitFields } from "./rate-limit-headers.ts";
 
-function bench(maxKeys?: number) {
+/** More than any test takes. */
+const PLENTY = 1_000_000_000;
+
+/** One policy of a result, beside what holds for all. */
+function seen(result: RateLimitResult, name: PolicyName) {
+  const state = result.policies.find((policy) => policy.name === name);
+  assert.ok(state);
+  const { name: _, ...rest } = state;
+  return { allowed: result.allowed, ...rest, retryAfterSeconds: result.retryAfterSeconds };
+}
+
+function bench(over: { maxKeys?: number; nodes?: number } = {}) {
   let time = 1_700_000_000_000;
   const clock: Clock = { now: () => time, sleep: async () => {} };
-  const limiter: RateLimiter = createRateLimiter({ clock, ...(maxKeys === undefined ? {} : { maxKeys }) });
-  const take = (limit = 100, cost = 1, key = "key_1"): RateLimitResult => limiter.take({ apiKeyId: key, rateLimitPerMinute: limit }, cost);
-  return { take, pass: (ms: number) => (time += ms), now: () => time };
+  const limiter = createRateLimiter({ clock, ...over });
+  const spender = (more: Partial<Spender> & { organisationLimit?: number } = {}): Spender => ({
+    apiKeyId: "key_1",
+    organisationId: "org_1",
+    burstPerSecond: PLENTY,
+    rateLimitPerMinute: PLENTY,
+    organisation: { rateLimitPerMinute: more.organisationLimit ?? PLENTY },
+    ...more,
+  });
+  /** Only the key's minute is short. */
+  const take = (limit = 100, cost = 1, key = "key_1") =>
+    seen(limiter.take(spender({ apiKeyId: key, organisationId: key, rateLimitPerMinute: limit }), cost), "default");
+  return { limiter, spender, take, pass: (ms: number) => (time += ms), now: () => time };
 }
 
 describe("the rate limiter", () => {
@@ -52,7 +73,7 @@ describe("the rate limiter", () => {
         const usedSince = (since: number): number => log.reduce((sum, entry) => (entry.at > since ? sum + entry.cost : sum), 0);
         for (const [ms, units] of walk) {
           pass(ms);
-          const cost = limit > 12 ? units * scale : units;
+          const cost = Math.min(limit, limit > 12 ? units * scale : units);
           const used = usedSince(now() - 60_000);
           const result = take(limit, cost);
           if (limit <= 240) assert.equal(result.allowed, used + cost <= limit);
@@ -90,11 +111,52 @@ describe("the rate limiter", () => {
     assert.ok(refusals > 100);
   });
 
-  it("refuses what costs more than the whole quota, always, and charges nothing for refusals", () => {
-    const { take } = bench();
-    assert.deepEqual(take(10, 11), { allowed: false, limit: 10, remaining: 10, resetSeconds: 60, retryAfterSeconds: 60 });
-    assert.equal(take(10, 10).allowed, true);
+  it("takes the whole quota for what costs more, and charges nothing for refusals", () => {
+    const { take, pass } = bench();
+    assert.deepEqual(take(10, 11), { allowed: true, limit: 10, remaining: 0, resetSeconds: 60, retryAfterSeconds: 0 });
+    pass(1_000);
+    assert.deepEqual(take(10, 11), { allowed: false, limit: 10, remaining: 0, resetSeconds: 59, retryAfterSeconds: 59 });
+    pass(59_000);
+    assert.equal(take(10, 1).remaining, 9);
+    assert.deepEqual(take(10, 500), { allowed: false, limit: 10, remaining: 9, resetSeconds: 60, retryAfterSeconds: 60 });
     for (const cost of [0, -1, 1.5, NaN]) assert.throws(() => take(10, cost));
+  });
+
+  it("RL-01 refuses a burst within a second, though the minute has room, and takes nothing from the minute for it", () => {
+    const { limiter, spender, pass } = bench();
+    const asker = spender({ burstPerSecond: 3, rateLimitPerMinute: 100 });
+    for (let n = 2; n >= 0; n--) assert.equal(seen(limiter.take(asker), "burst").remaining, n);
+    const refused = limiter.take(asker);
+    assert.deepEqual(seen(refused, "burst"), { allowed: false, limit: 3, remaining: 0, resetSeconds: 1, retryAfterSeconds: 1 });
+    assert.equal(seen(refused, "default").remaining, 97);
+    pass(999);
+    assert.equal(limiter.take(asker).allowed, false);
+    pass(1);
+    assert.equal(seen(limiter.take(asker), "default").remaining, 96);
+  });
+
+  it("RL-01 holds all keys of an organisation together to its quota, and no other organisation", () => {
+    const { limiter, spender } = bench();
+    const of = (apiKeyId: string, organisationId: string) => spender({ apiKeyId, organisationId, organisationLimit: 10 });
+    for (let n = 0; n < 10; n++) assert.equal(limiter.take(of(`key_${n % 4}`, "org_1")).allowed, true);
+    const refused = limiter.take(of("key_9", "org_1"));
+    assert.deepEqual(seen(refused, "organisation"), { allowed: false, limit: 10, remaining: 0, resetSeconds: 60, retryAfterSeconds: 60 });
+    assert.equal(seen(refused, "default").remaining, PLENTY, "a refused request costs nothing anywhere");
+    assert.equal(limiter.take(of("key_9", "org_2")).allowed, true);
+  });
+
+  it("RL-01 across nodes all of them together never grant more than the quota, or one each if there are more nodes", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 300 }), (nodes, limit) => {
+        const all = Array.from({ length: nodes }, () => bench({ nodes }));
+        let granted = 0;
+        for (const { take } of all) for (let n = 0; n < limit + 2; n++) if (take(limit).allowed) granted += 1;
+        assert.ok(granted <= Math.max(limit, nodes));
+        assert.ok(granted > limit - nodes, "what the division leaves over is less than a unit a node");
+      }),
+      { numRuns: 50 },
+    );
+    assert.throws(() => bench({ nodes: 0 }));
   });
 
   it("serves large quotas in full", () => {
@@ -133,7 +195,7 @@ describe("the rate limiter", () => {
   });
 
   it("keeps at most maxKeys keys, and lets idle ones go first", () => {
-    const { take, pass } = bench(4);
+    const { take, pass } = bench({ maxKeys: 4 });
     for (const key of ["idle", "a", "b", "c"]) for (let n = 0; n < 5; n++) take(5, 1, key);
     pass(61_000);
     for (const key of ["a", "b", "c"]) for (let n = 0; n < 5; n++) take(5, 1, key);
@@ -148,32 +210,48 @@ describe("the rate limiter", () => {
 });
 
 describe("the rate limit's header fields", () => {
-  it("RL-01 are structured fields, with Retry-After only when refused and never below t", () => {
-    const { take, pass } = bench();
-    assert.deepEqual(rateLimitHeaders(take()), { "RateLimit-Policy": '"default";q=100;w=60', RateLimit: '"default";r=99;t=60' });
-    pass(10_500);
-    for (let n = 0; n < 99; n++) take();
-    const refused = rateLimitHeaders(take());
-    assert.deepEqual(refused, { "RateLimit-Policy": '"default";q=100;w=60', RateLimit: '"default";r=0;t=50', "Retry-After": "50" });
+  it("RL-01 tell every policy", () => {
+    const { limiter, spender, pass } = bench();
+    const asker = spender({ burstPerSecond: 50, rateLimitPerMinute: 100, organisationLimit: 6000 });
+    pass(10);
+    assert.deepEqual(rateLimitFields(limiter.take(asker, 2)), {
+      policy: '"burst";q=50;w=1, "default";q=100;w=60, "organisation";q=6000;w=60',
+      limit: '"burst";r=48;t=1, "default";r=98;t=60, "organisation";r=5998;t=60',
+    });
   });
 
-  it("RL-01 parse as RFC 9651 lists with integer parameters, for any result", () => {
-    const natural = fc.nat({ max: 10_000_000 });
+  it("RL-01 parse as RFC 9651 lists of strings with integer parameters, for any result", () => {
+    const natural = fc.nat({ max: 100_000_000 });
+    const policy = fc.record({
+      name: fc.constantFrom<PolicyName>("burst", "default", "organisation"),
+      limit: natural,
+      remaining: natural,
+      resetSeconds: fc.nat({ max: 60 }),
+    });
     fc.assert(
-      fc.property(fc.boolean(), natural, natural, natural, (allowed, limit, remaining, retryAfterSeconds) => {
-        const headers = rateLimitHeaders({ allowed, limit, remaining, resetSeconds: Math.min(60, retryAfterSeconds), retryAfterSeconds });
-        assert.deepEqual(parseItem(headers["RateLimit-Policy"]), ["default", { q: limit, w: 60 }]);
-        assert.deepEqual(parseItem(headers["RateLimit"]), ["default", { r: remaining, t: Math.min(60, retryAfterSeconds) }]);
-        assert.equal(headers["Retry-After"], allowed ? undefined : String(retryAfterSeconds));
+      fc.property(fc.boolean(), fc.array(policy, { minLength: 1, maxLength: 3 }), natural, (allowed, policies, retryAfterSeconds) => {
+        const fields = rateLimitFields({ allowed, policies, retryAfterSeconds });
+        const told = (pick: (state: (typeof policies)[number]) => Record<string, number>) =>
+          policies.map((state) => [state.name, pick(state)]);
+        assert.deepEqual(
+          parseList(fields.policy),
+          told(({ name, limit }) => ({ q: limit, w: POLICIES[name] })),
+        );
+        assert.deepEqual(
+          parseList(fields.limit),
+          told(({ remaining, resetSeconds }) => ({ r: remaining, t: resetSeconds })),
+        );
       }),
     );
   });
 });
 
-/** A one-item list of a string with integer parameters (RFC 9651, 4.2), strictly. */
-function parseItem(text: string | undefined): [string, Record<string, number>] {
-  const match = /^"([\x20\x21\x23-\x5b\x5d-\x7e]*)"((?:;[a-z*][a-z0-9_.*-]*=-?[0-9]{1,15})*)$/.exec(text ?? "");
-  assert.ok(match, text);
-  const pairs = (match[2] ?? "").split(";").slice(1);
-  return [match[1] ?? "", Object.fromEntries(pairs.map((pair) => [pair.split("=")[0], Number(pair.split("=")[1])]))];
+/** A list of strings with integer parameters (RFC 9651, 4.2), strictly. */
+function parseList(text: string): [string, Record<string, number>][] {
+  return text.split(", ").map((item) => {
+    const match = /^"([\x20\x21\x23-\x5b\x5d-\x7e]*)"((?:;[a-z*][a-z0-9_.*-]*=-?[0-9]{1,15})*)$/.exec(item);
+    assert.ok(match, text);
+    const pairs = (match[2] ?? "").split(";").slice(1);
+    return [match[1] ?? "", Object.fromEntries(pairs.map((pair) => [pair.split("=")[0], Number(pair.split("=")[1])]))];
+  });
 }

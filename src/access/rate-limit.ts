@@ -1,91 +1,121 @@
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
-import { createWindow } from "./sliding-window.ts";
 import type { SlidingWindow } from "./sliding-window.ts";
+import { createWindows } from "./windows.ts";
 
-export const RATE_LIMIT_WINDOW_SECONDS = 60;
-const WINDOW_MS = RATE_LIMIT_WINDOW_SECONDS * 1000;
-/** How many keys are looked at when room is wanted for one more. */
-const MAX_EVICTION_STEPS = 8;
+/** The policies in the order in which they are told, with the seconds of their windows. */
+export const POLICIES = { burst: 1, default: 60, organisation: 60 } as const;
+export type PolicyName = keyof typeof POLICIES;
 
-/** What one request was told. Times are whole seconds, rounded up. */
-export interface RateLimitResult {
-  readonly allowed: boolean;
-  /** The quota of any 60 seconds. */
+/** Who spends, and what from. */
+export interface Spender {
+  readonly apiKeyId: string;
+  readonly organisationId: string;
+  readonly burstPerSecond: number;
+  readonly rateLimitPerMinute: number;
+  readonly organisation: { readonly rateLimitPerMinute: number };
+}
+
+/** What is left of one policy. Times are whole seconds, rounded up. */
+export interface PolicyState {
+  readonly name: PolicyName;
+  /** The quota of any window of this policy. */
   readonly limit: number;
   /** What is left of it now. */
   readonly remaining: number;
   /** Until the oldest counted request leaves the window, so that `remaining` grows. */
   readonly resetSeconds: number;
-  /** 0 when allowed; otherwise until the same request would be allowed if nothing else came. Never below `resetSeconds`. */
+}
+
+/** What one request was told. */
+export interface RateLimitResult {
+  readonly allowed: boolean;
+  readonly policies: readonly PolicyState[];
+  /** 0 when allowed; otherwise until the same request would be allowed if nothing else came. Never below the reset of what refused it. */
   readonly retryAfterSeconds: number;
 }
 
 export interface RateLimiter {
   /**
-   * Counts a request of `cost` units against the key, unless it would exceed the quota: refused requests cost nothing.
-   * A request whose cost is above the quota is never allowed.
+   * Draws `cost` units from all three quotas, or from none when one of them has not enough: refused requests cost nothing.
+   * A cost above a quota counts as all of it, so that an expensive operation is rare under a small quota and not impossible.
    */
-  take(principal: { readonly apiKeyId: string; readonly rateLimitPerMinute: number }, cost?: number): RateLimitResult;
+  take(spender: Spender, cost?: number): RateLimitResult;
+}
+
+export interface RateLimiterDeps {
+  readonly clock: Clock;
+  /** How many nodes share each quota: every node grants its part of it. Default 1. */
+  readonly nodes?: number;
+  /** Keys, and as many organisations, that are remembered. */
+  readonly maxKeys?: number;
 }
 
 /**
- * A limiter in memory: at most the quota in any 60 seconds, per key and process. Several processes each
- * grant the quota; counting together would cost a store write per request.
+ * A limiter in memory: exact within one process, over sliding windows of a second per key, a minute per key and a minute per
+ * organisation. Counting together with other nodes would cost a store write per request; instead each of `nodes` grants
+ * `limit / nodes`, rounded down but at least 1, so that all of them together never grant more than the larger of the quota and
+ * the number of nodes in any window.
  *
  * Our own, because `rate-limiter-flexible` in memory reads `Date.now()` itself, so that neither the simulation nor a
  * test can hand it a clock; answers by a promise, and a refusal by a rejected one; sets a timer per key; keeps any number
  * of keys; and counts in fixed windows, which grant twice the quota around a window's edge.
  */
-export function createRateLimiter(deps: { readonly clock: Clock; readonly maxKeys?: number }): RateLimiter {
-  const { clock, maxKeys = 100_000 } = deps;
-  invariant(Number.isInteger(maxKeys) && maxKeys >= 1, "maxKeys is a positive integer");
-  const windows = new Map<string, SlidingWindow>();
-
-  /** Drops a key that is idle, or else, among the few looked at, the one that has been idle longest. */
-  const makeRoom = (now: number): void => {
-    let stalest: string | undefined;
-    let stalestAt = Infinity;
-    let steps = 0;
-    for (const [key, window] of windows) {
-      if (window.newest() < stalestAt) {
-        stalest = key;
-        stalestAt = window.newest();
-      }
-      if (stalestAt <= now - WINDOW_MS || ++steps === MAX_EVICTION_STEPS) break;
-      // Busy keys go to the back, so that the next search begins with others.
-      windows.delete(key);
-      windows.set(key, window);
-    }
-    if (stalest !== undefined) windows.delete(stalest);
-  };
+export function createRateLimiter(deps: RateLimiterDeps): RateLimiter {
+  const { clock, nodes = 1, maxKeys = 100_000 } = deps;
+  invariant(Number.isInteger(nodes) && nodes >= 1, "nodes is a positive integer");
+  const share = (limit: number): number => (nodes === 1 ? limit : Math.max(1, Math.floor(limit / nodes)));
+  const bursts = createWindows(POLICIES.burst * 1000, maxKeys);
+  const minutes = createWindows(POLICIES.default * 1000, maxKeys);
+  const organisations = createWindows(POLICIES.organisation * 1000, maxKeys);
 
   return {
-    take({ apiKeyId, rateLimitPerMinute: limit }, cost = 1) {
+    take(spender, cost = 1) {
       invariant(Number.isSafeInteger(cost) && cost >= 1, "a cost is a positive integer");
       const now = clock.now();
-      let window = windows.get(apiKeyId);
-      if (window === undefined) {
-        if (windows.size >= maxKeys) makeRoom(now);
-        window = createWindow(limit, WINDOW_MS);
-        windows.set(apiKeyId, window);
-      } else if (window.limit !== limit) {
-        // The quota was changed: what was used stays used.
-        window = window.withLimit(limit);
-        windows.set(apiKeyId, window);
+      const burst = bursts.of(spender.apiKeyId, share(spender.burstPerSecond), now);
+      const minute = minutes.of(spender.apiKeyId, share(spender.rateLimitPerMinute), now);
+      const organisation = organisations.of(spender.organisationId, share(spender.organisation.rateLimitPerMinute), now);
+      const allowed = fits(burst, cost) && fits(minute, cost) && fits(organisation, cost);
+      let wait = 0;
+      if (allowed) {
+        draw(burst, now, cost);
+        draw(minute, now, cost);
+        draw(organisation, now, cost);
+      } else {
+        wait = Math.max(1, waitOf(burst, now, cost), waitOf(minute, now, cost), waitOf(organisation, now, cost));
       }
-      const at = window.advance(now);
-      const allowed = window.used() + cost <= limit;
-      if (allowed) window.add(at, cost);
-      const reset = seconds(window.untilFreed(now, 1));
       return {
         allowed,
-        limit,
-        remaining: Math.max(0, limit - window.used()),
-        resetSeconds: reset,
-        retryAfterSeconds: allowed ? 0 : Math.max(1, reset, seconds(window.untilFreed(now, window.used() + cost - limit))),
+        policies: [stateOf("burst", burst, now), stateOf("default", minute, now), stateOf("organisation", organisation, now)],
+        retryAfterSeconds: wait,
       };
     },
+  };
+}
+
+const unitsOf = (window: SlidingWindow, cost: number): number => Math.min(cost, window.limit);
+
+function fits(window: SlidingWindow, cost: number): boolean {
+  return window.used() + unitsOf(window, cost) <= window.limit;
+}
+
+function draw(window: SlidingWindow, now: number, cost: number): void {
+  window.add(window.advance(now), unitsOf(window, cost));
+}
+
+/** Whole seconds until the window has room for the cost, but not before its own reset; 0 when it has. */
+function waitOf(window: SlidingWindow, now: number, cost: number): number {
+  const lacking = window.used() + unitsOf(window, cost) - window.limit;
+  return lacking <= 0 ? 0 : seconds(Math.max(window.untilFreed(now, 1), window.untilFreed(now, lacking)));
+}
+
+function stateOf(name: PolicyName, window: SlidingWindow, now: number): PolicyState {
+  return {
+    name,
+    limit: window.limit,
+    remaining: Math.max(0, window.limit - window.used()),
+    resetSeconds: seconds(window.untilFreed(now, 1)),
   };
 }
 

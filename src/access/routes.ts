@@ -4,41 +4,25 @@ import type { HttpServer } from "#http/index.ts";
 import {
   idField,
   listOf,
-  nullable,
   pageOf,
-  PLAIN_TEXT,
   pageSchema,
   readPage,
   ref,
   sendExecuted,
   sendObject,
   sendRefusal,
-  timestampField,
+  versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
-import { API_KEYS_TABLE, apiKeyFromItem, MAX_RATE_LIMIT_PER_MINUTE, presentApiKey } from "./api-key.ts";
+import { API_KEYS_TABLE, apiKeyFromItem, presentApiKey } from "./api-key.ts";
+import type { AccessDeps } from "./api-keys.ts";
+import { readKey } from "./api-keys.ts";
 import type { Principal } from "./authenticate.ts";
-import { MAX_ALLOWLIST_ENTRIES } from "./ip-allowlist.ts";
-import type { AccessDeps } from "./manage-keys.ts";
-import { createKey, readKey, revokeKey } from "./manage-keys.ts";
+import { changeKey, createKey, revokeKey, rotateKey } from "./manage-keys.ts";
+import { apiKeySchema, changeKeyBody, createKeyBody, newApiKeySchema, rotateKeyBody } from "./schema.ts";
 
-const fields = {
-  id: idField("apiKey"),
-  object: Type.Literal("api_key"),
-  organisation_id: idField("organisation"),
-  name: Type.String(),
-  environment: Type.Enum(["test", "live"]),
-  status: Type.Enum(["active", "revoked"]),
-  rate_limit_per_minute: Type.Integer(),
-  ip_allowlist: Type.Array(Type.String()),
-  created_at: timestampField,
-  revoked_at: nullable(timestampField),
-};
-const apiKeySchema = Type.Object(fields, { $id: "ApiKey" });
-const newApiKeySchema = Type.Object(
-  { ...fields, secret: Type.String({ description: "The key itself. Shown here and never again." }) },
-  { $id: "NewApiKey" },
-);
+/** What the authenticator said of the caller; the HTTP room hands it on without looking. */
+const principalOf = (request: { readonly caller: { readonly principal: object } }): Principal => request.caller.principal as Principal;
 
 /** Routes of API keys. */
 export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
@@ -50,55 +34,53 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
   app.post(
     "/v1/api-keys",
     {
-      config: { access: "key", sensitive: true },
+      config: { access: "key", scope: "api_keys:write", sensitive: true, problems: ["beyond_own_permissions"] },
       schema: {
         operationId: "createApiKey",
         tags,
         summary: "Create an API key",
         description: "The key is shown once. It is not kept, so this operation takes no Idempotency-Key; revoke what you do not need.",
-        body: Type.Object(
-          {
-            name: Type.String({ minLength: 1, maxLength: 100, pattern: PLAIN_TEXT }),
-            rate_limit_per_minute: Type.Optional(
-              Type.Integer({ minimum: 1, maximum: MAX_RATE_LIMIT_PER_MINUTE, description: "100 when absent." }),
-            ),
-            ip_allowlist: Type.Optional(
-              Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
-                maxItems: MAX_ALLOWLIST_ENTRIES,
-                description:
-                  "Addresses or CIDR blocks that sensitive operations may come from: withdrawals, review decisions, creating and revoking " +
-                  "keys. Empty or absent: every address.",
-              }),
-            ),
-          },
-          { additionalProperties: false },
-        ),
+        body: createKeyBody,
         response: { 201: ref("NewApiKey") },
       },
     },
-    async (request, reply) => {
-      const { environment } = request.caller.principal as Principal;
-      return sendExecuted(reply, await createKey(deps, askedBy(request), environment, request.body));
-    },
+    async (request, reply) => sendExecuted(reply, await createKey(deps, askedBy(request), principalOf(request), request.body)),
   );
 
   app.get(
     "/v1/api-keys/:id",
     {
-      config: { access: "key", problems: ["not_found"] },
-      schema: { operationId: "getApiKey", tags, summary: "Get an API key", params, response: { 200: ref("ApiKey") } },
+      config: { access: "key", scope: "api_keys:read", sends: ["ETag"], problems: ["not_found"] },
+      schema: {
+        operationId: "getApiKey",
+        tags,
+        summary: "Get an API key",
+        description: "Any key of your organisation, without its secret.",
+        params,
+        response: { 200: ref("ApiKey") },
+      },
     },
     async (request, reply) => {
       const key = await readKey(deps.store, request.caller.principal.organisationId, request.params.id);
-      return key === undefined ? sendRefusal(reply, refuse("not_found")) : sendObject(reply, presentApiKey(key));
+      if (key === undefined) return sendRefusal(reply, refuse("not_found"));
+      const uses = await deps.uses.read([key.id]);
+      reply.header("etag", `"${key.version}"`);
+      return sendObject(reply, presentApiKey(key, deps.clock.now(), uses.get(key.id)));
     },
   );
 
   app.get(
     "/v1/api-keys",
     {
-      config: { access: "key", problems: ["invalid_cursor"] },
-      schema: { operationId: "listApiKeys", tags, summary: "List API keys", querystring: pageSchema, response: { 200: pageOf("ApiKey") } },
+      config: { access: "key", scope: "api_keys:read", cost: 2, problems: ["invalid_cursor"] },
+      schema: {
+        operationId: "listApiKeys",
+        tags,
+        summary: "List API keys",
+        description: "All keys of your organisation, also ended ones, the newest first.",
+        querystring: pageSchema,
+        response: { 200: pageOf("ApiKey") },
+      },
     },
     async (request, reply) => {
       const { limit, cursor } = readPage(request.query);
@@ -110,20 +92,78 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
         limit,
         ...(cursor === undefined ? {} : { cursor }),
       });
+      const keys = page.items.map(apiKeyFromItem);
+      const uses = await deps.uses.read(keys.map(({ id }) => id));
+      const now = deps.clock.now();
       return sendObject(
         reply,
         listOf(
-          page.items.map((item) => presentApiKey(apiKeyFromItem(item))),
+          keys.map((key) => presentApiKey(key, now, uses.get(key.id))),
           page.cursor,
         ),
       );
     },
   );
 
+  app.patch(
+    "/v1/api-keys/:id",
+    {
+      config: {
+        access: "key",
+        scope: "api_keys:write",
+        sensitive: true,
+        problems: ["not_found", "api_key_revoked", "beyond_own_permissions", "would_lock_out", "version_conflict"],
+      },
+      schema: {
+        operationId: "updateApiKey",
+        tags,
+        summary: "Change what an API key may do",
+        description:
+          "Effective at once on the node that answers and within five seconds on every other. The caller needs every scope of the key, " +
+          "before and after. Of itself a key can only give up.",
+        params,
+        headers: Type.Object({ "if-match": versionTagHeader }),
+        body: changeKeyBody,
+        response: { 200: ref("ApiKey") },
+      },
+    },
+    async (request, reply) => {
+      const seen = request.headers["if-match"];
+      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      return sendExecuted(reply, await changeKey(deps, askedBy(request), principalOf(request), request.params.id, request.body, version));
+    },
+  );
+
+  app.post(
+    "/v1/api-keys/:id/rotate",
+    {
+      config: {
+        access: "key",
+        scope: "api_keys:write",
+        sensitive: true,
+        problems: ["not_found", "api_key_revoked", "api_key_expired", "rotation_overlapping", "beyond_own_permissions"],
+      },
+      schema: {
+        operationId: "rotateApiKey",
+        tags,
+        summary: "Give an API key a new secret",
+        description:
+          "The new secret is shown once; the old one stays good for `overlap_seconds`. There are never more than two: while they overlap, " +
+          "only a rotation with an overlap of 0 goes through, which ends both. The answer is not kept, so this operation takes no " +
+          "Idempotency-Key; when an answer got lost, create another key instead.",
+        params,
+        body: rotateKeyBody,
+        response: { 200: ref("NewApiKey") },
+      },
+    },
+    async (request, reply) =>
+      sendExecuted(reply, await rotateKey(deps, askedBy(request), principalOf(request), request.params.id, request.body.overlap_seconds)),
+  );
+
   app.post(
     "/v1/api-keys/:id/revoke",
     {
-      config: { access: "key", sensitive: true, problems: ["not_found", "api_key_revoked", "cannot_revoke_self"] },
+      config: { access: "key", scope: "api_keys:write", sensitive: true, problems: ["not_found", "api_key_revoked", "cannot_revoke_self"] },
       schema: {
         operationId: "revokeApiKey",
         tags,
@@ -133,6 +173,6 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
         response: { 200: ref("ApiKey") },
       },
     },
-    async (request, reply) => sendExecuted(reply, await revokeKey(deps, askedBy(request), request.params.id)),
+    async (request, reply) => sendExecuted(reply, await revokeKey(deps, askedBy(request), principalOf(request), request.params.id)),
   );
 }

@@ -42,6 +42,8 @@ export async function openAccountFor(deps: AccountDeps, asked: Asked, body: Open
       const user = userId === null ? null : work.get(users, { hash: userId });
       if (user === undefined || (user !== null && user.organisationId !== organisationId))
         return refused(refuse("user_not_found", "user_id"), requestId);
+      if (user !== null && user.status !== "active")
+        return refused(refuse("user_not_active", "user_id", `The user is ${user.status}.`), requestId);
       if (user !== null && user.accountCount >= MAX_ACCOUNTS) return refused(refuse("too_many_accounts", "user_id"), requestId);
       const account = openAccount(
         {

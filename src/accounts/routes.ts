@@ -3,20 +3,25 @@ import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
 import {
   currencyField,
+  described,
+  exampleId,
   idField,
   listOf,
   metadataField,
+  newestFirst,
   nullable,
   pageOf,
   pageParameters,
   readPage,
+  readTimes,
   ref,
   sendExecuted,
   sendObject,
   sendRefusal,
   timeParameter,
+  versionTagHeader,
 } from "#http/index.ts";
-import { parseTimestamp, toTimestamp } from "#kernel/clock.ts";
+import { toTimestamp } from "#kernel/clock.ts";
 import { minorToWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import { openMetadata } from "#vault/index.ts";
@@ -28,8 +33,18 @@ import { openAccountFor } from "./open-account.ts";
 import { presentAccount } from "./present-account.ts";
 import { accountSchema, balanceSchema, entrySchema } from "./schema.ts";
 
-const limitField = Type.Integer({ minimum: 0, maximum: 9007199254740991, description: "Minor units the balance may go below zero." });
-const rateField = Type.Integer({ minimum: 0, maximum: 100_000, description: "Interest a year in basis points." });
+const limitField = Type.Integer({
+  minimum: 0,
+  maximum: 9007199254740991,
+  description: "Minor units the balance may go below zero; 0 when a new account names none.",
+  examples: [50_000],
+});
+const rateField = Type.Integer({
+  minimum: 0,
+  maximum: 100_000,
+  description: "Interest a year in basis points: 25 is 0.25 %. 0 when a new account names none.",
+  examples: [25],
+});
 
 /** Routes of accounts, their balances and entries. */
 export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
@@ -46,23 +61,32 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
   app.post(
     "/v1/accounts",
     {
-      config: { access: "key", idempotent: true, problems: ["user_not_found", "too_many_accounts"] },
+      config: {
+        access: "key",
+        scope: "accounts:write",
+        idempotent: true,
+        problems: ["user_not_found", "user_not_active", "too_many_accounts"],
+      },
       schema: {
         operationId: "createAccount",
         tags,
         summary: "Open an account",
+        description: "Empty and active. One of a user, or of the organisation itself where no `user_id` is given.",
         body: Type.Object(
           {
             type: Type.Unsafe<"checking" | "savings" | "fees">(
-              Type.String({ enum: ["checking", "savings", "fees"], description: "Settlement accounts are opened by the ledger itself." }),
+              Type.String({
+                enum: ["checking", "savings", "fees"],
+                description: "`fees` is for the organisation's own income. Settlement accounts are opened by the ledger itself.",
+              }),
             ),
             currency: currencyField,
-            user_id: Type.Optional(idField("user")),
+            user_id: Type.Optional(idField("user", "The customer it belongs to; the organisation itself when absent.")),
             overdraft_limit: Type.Optional(limitField),
             interest_rate_bps: Type.Optional(rateField),
             metadata: Type.Optional(metadataField),
           },
-          { additionalProperties: false },
+          { additionalProperties: false, examples: [{ type: "checking", currency: "EUR", user_id: exampleId("user") }] },
         ),
         response: { 201: ref("Account") },
       },
@@ -73,8 +97,15 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
   app.get(
     "/v1/accounts/:id",
     {
-      config: { access: "key", problems: ["not_found"] },
-      schema: { operationId: "getAccount", tags, summary: "Get an account", params, response: { 200: ref("Account") } },
+      config: { access: "key", scope: "accounts:read", sends: ["ETag"], problems: ["not_found"] },
+      schema: {
+        operationId: "getAccount",
+        tags,
+        summary: "Get an account",
+        description: "With its balance, what is held of it, and what is available now. The `ETag` is for a later change with `If-Match`.",
+        params,
+        response: { 200: ref("Account") },
+      },
     },
     async (request, reply) => {
       const account = await readAccount(deps.store, request.caller.principal.organisationId, request.params.id);
@@ -87,27 +118,24 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
   app.get(
     "/v1/accounts",
     {
-      config: { access: "key", problems: ["invalid_cursor"] },
+      config: { access: "key", scope: "accounts:read", cost: 2, problems: ["invalid_cursor"] },
       schema: {
         operationId: "listAccounts",
         tags,
         summary: "List accounts, newest first",
-        querystring: Type.Object({ ...pageParameters, user_id: Type.Optional(idField("user")) }, { additionalProperties: false }),
+        description: "Of the organisation, settlement accounts included, or of one user.",
+        querystring: Type.Object(
+          { ...pageParameters, user_id: Type.Optional(idField("user", "Only accounts of this user.")) },
+          { additionalProperties: false },
+        ),
         response: { 200: pageOf("Account") },
       },
     },
     async (request, reply) => {
-      const { limit, cursor } = readPage(request.query);
       const { organisationId } = request.caller.principal;
       const { user_id } = request.query;
-      const page = await deps.store.query({
-        table: "smartfinance-accounts",
-        index: user_id === undefined ? "OrganisationAccountsIndex" : "UserAccountsIndex",
-        hash: user_id ?? organisationId,
-        order: "descending",
-        limit,
-        ...(cursor === undefined ? {} : { cursor }),
-      });
+      const index = user_id === undefined ? "OrganisationAccountsIndex" : "UserAccountsIndex";
+      const page = await deps.store.query(newestFirst("smartfinance-accounts", index, user_id ?? organisationId, readPage(request.query)));
       const own = page.items.map((item) => accounts.fromItem(item)).filter((account) => account.organisationId === organisationId);
       // All accounts of a user are of one organisation. A cursor without items would tell that another's user has accounts.
       return sendObject(reply, listOf(await Promise.all(own.map(present)), own.length === 0 ? undefined : page.cursor));
@@ -119,22 +147,25 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
     {
       config: {
         access: "key",
+        scope: "accounts:write",
         problems: ["not_found", "version_conflict", "account_closed", "account_type_not_allowed", "overdraft_in_use"],
       },
       schema: {
         operationId: "updateAccount",
         tags,
         summary: "Change an account's terms",
-        description: "`If-Match` with the `ETag` seen before refuses the change when the account has changed since.",
+        description:
+          "Changes the fields that are given and leaves the others; `metadata` is replaced as a whole, and taken away by null. `If-Match` " +
+          "with the `ETag` seen before refuses the change when the account has changed since.",
         params,
-        headers: Type.Object({ "if-match": Type.Optional(Type.String({ pattern: '^"[1-9][0-9]{0,14}"$' })) }),
+        headers: Type.Object({ "if-match": versionTagHeader }),
         body: Type.Object(
           {
             overdraft_limit: Type.Optional(limitField),
             interest_rate_bps: Type.Optional(rateField),
-            metadata: Type.Optional(nullable(metadataField)),
+            metadata: Type.Optional(nullable(metadataField, "Your own key-value pairs instead of those kept; null takes them away.")),
           },
-          { additionalProperties: false, minProperties: 1 },
+          { additionalProperties: false, minProperties: 1, examples: [{ overdraft_limit: 50_000, metadata: { tier: "gold" } }] },
         ),
         response: { 200: ref("Account") },
       },
@@ -150,11 +181,20 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
     app.post(
       `/v1/accounts/:id/${verb}`,
       {
-        config: { access: "key", problems: ["not_found", "account_status_conflict", "account_type_not_allowed", "account_not_empty"] },
+        config: {
+          access: "key",
+          scope: "accounts:write",
+          problems: ["not_found", "account_status_conflict", "account_type_not_allowed", "account_not_empty"],
+        },
         schema: {
           operationId: `${verb}Account`,
           tags,
           summary: { freeze: "Freeze an account", unfreeze: "Unfreeze an account", close: "Close an empty account" }[verb],
+          description: {
+            freeze: "No money moves on it until it is unfrozen; holds can be voided. Takes no body.",
+            unfreeze: "Money moves on it again. Takes no body.",
+            close: "For good. Only an account without balance and holds can be closed. Takes no body.",
+          }[verb],
           params,
           response: { 200: ref("Account") },
         },
@@ -166,22 +206,27 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
   app.get(
     "/v1/accounts/:id/balance",
     {
-      config: { access: "key", problems: ["not_found"] },
+      config: { access: "key", scope: "accounts:read", problems: ["not_found"] },
       schema: {
         operationId: "getBalance",
         tags,
         summary: "Get the balance, now or at a time",
+        description: "The balance is the sum of the entries posted until then, so the past does not change.",
         params,
-        querystring: Type.Object({ at: timeParameter }, { additionalProperties: false }),
+        querystring: Type.Object(
+          { at: described(timeParameter, "The time to tell the balance of, RFC 3339; now when absent.") },
+          { additionalProperties: false },
+        ),
         response: { 200: ref("Balance") },
       },
     },
     async (request, reply) => {
       const account = await readAccount(deps.store, request.caller.principal.organisationId, request.params.id);
       if (account === undefined) return sendRefusal(reply, refuse("not_found"));
-      const at = request.query.at === undefined ? deps.clock.now() : parseTimestamp(request.query.at);
-      if (Number.isNaN(at)) return sendRefusal(reply, refuse("invalid_request", "at", "There is no such time."));
-      const balance = request.query.at === undefined ? account.balance : await balanceAt(deps.store, account, at);
+      const asked = readTimes({ at: request.query.at });
+      if (!asked.ok) return sendRefusal(reply, asked);
+      const { at = deps.clock.now() } = asked.times;
+      const balance = asked.times.at === undefined ? account.balance : await balanceAt(deps.store, account, at);
       return sendObject(reply, {
         object: "balance",
         account_id: account.id,
@@ -195,14 +240,19 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
   app.get(
     "/v1/accounts/:id/entries",
     {
-      config: { access: "key", problems: ["not_found", "invalid_cursor"] },
+      config: { access: "key", scope: "accounts:read", cost: 2, problems: ["not_found", "invalid_cursor"] },
       schema: {
         operationId: "listEntries",
         tags,
         summary: "List an account's entries, newest first",
+        description: "Numbered without a gap, each with the balance after it.",
         params,
         querystring: Type.Object(
-          { ...pageParameters, posted_from: timeParameter, posted_to: timeParameter },
+          {
+            ...pageParameters,
+            posted_from: described(timeParameter, "Only those posted at this time or later, RFC 3339."),
+            posted_to: described(timeParameter, "Only those posted at this time or earlier, RFC 3339."),
+          },
           { additionalProperties: false },
         ),
         response: { 200: pageOf("Entry") },
@@ -213,10 +263,10 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
       const { organisationId } = request.caller.principal;
       const account = await readAccount(deps.store, organisationId, request.params.id);
       if (account === undefined) return sendRefusal(reply, refuse("not_found"));
-      const from = request.query.posted_from === undefined ? undefined : parseTimestamp(request.query.posted_from);
-      const to = request.query.posted_to === undefined ? undefined : parseTimestamp(request.query.posted_to);
-      if (Number.isNaN(from)) return sendRefusal(reply, refuse("invalid_request", "posted_from", "There is no such time."));
-      if (Number.isNaN(to)) return sendRefusal(reply, refuse("invalid_request", "posted_to", "There is no such time."));
+      const { posted_from, posted_to } = request.query;
+      const asked = readTimes({ posted_from, posted_to });
+      if (!asked.ok) return sendRefusal(reply, asked);
+      const { posted_from: from, posted_to: to } = asked.times;
       const positions = cursor === undefined ? undefined : decodePositions(cursor);
       if (cursor !== undefined && positions === undefined) return sendRefusal(reply, refuse("invalid_cursor", "cursor"));
       const page = await listByAccounts(deps.store, {

@@ -3,8 +3,13 @@ export const eventTypes = [
   "organisation.created",
   "organisation.updated",
   "api_key.created",
+  "api_key.updated",
+  "api_key.rotated",
   "api_key.revoked",
   "user.created",
+  "user.updated",
+  "user.closed",
+  "user.erased",
   "account.created",
   "account.updated",
   "account.frozen",
@@ -24,6 +29,12 @@ export const eventTypes = [
   "review.approved",
   "review.rejected",
   "access.ip_refused",
+  "access.scope_refused",
+  "access.certificate_refused",
+  "access.refusals_coalesced",
+  "key_rotation.started",
+  "key_rotation.advanced",
+  "key_rotation.completed",
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

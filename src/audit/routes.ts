@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import type { HttpServer } from "#http/index.ts";
 import {
+  described,
+  exampleId,
   idField,
   listOf,
   minorField,
@@ -8,13 +10,13 @@ import {
   pageOf,
   pageParameters,
   readPage,
+  readTimes,
   ref,
   sendObject,
   sendRefusal,
   timeParameter,
   timestampField,
 } from "#http/index.ts";
-import { parseTimestamp } from "#kernel/clock.ts";
 import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
@@ -26,27 +28,66 @@ const eventSchema = Type.Object(
   {
     id: idField("event"),
     object: Type.Literal("event"),
-    event_id: idField("event"),
-    event_type: Type.Enum([...eventTypes]),
-    organisation_id: idField("organisation"),
-    api_key_id: nullable(idField("apiKey")),
-    user_id: nullable(idField("user")),
-    object_id: Type.String(),
-    transaction_id: nullable(idField("transaction")),
-    amount: nullable(minorField),
-    currency: nullable(Type.String()),
-    entries: nullable(Type.Array(Type.Object({ account_id: idField("account"), amount: minorField }))),
-    details: nullable(Type.Record(Type.String(), Type.Unknown())),
-    timestamp: timestampField,
-    ip_address: nullable(Type.String()),
-    user_agent: nullable(Type.String()),
-    request_id: nullable(Type.String()),
+    event_id: idField("event", "The same as `id`; the name under which the checksum covers it."),
+    event_type: Type.Enum([...eventTypes], { description: "What happened. The list may grow: take an unknown one as news." }),
+    organisation_id: idField("organisation", "Whose event it is."),
+    api_key_id: nullable(idField("apiKey"), "The key that acted; null for what the installation did itself."),
+    user_id: nullable(idField("user"), "The customer concerned; null when none is."),
+    object_id: Type.String({ description: "Id of the object that changed, of whatever kind." }),
+    transaction_id: nullable(idField("transaction"), "The transaction concerned; null when none is."),
+    amount: nullable(minorField, "The amount concerned, in minor units; null when none is."),
+    currency: nullable(Type.String(), "ISO 4217 code of the amount; null without one."),
+    entries: nullable(
+      Type.Array(
+        Type.Object({
+          account_id: idField("account", "The account the entry was posted on."),
+          amount: described(minorField, "Signed, in minor units: a debit is negative."),
+        }),
+      ),
+      "The ledger entries of this change, from which all balances can be added up; null where no money moved.",
+    ),
+    details: nullable(
+      Type.Record(Type.String(), Type.Unknown()),
+      "Further facts, by the type of event; null without any. Never personal data, never a secret.",
+    ),
+    timestamp: described(timestampField, "When the change was committed, RFC 3339, UTC."),
+    ip_address: nullable(Type.String(), "The address the request came from; null for what the installation did itself."),
+    user_agent: nullable(Type.String(), "The `User-Agent` of the request, up to 256 characters; null without one."),
+    request_id: nullable(Type.String(), "The `X-Request-Id` of the request; null for what the installation did itself."),
     checksum: Type.String({
       pattern: "^[0-9a-f]{64}$",
       description: "SHA-256 of the RFC 8785 canonical JSON of all members but `checksum`, `id` and `object`.",
     }),
   },
-  { $id: "Event", description: "An audit event. Written in the same commit as the change it tells of, never changed." },
+  {
+    $id: "Event",
+    description: "An audit event. Written in the same commit as the change it tells of, never changed.",
+    examples: [
+      {
+        id: exampleId("event"),
+        object: "event",
+        event_id: exampleId("event"),
+        event_type: "transfer.posted",
+        organisation_id: exampleId("organisation"),
+        api_key_id: exampleId("apiKey"),
+        user_id: exampleId("user"),
+        object_id: exampleId("transaction"),
+        transaction_id: exampleId("transaction"),
+        amount: 1250,
+        currency: "EUR",
+        entries: [
+          { account_id: exampleId("account"), amount: -1250 },
+          { account_id: "acc_01M82BHM94EKDS19EG849YHCB7", amount: 1250 },
+        ],
+        details: null,
+        timestamp: "2026-11-22T19:25:52.275Z",
+        ip_address: "192.0.2.1",
+        user_agent: "curl/8.14.1",
+        request_id: exampleId("request"),
+        checksum: "9f2b6c1d40a7e853b6f0d2c94e17a8350c6d9be1f7428a05d3e9b1c7a6f80e24",
+      },
+    ],
+  },
 );
 
 /** Ids are drawn when a request arrives, events carry the time of the commit: how far the two may lie apart, ms. */
@@ -60,18 +101,19 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
   app.get(
     "/v1/audit/events",
     {
-      config: { access: "key", problems: ["invalid_cursor"] },
+      config: { access: "key", scope: "audit:read", cost: 2, problems: ["invalid_cursor"] },
       schema: {
         operationId: "listAuditEvents",
         tags,
         summary: "List audit events, newest first",
+        description: "Every change of the organisation's data, and what was refused for the sake of security.",
         querystring: Type.Object(
           {
             ...pageParameters,
-            event_type: Type.Optional(Type.String({ enum: [...eventTypes] })),
-            transaction_id: Type.Optional(idField("transaction")),
-            created_from: timeParameter,
-            created_to: timeParameter,
+            event_type: Type.Optional(Type.String({ enum: [...eventTypes], description: "Only events of this type." })),
+            transaction_id: Type.Optional(idField("transaction", "Only events of this transaction.")),
+            created_from: described(timeParameter, "Only events of this time or later, RFC 3339."),
+            created_to: described(timeParameter, "Only events of this time or earlier, RFC 3339."),
           },
           { additionalProperties: false },
         ),
@@ -82,10 +124,9 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
       const { limit, cursor } = readPage(request.query);
       const { event_type, transaction_id, created_from, created_to } = request.query;
       if (cursor !== undefined && !isId("event", cursor)) return sendRefusal(reply, refuse("invalid_cursor", "cursor"));
-      const from = timeOf(created_from);
-      const to = timeOf(created_to);
-      if (Number.isNaN(from)) return sendRefusal(reply, refuse("invalid_request", "created_from"));
-      if (Number.isNaN(to)) return sendRefusal(reply, refuse("invalid_request", "created_to"));
+      const asked = readTimes({ created_from, created_to });
+      if (!asked.ok) return sendRefusal(reply, asked);
+      const { created_from: from, created_to: to } = asked.times;
       const page = await mergePartitions(deps.store, {
         table: "smartfinance-audit-logs",
         organisationId: request.caller.principal.organisationId,
@@ -106,11 +147,12 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
   app.get(
     "/v1/audit/events/:id",
     {
-      config: { access: "key", problems: ["not_found"] },
+      config: { access: "key", scope: "audit:read", problems: ["not_found"] },
       schema: {
         operationId: "getAuditEvent",
         tags,
         summary: "Get an audit event",
+        description: "Its checksum can be recomputed from the answer.",
         params: Type.Object({ id: idField("event") }),
         response: { 200: ref("Event") },
       },
@@ -122,8 +164,4 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
       return item === undefined ? sendRefusal(reply, refuse("not_found")) : sendObject(reply, presentEvent(item));
     },
   );
-}
-
-function timeOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : parseTimestamp(text);
 }

@@ -27,6 +27,8 @@ export interface CommitQueue {
   execute(command: Command): Promise<Executed>;
   /** Commands accepted and not yet answered. */
   readonly depth: number;
+  /** What these commands weigh: one each, and more for what a batch carries. */
+  readonly load: number;
   /** Resolves when no command is waiting or in flight. */
   drain(): Promise<void>;
 }
@@ -41,7 +43,7 @@ export interface CommitQueueOptions {
   readonly replyBox?: ReplyBox;
   /** Told when `onCommitted` throws. */
   readonly onListenerError?: (error: unknown) => void;
-  /** Commands that may wait before further ones are refused as overloaded. */
+  /** The load above which further commands are refused as overloaded. */
   readonly maxWaiting?: number;
 }
 
@@ -53,6 +55,8 @@ const MAX_GROUP = 512;
 const EAGER_GROUP = 16;
 /** What a command adds to a commit beside the records it locks: a new object, its event, its idempotency record. */
 const USUAL_APPENDS = 3;
+/** New items of a batch that take as long as one command of its own: five transfers, measured. */
+const ITEMS_PER_WEIGHT = 15;
 /** How far the waiting line is searched for commands whose records are free. */
 const MAX_SCAN = 4096;
 
@@ -62,6 +66,11 @@ function locksOf(command: Command): string[] {
   for (const { collection, key, mode } of command.needs)
     if (mode === "write") locks.push(`${collection.table}/${key.hash}/${key.range ?? ""}`);
   return locks;
+}
+
+/** How long a command keeps the others waiting, in units of an ordinary one. */
+function weightOf({ appends = USUAL_APPENDS }: Command): number {
+  return 1 + Math.ceil(Math.max(0, appends - USUAL_APPENDS) / ITEMS_PER_WEIGHT);
 }
 
 export interface Pending {
@@ -97,6 +106,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   const claims = new Set<string>();
   let inFlight = 0;
   let depth = 0;
+  let load = 0;
   let arrivals = 0;
   let scheduled = false;
   let idle: (() => void)[] = [];
@@ -224,13 +234,15 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
 
   return {
     execute(command) {
-      if (depth >= maxWaiting) return Promise.resolve({ ok: false, code: "overloaded" });
+      if (load >= maxWaiting) return Promise.resolve({ ok: false, code: "overloaded" });
       const claim = command.idempotency?.id;
       if (claim !== undefined) {
         if (claims.has(claim)) return Promise.resolve({ ok: false, code: "idempotency_key_in_use" });
         claims.add(claim);
       }
+      const weight = weightOf(command);
       depth += 1;
+      load += weight;
       return new Promise<Executed>((resolve, reject) => {
         const pending: Pending = {
           command,
@@ -253,6 +265,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           if (pending.settled) return false;
           pending.settled = true;
           depth -= 1;
+          load -= weight;
           invariant(depth >= 0, "more commands ended than began");
           if (claim !== undefined) claims.delete(claim);
           return true;
@@ -271,6 +284,9 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     },
     get depth() {
       return depth;
+    },
+    get load() {
+      return load;
     },
     drain() {
       if (depth === 0) return Promise.resolve();

@@ -24,7 +24,8 @@ export function clientAddress(request: IncomingMessage, trustedProxyHops: number
   return address;
 }
 
-function unmapped(address: string): string {
+/** An IPv4 address in IPv6 spelling (what a dual-stack socket reports) in its own. */
+export function unmapped(address: string): string {
   if (!address.toLowerCase().startsWith(MAPPED)) return address;
   const inner = address.slice(MAPPED.length);
   return isIP(inner) === 4 ? inner : address;

@@ -1,10 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
 import type { Ids } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
+import { securityHeaderLines } from "./security-headers.ts";
 import { PROBLEM_TYPE, problemBody, statusOf } from "./problem-body.ts";
 
 function refusalOf(code: string | undefined): Refusal {
@@ -24,8 +26,19 @@ function refusalOf(code: string | undefined): Refusal {
  * Answers what never became a request: malformed HTTP, a head that is too large, a request that came too
  * slowly. Written to the socket by hand, because there is no response object; the connection ends after it.
  */
-export function createClientErrorHandler(ids: Ids, logger: Logger): (error: NodeJS.ErrnoException, socket: Socket) => void {
+export function createClientErrorHandler(
+  ids: Ids,
+  logger: Logger,
+  secure: boolean,
+): (error: NodeJS.ErrnoException, socket: Socket) => void {
+  const securityLines = securityHeaderLines(secure);
   return (error, socket) => {
+    // A handshake that failed, be it for plain HTTP on this port: there is nobody to whom an answer could be encrypted.
+    if (isHandshake(error, socket)) {
+      logger.debug({ code: error.code }, "TLS handshake failed");
+      socket.destroy();
+      return;
+    }
     if (error.code === "ECONNRESET" || !socket.writable) {
       socket.destroy();
       return;
@@ -47,9 +60,14 @@ export function createClientErrorHandler(ids: Ids, logger: Logger): (error: Node
         `content-type: ${PROBLEM_TYPE}\r\n` +
         `content-length: ${Buffer.byteLength(body)}\r\n` +
         `x-request-id: ${requestId}\r\n` +
-        "x-content-type-options: nosniff\r\ncache-control: no-store\r\nconnection: close\r\n\r\n" +
+        `${securityLines}connection: close\r\n\r\n` +
         body,
     );
     socket.destroySoon();
   };
+}
+
+/** Whether a TLS connection failed before it was one. Until then it has not agreed on a protocol version with its client. */
+function isHandshake(error: NodeJS.ErrnoException, socket: Socket): boolean {
+  return socket instanceof TLSSocket && (error.code?.startsWith("ERR_SSL_") === true || error.code?.startsWith("ERR_TLS_") === true);
 }

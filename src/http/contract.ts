@@ -4,15 +4,20 @@ import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.ts";
 import type { ApiKeyId, Ids, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
+import type { Scope } from "#kernel/scopes.ts";
 import type { HttpLimits } from "./limits.ts";
+import type { TlsSettings } from "./tls.ts";
 
 /**
  * Who calls, as far as this room needs to know. The rest is opaque here; whoever hands in
- * `authenticate` adds what it knows (scopes, …) by declaration merging of this interface.
+ * `authenticate` adds what it knows (limits, …) by declaration merging of this interface.
  */
 export interface Principal {
   readonly organisationId: OrganisationId;
   readonly apiKeyId: ApiKeyId;
+  readonly scopes: ReadonlySet<Scope>;
+  /** The client certificate the key is bound to: SHA-256 of its DER form, 64 hexadecimal digits. */
+  readonly certificateSha256?: string;
 }
 
 /** One draw on a principal's request quota, with the header values of draft-ietf-httpapi-ratelimit-headers-11. */
@@ -24,6 +29,20 @@ export interface Quota {
   readonly limit: string;
   /** Whole seconds until a request is allowed again; read only when `allowed` is false. */
   readonly retryAfterSeconds: number;
+}
+
+/** Why a key is no good. */
+export interface KeyRefusal extends Refusal {
+  /** It was good once: whoever sends it guesses nothing, so it is no failure of its address. */
+  readonly ended?: true;
+}
+
+/** What is remembered of the bad keys an address has sent. Both are asked on the hot path, so they must be cheap. */
+export interface AuthenticationFailures {
+  /** Whole seconds until keys from this address are looked at again; 0 when they are. */
+  waitSeconds(ip: string): number;
+  /** A key from this address was not a good one. */
+  note(ip: string): void;
 }
 
 /** Who made this request, from where. */
@@ -44,9 +63,16 @@ export interface Idempotency {
   readonly fingerprint: string;
 }
 
-/** A sensitive call that was refused before any work was done for it. */
+/** Whose IP allow-list refused a call. */
+export type AllowlistOwner = "organisation" | "key";
+
+/** A call that was refused before any work was done for it: a sensitive one, or one from outside the organisation's allow-list. */
 export interface SecurityEvent {
   readonly code: ProblemCode;
+  /** Set when and only when the code is `ip_not_allowed`. */
+  readonly allowlist?: AllowlistOwner;
+  /** Set when and only when the code is `insufficient_scope`: the one that was needed. */
+  readonly scope?: Scope;
   /** Absent when the key itself was refused. */
   readonly principal: Principal | undefined;
   readonly ip: string;
@@ -59,12 +85,21 @@ export interface SecurityEvent {
 export interface RouteConfig {
   /** `public`: anyone. `key`: a valid X-API-Key, its quota, and load shedding. */
   readonly access: "public" | "key";
-  /** The principal's IP allow-list is checked before any work. */
+  /**
+   * The one scope that the caller must have, from the table in `kernel/scopes.ts`; `null` when and only when `access` is
+   * `public`. It has to be written either way, so that no route can forget it.
+   */
+  readonly scope: Scope | null;
+  /** How many units of the quotas one call takes; 1 when absent. Known before the body is read, so it is the route's. */
+  readonly cost?: number;
+  /** The key's own IP allow-list is checked too (the organisation's is checked on every call). */
   readonly sensitive?: boolean;
   /** An Idempotency-Key is required. */
   readonly idempotent?: boolean;
   /** A request without a body is taken as `{}`. */
   readonly bodyOptional?: boolean;
+  /** Response headers of the success beyond those that every answer carries; for the OpenAPI document. */
+  readonly sends?: readonly ("ETag" | "Location")[];
   /** The problems this operation can answer besides those every operation can; for the OpenAPI document. */
   readonly problems?: readonly ProblemCode[];
 }
@@ -74,14 +109,22 @@ export interface HttpServerOptions {
   readonly ids: Ids;
   readonly logger: Logger;
   /** Judges the value of X-API-Key (`undefined` when absent). Synchronous answers are cheaper. */
-  readonly authenticate: (key: string | undefined) => Principal | Refusal | Promise<Principal | Refusal>;
-  readonly takeQuota: (principal: Principal) => Quota;
-  readonly allowsIp: (principal: Principal, ip: string) => boolean;
+  readonly authenticate: (key: string | undefined) => Principal | KeyRefusal | Promise<Principal | KeyRefusal>;
+  /** Draws `cost` units from every quota the principal has. */
+  readonly takeQuota: (principal: Principal, cost: number) => Quota;
+  /** Whose allow-list refuses this address: the organisation's on every call, the key's on sensitive ones. */
+  readonly refusesIp: (principal: Principal, ip: string, sensitive: boolean) => AllowlistOwner | undefined;
+  /** Turns an address away that has sent too many bad keys, before its key is looked at. */
+  readonly failures?: AuthenticationFailures;
   /** How many proxies in front append to X-Forwarded-For. 0: the header is ignored, the socket's address counts. */
   readonly trustedProxyHops: number;
   readonly limits?: Partial<HttpLimits>;
-  /** Resolves when the product can serve; a rejection answers /readyz with 503. */
-  readonly ready: () => Promise<void>;
+  /** What to speak TLS with, from `readTls`; without it the listener is a plain one. */
+  readonly tls?: TlsSettings;
+  /** A proxy in front speaks TLS with the clients. */
+  readonly tlsTerminatedByProxy?: boolean;
+  /** Resolves when the product can serve, or with why it cannot; a rejection answers /readyz with `store_unavailable`. */
+  readonly ready: () => Promise<Refusal | void>;
   readonly version: string;
   /** Whether to answer 503 before doing any work. Asked once a request, so it must be cheap. */
   readonly overloaded?: () => boolean;

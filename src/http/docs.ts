@@ -14,34 +14,49 @@ const INLINE_SCRIPT = /<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g;
  * injection, so the API's routes and start-up know nothing of it.
  */
 export function registerDocs(app: HttpServer): void {
-  app.get("/openapi.json", { config: { access: "public" }, schema: { hide: true } }, async (_request, reply) =>
+  app.get("/openapi.json", { config: { access: "public", scope: null }, schema: { hide: true } }, async (_request, reply) =>
     reply.header("content-type", "application/json; charset=utf-8").send(await buildOpenApi(app)),
   );
+  let policy: string | undefined;
   let viewer: Promise<FastifyInstance> | undefined;
   const load = (): Promise<FastifyInstance> => (viewer ??= createViewer());
+  // Kept, and each the same buffer for all: 5 MB made anew for everyone who asks and reads slowly would be a way to use up the memory.
+  const kept = new Map<string, Promise<Buffer | undefined>>();
+  const asset = (path: string): Promise<Buffer | undefined> => {
+    const known = kept.get(path) ?? read(path);
+    kept.set(path, known);
+    return known;
+  };
+  async function read(path: string): Promise<Buffer | undefined> {
+    try {
+      const found = await (await load()).inject(path);
+      return found.statusCode === 200 ? found.rawPayload : undefined;
+    } catch (error) {
+      kept.delete(path);
+      throw error;
+    }
+  }
   app.addHook("onClose", async () => {
     if (viewer !== undefined) await (await viewer).close();
   });
-  const hidden = { config: { access: "public" }, schema: { hide: true } } as const;
+  const hidden = { config: { access: "public", scope: null }, schema: { hide: true } } as const;
   app.get("/", hidden, (_request, reply) => reply.redirect("/docs/", 307));
   app.get("/docs", hidden, (_request, reply) => reply.redirect("/docs/", 308));
   app.get("/docs/", hidden, async (_request, reply) => {
-    const page = await (await load()).inject("/docs/");
-    if (page.statusCode !== 200) return sendRefusal(reply, refuse("internal_error"));
+    const page = await asset("/docs/");
+    if (page === undefined) return sendRefusal(reply, refuse("internal_error"));
+    policy ??= policyFor(page.toString("utf8"));
     return reply
       .header("content-type", "text/html; charset=utf-8")
-      .header("content-security-policy", policyFor(page.body))
+      .header("content-security-policy", policy)
       .header("referrer-policy", "no-referrer")
-      .send(page.body);
+      .send(page);
   });
   app.get("/docs/js/scalar.js", hidden, async (_request, reply): Promise<FastifyReply> => {
-    const script = await (await load()).inject("/docs/js/scalar.js");
-    if (script.statusCode !== 200) return sendRefusal(reply, refuse("internal_error"));
+    const script = await asset("/docs/js/scalar.js");
+    if (script === undefined) return sendRefusal(reply, refuse("internal_error"));
     // The same for everyone until the next release, so browsers may keep it, unlike everything else here.
-    return reply
-      .header("content-type", "text/javascript; charset=utf-8")
-      .header("cache-control", "public, max-age=3600")
-      .send(script.rawPayload);
+    return reply.header("content-type", "text/javascript; charset=utf-8").header("cache-control", "public, max-age=3600").send(script);
   });
 }
 

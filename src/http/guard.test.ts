@@ -18,7 +18,13 @@ test("the caller is who the key says, from where the socket says", async () => {
   assert.equal(reply.statusCode, 200);
   assert.deepEqual(reply.json(), {
     got: { amount: 1 },
-    caller: { principal, ip: "127.0.0.1", userAgent: "u".repeat(256), requestId: reply.headers["x-request-id"] },
+    // A set has no members that JSON would show.
+    caller: {
+      principal: { ...principal, scopes: {} },
+      ip: "127.0.0.1",
+      userAgent: "u".repeat(256),
+      requestId: reply.headers["x-request-id"],
+    },
   });
   assert.notEqual(reply.headers["x-request-id"], "mine");
   await app.close();
@@ -74,33 +80,124 @@ test("an unauthenticated request draws no quota", async () => {
   await app.close();
 });
 
-test("sensitive routes ask the allow-list and report refusals; others do not", async () => {
-  const asked: string[] = [];
+test("IP-01 allow-lists are asked before the quota is drawn; refusals are reported with whose list it was", async () => {
+  const asked: [string, boolean][] = [];
+  let drawn = 0;
   const { app, securityEvents, principal } = createTestServer({
     trustedProxyHops: 1,
-    allowsIp: (_principal, ip) => {
-      asked.push(ip);
-      return ip === "10.0.0.1";
+    refusesIp: (_principal, ip, sensitive) => {
+      asked.push([ip, sensitive]);
+      if (ip === "10.0.0.9") return "organisation";
+      return sensitive && ip !== "10.0.0.1" ? "key" : undefined;
+    },
+    takeQuota: () => {
+      drawn += 1;
+      return { allowed: true, policy: "p", limit: "l", retryAfterSeconds: 0 };
     },
   });
   const close = (headers: Record<string, string>) =>
     app.inject({ method: "POST", url: "/v1/payments/1/close", headers: { "idempotency-key": "k", ...headers } });
   assert.equal((await close({ ...keyed, "x-forwarded-for": "10.0.0.1" })).statusCode, 200);
+  assert.equal(drawn, 1);
   const refused = await close({ ...keyed, "x-forwarded-for": "10.0.0.1, 10.0.0.2" });
-  assert.deepEqual([refused.statusCode, code(refused)], [403, "ip_not_allowed"]);
+  assert.deepEqual([refused.statusCode, code(refused), refused.headers.ratelimit], [403, "ip_not_allowed", undefined]);
   assert.equal((await close({ "x-api-key": "no", "x-forwarded-for": "10.0.0.3" })).statusCode, 401);
-  await app.inject({ url: "/v1/payments", headers: keyed });
+  const list = (ip: string) => app.inject({ url: "/v1/payments", headers: { ...keyed, "x-forwarded-for": ip } });
+  assert.equal((await list("10.0.0.2")).statusCode, 200);
+  const outside = await list("10.0.0.9");
+  assert.deepEqual([outside.statusCode, code(outside)], [403, "ip_not_allowed"]);
   await app.inject("/v1/payments");
-  assert.deepEqual(asked, ["10.0.0.1", "10.0.0.2"]);
+  assert.equal(drawn, 2);
+  assert.deepEqual(asked, [
+    ["10.0.0.1", true],
+    ["10.0.0.2", true],
+    ["10.0.0.2", false],
+    ["10.0.0.9", false],
+  ]);
   const operation = "POST /v1/payments/:id/close";
   assert.deepEqual(
-    securityEvents.map(({ code, principal, ip, operation }) => ({ code, principal, ip, operation })),
+    securityEvents.map((event) => ({ ...event, requestId: "" })),
     [
-      { code: "ip_not_allowed", principal, ip: "10.0.0.2", operation },
-      { code: "unauthenticated", principal: undefined, ip: "10.0.0.3", operation },
+      { code: "ip_not_allowed", allowlist: "key", principal, ip: "10.0.0.2", operation, requestId: "" },
+      { code: "unauthenticated", principal: undefined, ip: "10.0.0.3", operation, requestId: "" },
+      { code: "ip_not_allowed", allowlist: "organisation", principal, ip: "10.0.0.9", operation: "GET /v1/payments", requestId: "" },
     ],
   );
   assert.equal(securityEvents[0]?.requestId, refused.headers["x-request-id"]);
+  await app.close();
+});
+
+test("AUTHZ-03 a key without the scope is refused before its body is looked at; sensitive calls are reported", async () => {
+  const { app, securityEvents, principal } = createTestServer({
+    authenticate: () => ({ ...principal, scopes: new Set(["transactions:read"]) }),
+  });
+  const bad = { method: "POST", headers: { ...keyed, "content-type": "application/json" }, payload: "{" } as const;
+  for (const url of ["/v1/echo", "/v1/payments/1", "/v1/payments/1/close"]) {
+    const reply = await app.inject({ ...bad, url });
+    assert.deepEqual([reply.statusCode, code(reply)], [403, "insufficient_scope"], url);
+    assert.match(reply.json<{ detail: string }>().detail, /transfers:write/);
+    assert.notEqual(reply.headers.ratelimit, undefined, "a refused call draws its quota, so that it can be made to end");
+  }
+  assert.equal((await app.inject({ url: "/v1/payments", headers: keyed })).statusCode, 200);
+  assert.deepEqual(
+    securityEvents.map(({ code, scope, operation }) => [code, scope, operation]),
+    [["insufficient_scope", "transfers:write", "POST /v1/payments/:id/close"]],
+  );
+  await app.close();
+});
+
+test("a route draws what it costs", async () => {
+  const costs: number[] = [];
+  const { app } = createTestServer({
+    takeQuota: (_principal, cost) => {
+      costs.push(cost);
+      return { allowed: true, policy: "p", limit: "l", retryAfterSeconds: 0 };
+    },
+  });
+  app.get("/v1/dear", { config: { access: "key", scope: "transactions:read", cost: 7 }, schema: { operationId: "dear" } }, () => ({}));
+  await app.inject({ url: "/v1/dear", headers: keyed });
+  await app.inject({ url: "/v1/payments", headers: keyed });
+  assert.deepEqual(costs, [7, 1]);
+  await app.close();
+});
+
+test("a route without a scope of the table, or a public one with a scope, stops the start", async () => {
+  const { app } = createTestServer();
+  const route = (config: object) => () =>
+    app.get("/v1/wrong", { config: config as { access: "key"; scope: null }, schema: { operationId: "wrong" } }, () => ({}));
+  assert.throws(route({ access: "key" }), /scope/);
+  assert.throws(route({ access: "key", scope: null }), /scope/);
+  assert.throws(route({ access: "key", scope: "everything" }), /scope/);
+  assert.throws(route({ access: "key", scope: "toString" }), /scope/);
+  assert.throws(route({ access: "public" }), /scope/);
+  assert.throws(route({ access: "public", scope: "users:read" }), /scope/);
+  assert.throws(route({ access: "key", scope: "users:read", cost: 0 }), /cost/);
+  await app.close();
+});
+
+test("RL-01 an address with too many bad keys is turned away before its key is looked at; a missing or ended one is no failure", async () => {
+  const noted: string[] = [];
+  let authenticated = 0;
+  const { app, principal } = createTestServer({
+    authenticate: (key) => {
+      authenticated += 1;
+      return key === KEY ? principal : { ...refuse("unauthenticated"), ...(key === "ended" ? { ended: true } : {}) };
+    },
+    failures: { note: (ip) => void noted.push(ip), waitSeconds: () => (noted.length < 2 ? 0 : 17) },
+  });
+  const ask = (headers: Record<string, string>) => app.inject({ url: "/v1/payments", headers });
+  assert.equal((await ask({})).statusCode, 401);
+  assert.equal((await ask(keyed)).statusCode, 200);
+  assert.equal((await ask({ "x-api-key": "ended" })).statusCode, 401);
+  assert.deepEqual(noted, []);
+  assert.equal((await ask({ "x-api-key": "no" })).statusCode, 401);
+  assert.equal((await ask({ "x-api-key": "no" })).statusCode, 401);
+  assert.deepEqual(noted, ["127.0.0.1", "127.0.0.1"]);
+  const before = authenticated;
+  const turned = await ask(keyed);
+  assert.deepEqual([turned.statusCode, code(turned), turned.headers["retry-after"]], [429, "too_many_failures", "17"]);
+  assert.equal(authenticated, before);
+  assert.equal((await app.inject("/v1/public")).statusCode, 200);
   await app.close();
 });
 

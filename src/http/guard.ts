@@ -2,9 +2,13 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fast
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import { clientAddress } from "./client-address.ts";
-import type { HttpServerOptions, Principal, Quota, RouteFacts } from "./contract.ts";
+import { clientThumbprint } from "./client-certificate.ts";
+import type { HttpServerOptions, KeyRefusal, Principal, Quota, RouteFacts, SecurityEvent } from "./contract.ts";
 import { fingerprintOf, idempotencyId, readIdempotencyKey } from "./idempotency-key.ts";
 import { queryHasKey } from "./key-in-query.ts";
+import type { HttpLimits } from "./limits.ts";
+import { refuseShape } from "./request-shape.ts";
+import { createSecurityHeaders } from "./security-headers.ts";
 import { sendRefusal } from "./send.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -15,8 +19,8 @@ export type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: Hoo
 /** The part of the options that the guard asks on every request. */
 export type GuardOptions = Pick<
   HttpServerOptions,
-  "authenticate" | "takeQuota" | "allowsIp" | "trustedProxyHops" | "overloaded" | "onSecurityEvent"
-> & { readonly urlLength: number };
+  "clock" | "authenticate" | "takeQuota" | "refusesIp" | "failures" | "trustedProxyHops" | "overloaded" | "onSecurityEvent"
+> & { readonly limits: HttpLimits; readonly secure: boolean };
 
 export interface Guard {
   /** Gives the request its headers and books it; every answer starts here. Refuses what no route would take. */
@@ -26,35 +30,40 @@ export interface Guard {
 }
 
 export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
-  const { authenticate, takeQuota, allowsIp, trustedProxyHops, overloaded, onSecurityEvent, urlLength } = options;
+  const { authenticate, takeQuota, refusesIp, failures, trustedProxyHops, overloaded, onSecurityEvent, limits } = options;
+  const writeSecurityHeaders = createSecurityHeaders(options.secure);
 
   function greet(request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
     const raw = request.raw;
     traffic.enter(request, reply);
     reply.header("x-request-id", request.id);
-    reply.header("x-content-type-options", "nosniff");
-    reply.header("cache-control", "no-store");
+    writeSecurityHeaders(reply);
     if (traffic.stopping) return refuse("shutting_down");
-    const url = raw.url ?? "";
-    if (url.length > urlLength) return refuse("uri_too_long");
-    // Node's own check would answer an empty 400 (RFC 9112 section 3.2).
-    if (raw.headers.host === undefined && raw.httpVersion === "1.1")
-      return refuse("invalid_request", undefined, "The Host header is missing.");
-    if (url.includes("?") && queryHasKey(request.query)) return refuse("key_in_query");
+    const misshapen = refuseShape(raw, limits);
+    if (misshapen !== undefined) return misshapen;
+    if (raw.url?.includes("?") === true && queryHasKey(request.query)) return refuse("key_in_query");
     return undefined;
   }
 
-  function reportRefused(facts: RouteFacts, refusal: Refusal, principal: Principal | undefined, request: FastifyRequest, ip: string): void {
-    if (facts.sensitive !== true || onSecurityEvent === undefined) return;
-    onSecurityEvent({ code: refusal.code, principal, ip, requestId: request.id, operation: `${facts.method} ${facts.pattern}` });
+  function report(facts: RouteFacts, request: FastifyRequest, event: Omit<SecurityEvent, "requestId" | "operation">): void {
+    onSecurityEvent?.({ ...event, requestId: request.id, operation: `${facts.method} ${facts.pattern}` });
   }
 
   /** What follows authentication. @returns the refusal, or undefined when the request may go on. */
-  function admit(facts: RouteFacts, outcome: Principal | Refusal, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
+  function admit(
+    facts: RouteFacts,
+    outcome: Principal | KeyRefusal,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    ip: string,
+  ): Refusal | undefined {
     const raw = request.raw;
-    const ip = clientAddress(raw, trustedProxyHops);
+    const sensitive = facts.sensitive === true;
     if (isRefusal(outcome)) {
-      reportRefused(facts, outcome, undefined, request, ip);
+      // A request without a key tries nothing, nor does one with a key that was good once.
+      const guess = outcome.code === "unauthenticated" && outcome.ended !== true && raw.headers["x-api-key"] !== undefined;
+      if (guess) failures?.note(ip);
+      if (sensitive) report(facts, request, { code: outcome.code, principal: undefined, ip });
       return outcome;
     }
     const userAgent = raw.headers["user-agent"] ?? "";
@@ -64,13 +73,25 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
       userAgent: userAgent.length > MAX_USER_AGENT_LENGTH ? userAgent.slice(0, MAX_USER_AGENT_LENGTH) : userAgent,
       requestId: request.id,
     };
-    const quota = takeQuota(outcome);
+    // A stolen key is worth nothing without the certificate, not even the quota of its owner.
+    const { certificateSha256 } = outcome;
+    if (certificateSha256 !== undefined && clientThumbprint(raw.socket, options.clock.now()) !== certificateSha256) {
+      report(facts, request, { code: "certificate_mismatch", principal: outcome, ip });
+      return refuse("certificate_mismatch");
+    }
+    // Before the quota: whoever holds a stolen key outside the allow-list cannot use up the quota of its owner either.
+    const allowlist = refusesIp(outcome, ip, sensitive);
+    if (allowlist !== undefined) {
+      report(facts, request, { code: "ip_not_allowed", allowlist, principal: outcome, ip });
+      return refuse("ip_not_allowed");
+    }
+    const quota = takeQuota(outcome, facts.cost ?? 1);
     writeQuota(reply, quota);
     if (!quota.allowed) return refuse("rate_limited");
-    if (facts.sensitive === true && !allowsIp(outcome, ip)) {
-      const refusal = refuse("ip_not_allowed");
-      reportRefused(facts, refusal, outcome, request, ip);
-      return refusal;
+    const { scope } = facts;
+    if (scope === null || !outcome.scopes.has(scope)) {
+      if (sensitive && scope !== null) report(facts, request, { code: "insufficient_scope", scope, principal: outcome, ip });
+      return refuse("insufficient_scope", undefined, `The scope needed is ${scope ?? "none"}.`);
     }
     if (facts.idempotent === true) {
       const key = readIdempotencyKey(single(raw.headers["idempotency-key"]));
@@ -99,13 +120,20 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
           done();
           return;
         }
-        if (overloaded?.() === true) {
+        if (overloaded?.() === true || !traffic.admit(request, !hasBody(request))) {
           sendRefusal(reply, refuse("overloaded"));
+          return;
+        }
+        const ip = clientAddress(request.raw, trustedProxyHops);
+        const wait = failures?.waitSeconds(ip) ?? 0;
+        if (wait > 0) {
+          reply.header("retry-after", String(wait));
+          sendRefusal(reply, refuse("too_many_failures"));
           return;
         }
         const outcome = authenticate(single(request.raw.headers["x-api-key"]));
         if (!(outcome instanceof Promise)) {
-          const refused = admit(facts, outcome, request, reply);
+          const refused = admit(facts, outcome, request, reply, ip);
           if (refused === undefined) done();
           else sendRefusal(reply, refused);
           return;
@@ -113,7 +141,7 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
         outcome.then((settled) => {
           let refused: Refusal | undefined;
           try {
-            refused = admit(facts, settled, request, reply);
+            refused = admit(facts, settled, request, reply, ip);
           } catch (error) {
             done(error instanceof Error ? error : new Error("admission failed", { cause: error }));
             return;
@@ -132,7 +160,7 @@ function writeQuota(reply: FastifyReply, quota: Quota): void {
   if (!quota.allowed) reply.header("retry-after", String(quota.retryAfterSeconds));
 }
 
-function isRefusal(outcome: Principal | Refusal): outcome is Refusal {
+function isRefusal(outcome: Principal | KeyRefusal): outcome is KeyRefusal {
   return "ok" in outcome && outcome.ok === false;
 }
 

@@ -1,4 +1,6 @@
 export type {
+  AllowlistOwner,
+  AuthenticationFailures,
   Caller,
   HttpServer,
   HttpServerOptions,
@@ -10,10 +12,12 @@ export type {
 } from "./contract.ts";
 export type { HttpLimits } from "./limits.ts";
 export { compileSchemas } from "./lazy-compile.ts";
-export { type PageRequest, listOf, pageParameters, pageSchema, readPage } from "./page-query.ts";
+export { type PageRequest, listOf, newestFirst, pageParameters, pageSchema, readPage, readTimes } from "./page-query.ts";
 export { buildOpenApi } from "./openapi.ts";
 export { type StoredReply, sendRefusal } from "./send.ts";
 export { createHttpServer } from "./server.ts";
 export { stop } from "./stop.ts";
+export { replaceTls } from "./listener.ts";
+export { type TlsFiles, type TlsSettings, readTls } from "./tls.ts";
 export * from "./fields.ts";
 export { sendExecuted, sendObject } from "./send-executed.ts";

@@ -1,9 +1,12 @@
 import fastify from "fastify";
-import type { RouteOptions } from "fastify";
+import type { FastifySchema, RouteOptions } from "fastify";
 import { invariant } from "#kernel/assert.ts";
+import { SCOPES } from "#kernel/scopes.ts";
 import type { HttpServer, RouteFacts } from "./contract.ts";
-import type { OpenApiDocument } from "./openapi-operation.ts";
-import { describeOperation } from "./openapi-operation.ts";
+import type { ExampledSchema, LookUp } from "./openapi-examples.ts";
+import type { OpenApiDocument, UsedComponents } from "./openapi-operation.ts";
+import { describeOperation, sharedComponents } from "./openapi-operation.ts";
+import { describable } from "./openapi-schema.ts";
 import { problemSchema } from "./problem-body.ts";
 
 /** Everything the OpenAPI document is made from, collected while routes are registered. */
@@ -52,6 +55,26 @@ export async function buildOpenApi(app: HttpServer): Promise<string> {
   return described.text;
 }
 
+const ABOUT = `Accounts, an atomic double-entry ledger, and transfers that are scored for fraud before they post.
+
+**Amounts** are JSON integers in minor units (cents for EUR). **Times** are RFC 3339, in answers UTC with milliseconds.
+
+**Errors** are RFC 9457 problems with a stable \`code\`, and \`param\` where one field is at fault. **Unknown fields** and parameters are refused.
+
+**Idempotency.** A POST that creates or moves something takes an \`Idempotency-Key\`: the same key and request get the same bytes
+again, refusals included, for 30 days.
+
+**Lists** answer \`data\`, \`has_more\` and \`next_cursor\`, newest first; hand \`next_cursor\` in as \`cursor\` for the next page.
+
+**Every answer** carries \`X-Request-Id\`, and for browsers \`Cache-Control: no-store\`, \`X-Content-Type-Options\`,
+\`Content-Security-Policy\`, \`X-Frame-Options\` and, over TLS, \`Strict-Transport-Security\`.`;
+
+const ABOUT_KEYS = [
+  "An API key. It has scopes, of which each operation needs one (`x-required-scope`); `insufficient_scope` refuses a key without it:",
+  "",
+  ...Object.entries(SCOPES).map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`),
+].join("\n");
+
 async function render(app: HttpServer, { version, operations }: Described): Promise<string> {
   const { default: swagger } = await import("@fastify/swagger");
   const shadow = fastify({ logger: false, exposeHeadRoutes: false });
@@ -64,12 +87,9 @@ async function render(app: HttpServer, { version, operations }: Described): Prom
       info: {
         title: "SmartFinance API",
         version,
-        description:
-          "Accounts, an atomic double-entry ledger, and transfers that are scored for fraud before they post. Amounts are JSON " +
-          "integers in minor units. Errors are RFC 9457 problems with a stable `code`. A POST that creates or moves something " +
-          "takes an `Idempotency-Key`: the same key and request get the same bytes again, for 30 days.",
+        description: ABOUT,
       },
-      components: { securitySchemes: { apiKey: { type: "apiKey", in: "header", name: "X-API-Key" } } },
+      components: { securitySchemes: { apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: ABOUT_KEYS } } },
     },
     convertConstToEnum: false,
     refResolver: {
@@ -77,14 +97,14 @@ async function render(app: HttpServer, { version, operations }: Described): Prom
       buildLocalReference: (json, _uri, _fragment, i) => (typeof json.$id === "string" ? json.$id : `Schema${i}`),
     },
   });
-  for (const schema of Object.values(app.getSchemas())) shadow.addSchema(schema);
+  for (const schema of Object.values(app.getSchemas())) shadow.addSchema(describable(schema, true));
   if (app.getSchema("Problem") === undefined) shadow.addSchema(problemSchema);
   for (const { route } of operations.values()) {
     shadow.route({
       method: route.method,
       url: route.url,
-      schema: route.schema ?? {},
-      config: { access: "public" },
+      schema: describableRoute(route.schema ?? {}),
+      config: { access: "public", scope: null },
       handler: () => undefined,
     });
   }
@@ -92,13 +112,31 @@ async function render(app: HttpServer, { version, operations }: Described): Prom
   // Through text and back: the generator's objects share parts that are edited below.
   const document = JSON.parse(JSON.stringify(shadow.swagger())) as OpenApiDocument;
   await shadow.close();
+  const lookUp: LookUp = (id) => app.getSchema(id) as ExampledSchema | undefined;
+  const used: UsedComponents = { headers: new Set(), problems: new Set(), objects: new Set() };
   for (const methods of Object.values(document.paths)) {
     for (const operation of Object.values(methods)) {
       const known = operations.get(operation.operationId);
-      if (known !== undefined) describeOperation(operation, known.facts);
+      if (known === undefined) continue;
+      const { body, response } = known.route.schema ?? {};
+      describeOperation(operation, known.facts, { body, response, lookUp }, used);
     }
   }
   const schemas = document.components.schemas;
   document.components.schemas = Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)));
+  Object.assign(document.components, sharedComponents(used, lookUp));
   return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function describableRoute(schema: FastifySchema): FastifySchema {
+  const { body, response, querystring, params, headers, ...rest } = schema;
+  const answers = Object.entries(response ?? {}).map(([status, answer]) => [status, describable(answer, true)]);
+  return {
+    ...rest,
+    ...(body === undefined ? {} : { body: describable(body, true) }),
+    ...(response === undefined ? {} : { response: Object.fromEntries(answers) as unknown }),
+    ...(querystring === undefined ? {} : { querystring: describable(querystring) }),
+    ...(params === undefined ? {} : { params: describable(params) }),
+    ...(headers === undefined ? {} : { headers: describable(headers) }),
+  };
 }

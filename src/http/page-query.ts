@@ -1,5 +1,10 @@
 import { Type } from "typebox";
 import { invariant } from "#kernel/assert.ts";
+import { parseTimestamp } from "#kernel/clock.ts";
+import type { Refusal } from "#kernel/problems.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { Query } from "#storage/index.ts";
+import { PAGE_LIMIT } from "./pattern-words.ts";
 
 const DEFAULT_LIMIT = 20;
 export const MAX_CURSOR_LENGTH = 4096;
@@ -10,7 +15,7 @@ export const MAX_CURSOR_LENGTH = 4096;
  */
 export const pageParameters = {
   limit: Type.Optional(
-    Type.String({ pattern: "^([1-9][0-9]?|100)$", description: "How many items at most, 1 to 100; 20 when absent.", examples: ["20"] }),
+    Type.String({ pattern: PAGE_LIMIT, description: "How many items at most, 1 to 100; 20 when absent.", examples: ["20"] }),
   ),
   cursor: Type.Optional(
     Type.String({
@@ -35,6 +40,27 @@ export function readPage(query: { readonly limit?: string; readonly cursor?: str
   const limit = query.limit === undefined ? DEFAULT_LIMIT : Number(query.limit);
   invariant(Number.isInteger(limit) && limit >= 1 && limit <= 100, "a page's limit passed its schema");
   return query.cursor === undefined ? { limit } : { limit, cursor: query.cursor };
+}
+
+/** The store's query for a page of one hash value of an index, newest first. */
+export function newestFirst(table: Query["table"], index: string, hash: string, { limit, cursor }: PageRequest): Query {
+  return { table, index, hash, order: "descending", limit, ...(cursor === undefined ? {} : { cursor }) };
+}
+
+/** The times of a query, in ms, under the names of their parameters. */
+type Times<T> = { readonly [K in keyof T]: number | undefined };
+
+/** Converts times that passed `timeParameter`. Refuses a day or an hour that no calendar has. */
+export function readTimes<T extends Readonly<Record<string, string | undefined>>>(
+  query: T,
+): { readonly ok: true; readonly times: Times<T> } | Refusal {
+  const times: Record<string, number | undefined> = {};
+  for (const [name, text] of Object.entries(query)) {
+    const time = text === undefined ? undefined : parseTimestamp(text);
+    if (Number.isNaN(time)) return refuse("invalid_request", name, "There is no such time.");
+    times[name] = time;
+  }
+  return { ok: true, times: times as Times<T> };
 }
 
 /** The answer of a list: `data`, `has_more`, `next_cursor`. */

@@ -5,6 +5,7 @@ import { refuse } from "#kernel/problems.ts";
 import { fingerprintOf } from "./idempotency-key.ts";
 import { inspectJson } from "./inspect-json.ts";
 import { RefusalError } from "./refusal-error.ts";
+import type { Traffic } from "./traffic.ts";
 
 type Done = (error: Error | null, body?: unknown) => void;
 
@@ -14,9 +15,13 @@ const DRAIN_FACTOR = 4;
 /**
  * Reads and parses a JSON body: at most `limit` bytes, no content coding, UTF-8, I-JSON (`inspectJson`).
  * Completes the request's idempotency fingerprint on the way, because only here are the raw bytes at hand.
+ * What is read counts against `traffic.bodies` until the request is answered.
  * Refusals reach the error handler as RefusalError.
  */
-export function createBodyParser(limit: number): (request: FastifyRequest, payload: IncomingMessage, done: Done) => void {
+export function createBodyParser(
+  limit: number,
+  traffic: Pick<Traffic, "begin" | "bodies">,
+): (request: FastifyRequest, payload: IncomingMessage, done: Done) => void {
   return function parseBody(request, payload, done) {
     const coding = request.raw.headers["content-encoding"];
     if (coding !== undefined && coding !== "identity") {
@@ -43,6 +48,10 @@ export function createBodyParser(limit: number): (request: FastifyRequest, paylo
         over = true;
         first = rest = undefined;
         if (received > limit * DRAIN_FACTOR) finish(new RefusalError(refuse("body_too_large")));
+      } else if (ended || !traffic.bodies.hold(request, received)) {
+        // Nothing more is kept; what else comes is thrown away.
+        first = rest = undefined;
+        finish(new RefusalError(refuse("overloaded")));
       } else if (first === undefined) {
         first = chunk;
       } else {
@@ -53,6 +62,10 @@ export function createBodyParser(limit: number): (request: FastifyRequest, paylo
     payload.on("end", () => {
       if (over) {
         finish(new RefusalError(refuse("body_too_large")));
+        return;
+      }
+      if (!traffic.begin(request)) {
+        finish(new RefusalError(refuse("overloaded")));
         return;
       }
       try {

@@ -9,7 +9,7 @@ export const problemSchema = Type.Object(
   {
     type: Type.String({ description: "`urn:smartfinance:problem:<code>`" }),
     title: Type.String({ description: "One sentence that never changes for a code." }),
-    status: Type.Integer(),
+    status: Type.Integer({ description: "The HTTP status, again." }),
     code: Type.String({ description: "What to branch on: stable, from a closed list." }),
     param: Type.Optional(Type.String({ description: "The one field at fault, as a dotted path, e.g. `items.3.amount`." })),
     detail: Type.Optional(Type.String({ description: "For humans; may change." })),

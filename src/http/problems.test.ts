@@ -84,7 +84,7 @@ const refusals: readonly (readonly [string, Request, ProblemCode, string?])[] = 
   ["exception", { method: "GET", url: "/v1/whoami" }, "internal_error"],
 ];
 
-test("every refusal is a complete problem with its code, place and headers", async (t) => {
+test("ERR-01 every refusal is a complete problem with its code, place and headers", async (t) => {
   const { app } = createTestServer();
   for (const [name, request, code, param] of refusals) {
     await t.test(`${name}: ${code}`, async () => {
@@ -106,7 +106,7 @@ test("every refusal is a complete problem with its code, place and headers", asy
   await app.close();
 });
 
-test("405 names the methods there are; 401 challenges", async () => {
+test("ERR-01 405 names the methods there are; 401 challenges", async () => {
   const { app } = createTestServer();
   assert.equal((await app.inject({ method: "DELETE", url: "/v1/payments/1" })).headers.allow, "GET, POST");
   assert.equal((await app.inject({ method: "POST", url: "/healthz" })).headers.allow, "GET, HEAD");
@@ -114,7 +114,7 @@ test("405 names the methods there are; 401 challenges", async () => {
   await app.close();
 });
 
-test("an exception says nothing to the client and everything to the log", async () => {
+test("ERR-01 an exception says nothing to the client and everything to the log", async () => {
   const { app, lines } = createTestServer({
     authenticate: () => {
       throw Object.assign(new Error("secret 4711"), { item: "4712" });
@@ -143,12 +143,15 @@ test("a route that does not say how it is guarded, or what it is called, stops t
   const { app } = createTestServer();
   assert.throws(() => app.get("/v1/open", () => ({})), InvariantError);
   assert.throws(() => app.get("/v1/open", { schema: { operationId: "open" } }, () => ({})), InvariantError);
-  assert.throws(() => app.get("/v1/open", { config: { access: "key" } }, () => ({})), InvariantError);
+  assert.throws(() => app.get("/v1/open", { config: { access: "key", scope: "users:read" } }, () => ({})), InvariantError);
   assert.throws(
-    () => app.get("/v1/open", { config: { access: "public", sensitive: true }, schema: { operationId: "open" } }, () => ({})),
+    () => app.get("/v1/open", { config: { access: "public", scope: null, sensitive: true }, schema: { operationId: "open" } }, () => ({})),
     InvariantError,
   );
-  assert.throws(() => app.get("/v1/open", { config: { access: "key" }, schema: { operationId: "echo" } }, () => ({})), InvariantError);
+  assert.throws(
+    () => app.get("/v1/open", { config: { access: "key", scope: "accounts:read" }, schema: { operationId: "echo" } }, () => ({})),
+    InvariantError,
+  );
   await app.close();
 });
 

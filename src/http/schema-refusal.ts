@@ -1,6 +1,7 @@
 import type { FastifySchemaValidationError } from "fastify";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
+import { patternInWords } from "./pattern-words.ts";
 
 /** Which part of the request did not fit its schema. */
 export type RequestPart = "body" | "querystring" | "params" | "headers";
@@ -28,6 +29,11 @@ export function schemaRefusal(errors: readonly FastifySchemaValidationError[], p
     }
     case "enum":
       return refuse("invalid_request", path, `${named(path, part)} must be one of: ${listed(params.allowedValues)}.`);
+    case "pattern": {
+      const wanted = patternInWords(params.pattern);
+      if (wanted !== undefined) return refuse("invalid_request", path, `${named(path, part)} must be ${wanted}.`);
+      break;
+    }
     case "type":
       if (part === "querystring") return refuse("invalid_request", path, `${named(path, part)} must be given once.`);
       break;

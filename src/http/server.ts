@@ -4,7 +4,10 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import { Type } from "typebox";
 import { invariant } from "#kernel/assert.ts";
 import { refuse } from "#kernel/problems.ts";
+import { isScope } from "#kernel/scopes.ts";
+import { watchClientCertificates } from "./client-certificate.ts";
 import { createClientErrorHandler } from "./client-error.ts";
+import { boundConnections } from "./connections.ts";
 import type { Caller, HttpServer, HttpServerOptions, RouteFacts } from "./contract.ts";
 import { registerDocs } from "./docs.ts";
 import { createErrorHandler, refusalOf } from "./error-handler.ts";
@@ -13,6 +16,7 @@ import { registerHealth } from "./health.ts";
 import { createLazyCompiler } from "./lazy-compile.ts";
 import type { HttpLimits } from "./limits.ts";
 import { defaultLimits } from "./limits.ts";
+import { createListener } from "./listener.ts";
 import { bindOperations } from "./openapi.ts";
 import { createBodyParser } from "./parse-body.ts";
 import { createRouteIndex } from "./route-index.ts";
@@ -38,9 +42,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     limits.headersTimeoutMs > 0 && limits.headersTimeoutMs < limits.requestTimeoutMs,
     "headersTimeoutMs must be below requestTimeoutMs",
   );
+  invariant(limits.requestTimeoutMs < limits.deadlineMs, "requestTimeoutMs must be below deadlineMs");
   const { ids, logger } = options;
-  const traffic = createTraffic(logger);
-  const guard = createGuard({ ...options, urlLength: limits.urlLength }, traffic);
+  const { tls, trustedProxyHops } = options;
+  const secure = tls !== undefined || options.tlsTerminatedByProxy === true;
+  const traffic = createTraffic(logger, limits);
+  const guard = createGuard({ ...options, limits, secure }, traffic);
   const handleError = createErrorHandler(logger);
 
   const app: HttpServer = fastify({
@@ -51,18 +58,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     bodyLimit: limits.bodyBytes,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: limits.paramLength },
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.keepAliveMs,
-    connectionTimeout: limits.socketIdleMs,
     return503OnClosing: false,
     forceCloseConnections: "idle",
-    http: {
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      connectionsCheckingInterval: limits.connectionsCheckMs,
-      maxHeaderSize: limits.headerBytes,
-      requireHostHeader: false,
-    },
+    // Fastify's own would open a second listener for "localhost", which none of the bounds below would reach.
+    serverFactory: (handler) => createListener(handler, limits, tls),
     ajv: {
       customOptions: {
         coerceTypes: false,
@@ -75,15 +74,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         strictRequired: false,
       },
     },
-    clientErrorHandler: createClientErrorHandler(ids, logger),
+    clientErrorHandler: createClientErrorHandler(ids, logger, secure),
     frameworkErrors: (error, request, reply) => {
       sendRefusal(reply, guard.greet(request, reply) ?? refusalOf(error, request));
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  app.server.maxConnections = limits.connections;
-  // An expectation we do not know may be ignored (RFC 9110 section 10.1.1); Node would answer an empty 417.
-  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
+  boundConnections(app.server, limits, { trustedProxyHops, logger, secure: tls !== undefined });
+  if (tls?.requestCert === true) watchClientCertificates(app.server, logger);
+  // Sockets and their timeouts live in the machine's time, so this timer does too.
+  const sweeper = setInterval(() => traffic.sweep(), limits.connectionsCheckMs).unref();
+  app.addHook("onClose", (_instance, done) => {
+    clearInterval(sweeper);
+    done();
+  });
 
   decorate(app);
   const index = createRouteIndex();
@@ -99,7 +103,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     operations.add(route, facts);
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", createBodyParser(limits.bodyBytes));
+  app.addContentTypeParser("application/json", createBodyParser(limits.bodyBytes, traffic));
   app.setErrorHandler(handleError);
 
   const unrouted = {
@@ -144,6 +148,12 @@ function factsOf(route: RouteOptions): RouteFacts {
   const method = String(route.method);
   const name = `${method} ${route.url}`;
   invariant(config?.access === "public" || config?.access === "key", `route ${name} declares no access`);
+  invariant(
+    config.access === "key" ? isScope(config.scope) : config.scope === null,
+    `route ${name} names no scope of the table, or is public and names one`,
+  );
+  const cost = config.cost ?? 1;
+  invariant(Number.isSafeInteger(cost) && cost >= 1, `route ${name} has a cost that is no positive integer`);
   invariant(
     !(config.access === "public" && (config.sensitive === true || config.idempotent === true)),
     `public route ${name} has no principal to check`,

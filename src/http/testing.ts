@@ -30,7 +30,11 @@ export const KEY = "test-key";
 export function createTestServer(overrides: Partial<HttpServerOptions> = {}): TestServer {
   const clock: Clock = systemClock;
   const ids = createIds(clock, systemRandom());
-  const principal: Principal = { organisationId: ids.next("organisation"), apiKeyId: ids.next("apiKey") };
+  const principal: Principal = {
+    organisationId: ids.next("organisation"),
+    apiKeyId: ids.next("apiKey"),
+    scopes: new Set(["transfers:write", "transactions:read"]),
+  };
   const lines: Record<string, unknown>[] = [];
   const securityEvents: SecurityEvent[] = [];
   const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
@@ -40,7 +44,7 @@ export function createTestServer(overrides: Partial<HttpServerOptions> = {}): Te
     logger,
     authenticate: (key) => (key === KEY ? principal : refuse("unauthenticated")),
     takeQuota: () => ({ allowed: true, policy: '"default";q=100;w=60', limit: '"default";r=99;t=60', retryAfterSeconds: 0 }),
-    allowsIp: () => true,
+    refusesIp: () => undefined,
     trustedProxyHops: 0,
     ready: () => Promise.resolve(),
     version: "0.0.1",
@@ -64,37 +68,49 @@ export function createTestServer(overrides: Partial<HttpServerOptions> = {}): Te
     },
     { additionalProperties: false },
   );
-  app.post("/v1/echo", { config: { access: "key" }, schema: { operationId: "echo", body: echoBody } }, (request) => ({
-    got: request.body,
-    caller: request.caller,
-  }));
+  app.post(
+    "/v1/echo",
+    { config: { access: "key", scope: "transfers:write" }, schema: { operationId: "echo", body: echoBody } },
+    (request) => ({
+      got: request.body,
+      caller: request.caller,
+    }),
+  );
   app.post(
     "/v1/payments/:id",
-    { config: { access: "key", idempotent: true }, schema: { operationId: "pay", body: echoBody } },
+    { config: { access: "key", scope: "transfers:write", idempotent: true }, schema: { operationId: "pay", body: echoBody } },
     (request, reply) => sendReply(reply, { status: 201, body: JSON.stringify(request.idempotency), replayed: request.body.amount === 2 }),
   );
   app.post(
     "/v1/payments/:id/close",
-    { config: { access: "key", idempotent: true, sensitive: true }, schema: { operationId: "close" } },
+    { config: { access: "key", scope: "transfers:write", idempotent: true, sensitive: true }, schema: { operationId: "close" } },
     (request, reply) => sendReply(reply, { status: 200, body: JSON.stringify(request.idempotency), replayed: false }),
   );
   app.post(
     "/v1/optional",
     {
-      config: { access: "key", bodyOptional: true, idempotent: true },
+      config: { access: "key", scope: "transfers:write", bodyOptional: true, idempotent: true },
       schema: { operationId: "optional", body: Type.Object({ reason: Type.Optional(Type.String()) }, { additionalProperties: false }) },
     },
     (request) => ({ got: request.body }),
   );
-  app.get("/v1/payments", { config: { access: "key" }, schema: { operationId: "listPayments", querystring: pageSchema } }, (request) =>
-    readPage(request.query),
+  app.get(
+    "/v1/payments",
+    { config: { access: "key", scope: "transactions:read" }, schema: { operationId: "listPayments", querystring: pageSchema } },
+    (request) => readPage(request.query),
   );
-  app.get("/v1/payments/:id", { config: { access: "key", problems: ["not_found"] }, schema: { operationId: "getPayment" } }, (request) => ({
-    params: request.params,
+  app.get(
+    "/v1/payments/:id",
+    { config: { access: "key", scope: "transactions:read", problems: ["not_found"] }, schema: { operationId: "getPayment" } },
+    (request) => ({
+      params: request.params,
+    }),
+  );
+  app.get("/v1/public", { config: { access: "public", scope: null }, schema: { operationId: "getPublic" } }, () => ({ ok: true }));
+  app.get("/v1/whoami", { config: { access: "public", scope: null }, schema: { operationId: "whoami" } }, (request) => ({
+    caller: request.caller,
   }));
-  app.get("/v1/public", { config: { access: "public" }, schema: { operationId: "getPublic" } }, () => ({ ok: true }));
-  app.get("/v1/whoami", { config: { access: "public" }, schema: { operationId: "whoami" } }, (request) => ({ caller: request.caller }));
-  app.get("/v1/slow", { config: { access: "key" }, schema: { operationId: "slow" } }, async () => {
+  app.get("/v1/slow", { config: { access: "key", scope: "transactions:read" }, schema: { operationId: "slow" } }, async () => {
     slow.waiting += 1;
     await gate.promise;
     return { ok: true };

@@ -1,9 +1,15 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { refuse } from "#kernel/problems.ts";
+import type { BodyBudget } from "./body-budget.ts";
+import { createBodyBudget } from "./body-budget.ts";
+import { bornAt } from "./connections.ts";
+import type { HttpLimits } from "./limits.ts";
+import { sendRefusal } from "./send.ts";
 
-const REQUEST = Symbol("request");
-type Tracked = ServerResponse & { [REQUEST]?: FastifyRequest };
+const REPLY = Symbol("reply");
+type Tracked = ServerResponse & { [REPLY]?: FastifyReply };
 
 const CLIENT_REQUEST_ID = /^[\w.:-]{1,64}$/;
 /** pino's number for the level "info". */
@@ -15,21 +21,53 @@ export interface Traffic {
   enter(request: FastifyRequest, reply: FastifyReply): void;
   /** Answers still being made. */
   readonly open: ReadonlySet<ServerResponse>;
+  /**
+   * Whether a request may be looked at, judged by its head. Asked once a request.
+   * @param arrived whether it has no body to come
+   */
+  admit(request: FastifyRequest, arrived: boolean): boolean;
+  /**
+   * A request has arrived completely and is worked on from now on. Until then it does not count: whoever sends slowly would
+   * otherwise lock out everyone. @returns false when there are too many
+   */
+  begin(request: FastifyRequest): boolean;
+  readonly bodies: BodyBudget;
   readonly stopping: boolean;
   /** From now on every answer closes its connection. `drained` is called once, as soon as nothing is open. */
   stop(drained: () => void): void;
+  /** Ends what took too long. To be called every `connectionsCheckMs`. */
+  sweep(): void;
 }
 
-export function createTraffic(logger: Logger): Traffic {
+export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
   const open = new Set<ServerResponse>();
+  const bodies = createBodyBudget(limits.openBodyBytes);
+  /** Requests that were answered before they had arrived, and until when the rest is waited for. */
+  const lingering = new Map<IncomingMessage, number>();
+  /** Those that have arrived and are worked on. */
+  const working = new Set<FastifyRequest>();
+  /** The turn of the event loop that is reading sockets now: when its first request came, and how many were admitted in it. */
+  let inTurn = false;
+  let turnAt = 0;
+  let admitted = 0;
   let stopping = false;
   let onDrained: (() => void) | undefined;
+
+  function endTurn(): void {
+    inTurn = false;
+  }
 
   // One function for all requests: the response carries its request, so no closure is made for each.
   function leave(this: Tracked): void {
     open.delete(this);
-    const request = this[REQUEST];
-    if (request !== undefined && logger.levelVal <= INFO) logAccess(logger, request, this);
+    const request = this[REPLY]?.request;
+    if (request !== undefined) {
+      working.delete(request);
+      bodies.release(request);
+      const { raw } = request;
+      if (raw.complete === false && !raw.socket.destroyed) lingering.set(raw, performance.now() + limits.lingerMs);
+      if (logger.levelVal <= INFO) logAccess(logger, request, this);
+    }
     if (onDrained !== undefined && open.size === 0) {
       const drained = onDrained;
       onDrained = undefined;
@@ -37,25 +75,77 @@ export function createTraffic(logger: Logger): Traffic {
     }
   }
 
+  /** Answers in the place of a handler that does not, and cuts off a client that does not take its answer. */
+  function expire(response: Tracked, age: number): void {
+    const reply = response[REPLY];
+    if (reply === undefined || response.headersSent) {
+      if (age > 2 * limits.deadlineMs) response.destroy();
+      return;
+    }
+    const { method } = reply.request.raw;
+    const reads = method === "GET" || method === "HEAD";
+    logger.warn({ request_id: reply.request.id, route: reply.request.facts?.pattern }, "a request was not answered in time");
+    // A change may still happen, so its answer must not be one of those that say nothing was done.
+    sendRefusal(reply, refuse(reads ? "overloaded" : "outcome_unknown"));
+  }
+
   return {
     open,
+    bodies,
+    admit(request, arrived) {
+      if (working.size >= limits.openRequests) return false;
+      // Above capacity requests wait in the sockets, where nobody can count them. A turn that is long already says that they do.
+      if (admitted >= limits.turnRequests && request.startedAt - turnAt >= limits.turnMs) return false;
+      admitted += 1;
+      if (arrived) working.add(request);
+      return true;
+    },
+    begin(request) {
+      if (working.size >= limits.openRequests) return false;
+      working.add(request);
+      return true;
+    },
     get stopping() {
       return stopping;
     },
     enter(request, reply) {
       const response: Tracked = reply.raw;
-      request.startedAt = performance.now();
-      response[REQUEST] = request;
+      const now = performance.now();
+      request.startedAt = now;
+      if (!inTurn) {
+        inTurn = true;
+        turnAt = now;
+        admitted = 0;
+        // Runs when all sockets that were ready have been read.
+        setImmediate(endTurn);
+      }
+      response[REPLY] = reply;
       open.add(response);
       // "close" comes after "finish" and also when the client goes away, which "finish" does not.
       response.on("close", leave);
-      if (stopping) response.shouldKeepAlive = false;
+      if (stopping || now - bornAt(request.raw.socket, now) > limits.connectionAgeMs) response.shouldKeepAlive = false;
     },
     stop(drained) {
       stopping = true;
       for (const response of open) response.shouldKeepAlive = false;
       if (open.size === 0) drained();
       else onDrained = drained;
+    },
+    sweep() {
+      const now = performance.now();
+      for (const [raw, until] of lingering) {
+        if (raw.complete || raw.socket.destroyed) lingering.delete(raw);
+        else if (until <= now) {
+          lingering.delete(raw);
+          raw.socket.destroy();
+        }
+      }
+      // In the order of their coming, so the first young one ends it.
+      for (const response of open as Set<Tracked>) {
+        const age = now - (response[REPLY]?.request.startedAt ?? now);
+        if (age <= limits.deadlineMs) break;
+        expire(response, age);
+      }
     },
   };
 }

@@ -15,13 +15,15 @@ function assertProblem(text: string, code: ProblemCode): void {
   assert.match(head, /^content-type: application\/problem\+json; charset=utf-8$/im);
   assert.match(head, /^x-content-type-options: nosniff$/im);
   assert.match(head, /^cache-control: no-store$/im);
+  assert.match(head, /^x-frame-options: DENY$/im);
+  assert.match(head, /^content-security-policy: default-src 'none'; frame-ancestors 'none'$/im);
   assert.match(head, /^connection: close$/im);
   const problem = JSON.parse(body) as { code: string; request_id: string };
   assert.equal(problem.code, code);
   assert.match(head, new RegExp(`^x-request-id: ${problem.request_id}$`, "im"));
 }
 
-test("what is no HTTP is answered with a problem, and the connection closed", async (t) => {
+test("DOS-02: what is no HTTP is answered with a problem, and the connection closed", async (t) => {
   const { app, lines } = createTestServer({ limits: quick });
   const port = await listen(app);
   t.after(() => app.close());
@@ -42,25 +44,26 @@ test("what is no HTTP is answered with a problem, and the connection closed", as
   assert.doesNotMatch(JSON.stringify(lines), /nonsense|xxxx/);
 });
 
-test("slow heads and slow bodies are cut off with 408", async (t) => {
+test("DOS-01: slow heads and slow bodies are cut off with 408", async (t) => {
   const { app } = createTestServer({ limits: quick });
   const port = await listen(app);
   t.after(() => app.close());
   for (const [bytes, drip] of [
+    ["", ""],
     ["GET /v1/public HTTP/1.1\r\nhost: t\r\n", "x-more: 1\r\n"],
     [`POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json\r\ncontent-length: 1000\r\n\r\n{`, " "],
   ] as const) {
     const wire = dial(port);
-    wire.socket.write(bytes);
+    if (bytes !== "") wire.socket.write(bytes);
     // A client that always sends something is no better than one that stands still.
-    const timer = setInterval(() => wire.socket.write(drip), 15);
+    const timer = setInterval(() => drip !== "" && wire.socket.write(drip), 15);
     await wire.closed;
     clearInterval(timer);
     assertProblem(wire.received(), "request_timeout");
   }
 });
 
-test("a body over the limit gets its 413 although the client is still sending", async (t) => {
+test("DOS-02: a body over the limit gets its 413 although the client is still sending", async (t) => {
   const { app } = createTestServer();
   const port = await listen(app);
   t.after(() => app.close());
@@ -145,7 +148,7 @@ test("a client that goes away in mid-request leaves a log line and no open reque
   release();
 });
 
-test("connections beyond the limit are closed", async (t) => {
+test("DOS-03: connections beyond the limit are closed", async (t) => {
   const { app } = createTestServer({ limits: { connections: 1 } });
   const port = await listen(app);
   t.after(() => app.close());

@@ -1,53 +1,74 @@
-import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
-import { replied, workOn } from "#commit/index.ts";
-import { toTimestamp } from "#kernel/clock.ts";
-import type { Ids, OrganisationId } from "#kernel/ids.ts";
-import type { JsonObject } from "#kernel/json.ts";
-import type { Store } from "#storage/index.ts";
-import type { Sealed, Vault } from "#vault/index.ts";
-import type { User } from "./user.ts";
-import { users } from "./user.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, workOn } from "#commit/index.ts";
+import type { OrganisationId, UserId } from "#kernel/ids.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { Metadata, Vault } from "#vault/index.ts";
+import type { IdentityDeps } from "./deps.ts";
+import { keptReply, showReply } from "./present-user.ts";
+import type { Address, Profile } from "./profile.ts";
+import { BLANK, checkProfile, indexesOf, sealProfile } from "./profile.ts";
+import type { User, UserType } from "./user.ts";
+import { newUser, users } from "./user.ts";
 
-export interface IdentityDeps {
-  readonly store: Store;
-  readonly queue: CommitQueue;
-  readonly vault: Vault;
-  readonly ids: Ids;
+export interface CreateUserBody {
+  readonly type?: UserType;
+  readonly name: string;
+  readonly email?: string;
+  readonly phone?: string;
+  readonly date_of_birth?: string;
+  readonly address?: Address;
+  readonly tax_id?: string;
+  readonly reference?: string;
+  readonly metadata?: Metadata;
 }
 
-function binding(organisationId: OrganisationId, record: string) {
-  return { organisation_id: organisationId, table: "smartfinance-users", record, field: "name" };
-}
+/** A kept reply that runs out within this time counts as gone: no request lasts as long, so what is kept is there when it is wanted. */
+const RUNS_OUT_MS = 120_000;
 
-/** POST /v1/users. The name is personal data and is stored sealed. */
-export async function createUser(deps: IdentityDeps, asked: Asked, body: { readonly name: string }): Promise<Executed> {
-  const { organisationId } = asked.actor;
+/**
+ * POST /v1/users. Makes the user's own data key, which is durable before the user is, then the user. A key whose user was never
+ * made (a crash in between) seals nothing and is told to nobody.
+ */
+export async function createUser(deps: IdentityDeps, asked: Asked, body: CreateUserBody): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const { type = "personal", ...personal } = body;
+  const profile: Profile = { ...BLANK, ...personal };
+  const refusal = checkProfile(profile, type, deps.clock.now());
+  if (refusal !== undefined) return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
   const id = deps.ids.next("user");
   const eventId = deps.ids.next("event");
-  const dataKey = await deps.vault.dataKey(organisationId);
-  const name = { ...deps.vault.seal(dataKey, binding(organisationId, id), body.name) };
-  return deps.queue.execute({
+  // A repeated request is answered with what is kept. Without this look each repetition would make another key for nobody.
+  const fields = (await isKept(deps, asked)) ? undefined : await sealedFields(deps.vault, organisationId, id, profile);
+  const executed = await deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
-    privateReply: true,
     needs: [],
     decide(view, at) {
-      const user: User = { id, organisationId, name, accountCount: 0, createdAt: at, version: 1 };
+      // The store may have this decided before it looks: the commit then meets the kept reply, and this is never answered.
+      if (fields === undefined) return refused(refuse("contention"), requestId);
       const work = workOn(view);
+      const user = newUser({ id, organisationId, type, ...fields }, at);
       work.put(users, user);
-      work.tell({ id: eventId, type: "user.created", objectId: id, userId: id });
-      return work.outcome(replied(201, present(user, body.name)));
+      work.tell({ id: eventId, type: "user.created", objectId: id, userId: id, details: { type } });
+      return work.outcome(keptReply(201, user));
     },
   });
+  return showReply(deps, organisationId, executed);
 }
 
-/** The user as the API shows it. */
-export async function presentUser(vault: Vault, user: User): Promise<JsonObject> {
-  const sealed = user.name as unknown as Sealed;
-  const dataKey = await vault.dataKeyById(user.organisationId, sealed.key_id);
-  return present(user, vault.open(dataKey, binding(user.organisationId, user.id), sealed));
+/** Everything of a user that needs the vault. */
+export async function sealedFields(
+  vault: Vault,
+  organisationId: OrganisationId,
+  id: UserId,
+  profile: Profile,
+): Promise<Pick<User, "profile" | "emailIndex" | "phoneIndex">> {
+  const indexes = await indexesOf(vault, organisationId, profile);
+  return { profile: sealProfile(vault, await vault.userKey(organisationId, id), id, profile), ...indexes };
 }
 
-function present(user: User, name: string): JsonObject {
-  return { id: user.id, object: "user", name, account_count: user.accountCount, created_at: toTimestamp(user.createdAt) };
+async function isKept({ store, clock }: IdentityDeps, { idempotency }: Asked): Promise<boolean> {
+  if (idempotency === undefined) return false;
+  const kept = await store.get("smartfinance-idempotency", { hash: idempotency.id });
+  return kept !== undefined && Number(kept.expires_at) * 1000 > clock.now() + RUNS_OUT_MS;
 }

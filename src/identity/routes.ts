@@ -5,45 +5,44 @@ import {
   idField,
   listOf,
   pageOf,
-  PLAIN_TEXT,
-  pageSchema,
+  pageParameters,
   readPage,
   ref,
   sendExecuted,
   sendObject,
   sendRefusal,
-  timestampField,
+  versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
-import type { IdentityDeps } from "./create-user.ts";
-import { createUser, presentUser } from "./create-user.ts";
-import { readUser, users } from "./user.ts";
-
-const userSchema = Type.Object(
-  {
-    id: idField("user"),
-    object: Type.Literal("user"),
-    name: Type.String(),
-    account_count: Type.Integer(),
-    created_at: timestampField,
-  },
-  { $id: "User", description: "A customer of the organisation." },
-);
+import { closeUser } from "./close-user.ts";
+import { createUser } from "./create-user.ts";
+import type { IdentityDeps } from "./deps.ts";
+import { eraseUser } from "./erase-user.ts";
+import { listUsers } from "./list-users.ts";
+import { normaliseEmail } from "./normalise.ts";
+import { presentUser } from "./present-user.ts";
+import { createUserBody, emailField, phoneField, updateUserBody, userSchema, userStatusField } from "./schema.ts";
+import { updateUser } from "./update-user.ts";
+import { readUser } from "./user.ts";
 
 /** Routes of users. */
 export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
   app.addSchema(userSchema);
   const tags = ["Users"];
+  const params = Type.Object({ id: idField("user") });
 
   app.post(
     "/v1/users",
     {
-      config: { access: "key", idempotent: true },
+      config: { access: "key", scope: "users:write", idempotent: true, problems: ["user_erased"] },
       schema: {
         operationId: "createUser",
         tags,
         summary: "Create a user",
-        body: Type.Object({ name: Type.String({ minLength: 1, maxLength: 200, pattern: PLAIN_TEXT }) }, { additionalProperties: false }),
+        description:
+          "A new user is `active`. A repetition under the same Idempotency-Key gives the same bytes, unless the user has been erased " +
+          "since: then it is refused as `user_erased`.",
+        body: createUserBody,
         response: { 201: ref("User") },
       },
     },
@@ -53,45 +52,123 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
   app.get(
     "/v1/users/:id",
     {
-      config: { access: "key", problems: ["not_found"] },
+      config: { access: "key", scope: "users:read", sends: ["ETag"], problems: ["not_found"] },
       schema: {
         operationId: "getUser",
         tags,
         summary: "Get a user",
-        params: Type.Object({ id: idField("user") }),
+        description: "With its personal data, as long as it is not erased.",
+        params,
         response: { 200: ref("User") },
       },
     },
     async (request, reply) => {
       const user = await readUser(deps.store, request.caller.principal.organisationId, request.params.id);
-      return user === undefined ? sendRefusal(reply, refuse("not_found")) : sendObject(reply, await presentUser(deps.vault, user));
+      if (user === undefined) return sendRefusal(reply, refuse("not_found"));
+      reply.header("etag", `"${user.version}"`);
+      return sendObject(reply, await presentUser(deps, user));
     },
   );
 
   app.get(
     "/v1/users",
     {
-      config: { access: "key", problems: ["invalid_cursor"] },
+      config: { access: "key", scope: "users:read", cost: 2, problems: ["invalid_cursor"] },
       schema: {
         operationId: "listUsers",
         tags,
-        summary: "List users",
-        querystring: pageSchema,
+        summary: "List users, newest first",
+        description:
+          "`email` and `phone` find the users with exactly this address (without regard to case) or number, by keyed hashes. The list " +
+          "may lag behind a change by a moment, and with several filters a page may be shorter than asked for although more follow.",
+        querystring: Type.Object(
+          {
+            ...pageParameters,
+            status: Type.Optional(userStatusField),
+            email: Type.Optional(emailField),
+            phone: Type.Optional(phoneField),
+          },
+          { additionalProperties: false },
+        ),
         response: { 200: pageOf("User") },
       },
     },
     async (request, reply) => {
-      const { limit, cursor } = readPage(request.query);
-      const page = await deps.store.query({
-        table: "smartfinance-users",
-        index: "OrganisationUsersIndex",
-        hash: request.caller.principal.organisationId,
-        order: "descending",
-        limit,
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      const data = await Promise.all(page.items.map((item) => presentUser(deps.vault, users.fromItem(item))));
-      return sendObject(reply, listOf(data, page.cursor));
+      const { status, email, phone } = request.query;
+      if (email !== undefined && normaliseEmail(email) === undefined)
+        return sendRefusal(reply, refuse("invalid_request", "email", "This is no e-mail address."));
+      const filter = { ...readPage(request.query), status, email, phone };
+      const page = await listUsers(deps, request.caller.principal.organisationId, filter);
+      return sendObject(reply, listOf(await Promise.all(page.users.map((user) => presentUser(deps, user))), page.cursor));
     },
+  );
+
+  app.patch(
+    "/v1/users/:id",
+    {
+      config: { access: "key", scope: "users:write", problems: ["not_found", "version_conflict", "user_erased"] },
+      schema: {
+        operationId: "updateUser",
+        tags,
+        summary: "Change a user",
+        description:
+          "`null` clears a field. `If-Match` with the `ETag` seen before refuses the change when the user has changed since. A closed " +
+          "user can still be corrected, an erased one cannot.",
+        params,
+        headers: Type.Object({ "if-match": versionTagHeader }),
+        body: updateUserBody,
+        response: { 200: ref("User") },
+      },
+    },
+    async (request, reply) => {
+      const seen = request.headers["if-match"];
+      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      return sendExecuted(reply, await updateUser(deps, askedBy(request), request.params.id, request.body, version));
+    },
+  );
+
+  app.post(
+    "/v1/users/:id/close",
+    {
+      config: {
+        access: "key",
+        scope: "users:write",
+        problems: ["not_found", "user_status_conflict", "user_has_open_accounts", "user_erased"],
+      },
+      schema: {
+        operationId: "closeUser",
+        tags,
+        summary: "Close a user",
+        description: "For good, and only once all accounts of the user are closed.",
+        params,
+        response: { 200: ref("User") },
+      },
+    },
+    async (request, reply) => sendExecuted(reply, await closeUser(deps, askedBy(request), request.params.id)),
+  );
+
+  app.post(
+    "/v1/users/:id/erase",
+    {
+      config: {
+        access: "key",
+        scope: "users:write",
+        sensitive: true,
+        problems: ["not_found", "user_status_conflict", "user_erased"],
+      },
+      schema: {
+        operationId: "eraseUser",
+        tags,
+        summary: "Erase a user's personal data",
+        description:
+          "Destroys the keys under which the user's personal data is sealed, for good, and takes the user out of every search. Only closed " +
+          "users can be erased. The user stays as an id with `erased_at` and without personal data; accounts, transactions and audit " +
+          "events stay, because the duty to keep books outlives the customer. No retention time is imposed: if the law asks you to keep " +
+          "who your customer was (in the EU five years after the relation has ended), call this afterwards.",
+        params,
+        response: { 200: ref("User") },
+      },
+    },
+    async (request, reply) => sendExecuted(reply, await eraseUser(deps, askedBy(request), request.params.id)),
   );
 }

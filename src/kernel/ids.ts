@@ -14,6 +14,7 @@ export const idPrefixes = {
   event: "evt",
   request: "req",
   dataKey: "dek",
+  keyRotation: "rot",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -27,6 +28,7 @@ export type TransactionId = Id<"transaction">;
 export type HoldId = Id<"hold">;
 export type ReviewId = Id<"review">;
 export type EventId = Id<"event">;
+export type KeyRotationId = Id<"keyRotation">;
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /** The 26 characters after the prefix; the first holds 3 bits only, hence `[0-7]`. */

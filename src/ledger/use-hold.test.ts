@@ -26,8 +26,9 @@ function held(amount = 100, fields: Partial<Account> = {}): { hold: Hold; payer:
   return { hold: made.hold, payer: { ...made.payer, ...fields }, payee };
 }
 
-function capture(on: { hold: Hold; payer: Account; payee: Account }, amount: number | bigint, final = false, at = T0 + 1) {
-  return captureHold({ transactionId: newId("transaction"), ...on, amount: minor(amount), final }, at, PARAMS);
+function capture(on: { hold: Hold; payer: Account; payee: Account }, amount: number | bigint | undefined, final = false, at = T0 + 1) {
+  const part = amount === undefined ? undefined : minor(amount);
+  return captureHold({ transactionId: newId("transaction"), ...on, amount: part, final }, at, PARAMS);
 }
 
 void describe("authoriseHold", () => {
@@ -74,6 +75,7 @@ void describe("every use of a hold", () => {
   const uses: Record<string, (on: ReturnType<typeof held>, at: number) => { ok: boolean; code?: string }> = {
     increment: (on, at) => incrementHold(on.hold, on.payer, minor(1), at),
     capture: (on, at) => capture(on, 1, false, at),
+    "capture of the rest": (on, at) => capture(on, undefined, false, at),
     void: (on, at) => voidHold(on.hold, on.payer, at),
   };
   for (const [name, use] of Object.entries(uses)) {
@@ -162,6 +164,19 @@ void describe("captureHold", () => {
     assert.equal(availableAt(part.posted.payer, T0 + 1), 990n);
   });
 
+  void it("takes all that remains where no amount is given, final or not", () => {
+    for (const final of [false, true]) {
+      const first = capture(held(100), 30);
+      assert.ok(first.ok);
+      const rest = capture({ hold: first.hold, payer: first.posted.payer, payee: first.posted.payee }, undefined, final);
+      assert.ok(rest.ok);
+      assert.deepEqual([rest.amount, rest.hold.status, rest.hold.capturedAmount], [70n, "captured", 100n]);
+      assert.deepEqual([rest.posted.payer.balance, rest.posted.payee.balance, rest.posted.payer.reserved.length], [900n, 100n, 0]);
+    }
+    const frozen = capture(held(100, { status: "frozen" }), undefined);
+    assert.equal(frozen.ok ? "ok" : frozen.code, "account_frozen");
+  });
+
   void it("is refused one beyond what is left", () => {
     const on = held(100);
     const first = capture(on, 60);
@@ -202,6 +217,8 @@ void describe("captureHold", () => {
 
   void it("is asserted to be of a positive amount", () => {
     assert.throws(() => capture(held(), 0), InvariantError);
+    const used = held(100);
+    assert.throws(() => capture({ ...used, hold: { ...used.hold, capturedAmount: minor(100) } }, undefined), InvariantError);
   });
 });
 

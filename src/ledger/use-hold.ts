@@ -74,7 +74,8 @@ export interface Capture {
   readonly hold: Hold;
   readonly payer: Account;
   readonly payee: Account;
-  readonly amount: Minor;
+  /** `undefined`: all that remains. */
+  readonly amount: Minor | undefined;
   /** Releases what remains after this part. */
   readonly final: boolean;
 }
@@ -84,11 +85,13 @@ export function captureHold(
   capture: Capture,
   at: number,
   params: PostingParams,
-): { readonly ok: true; readonly hold: Hold; readonly posted: Posted } | Refusal {
-  const { hold, amount } = capture;
+): { readonly ok: true; readonly hold: Hold; readonly amount: Minor; readonly posted: Posted } | Refusal {
+  const { hold } = capture;
   const refusal = usable(hold, at);
   if (refusal !== undefined) return refusal;
+  // What remains is decided here and not by the caller, because another capture may have come first.
   const remaining = remainingOf(hold);
+  const amount = capture.amount ?? remaining;
   if (amount > remaining) return refuse("hold_amount_exceeded", "amount", `The hold still reserves ${remaining}.`);
   const left = capture.final ? (0n as Minor) : subtract(remaining, amount);
   const payer = release(capture.payer, hold.id, at, left);
@@ -97,6 +100,7 @@ export function captureHold(
   return {
     ok: true,
     posted,
+    amount,
     hold: {
       ...hold,
       capturedAmount: add(hold.capturedAmount, amount),

@@ -1,16 +1,17 @@
 import { Type } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import { idField, listOf, pageOf, pageSchema, readPage, ref, sendExecuted, sendObject, sendRefusal } from "#http/index.ts";
+import { idField, listOf, newestFirst, pageOf, pageSchema, readPage, ref, sendExecuted, sendObject, sendRefusal } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import type { Hold } from "#ledger/index.ts";
 import { holds, readAccount, readHold } from "#ledger/index.ts";
-import { checkRiskContext } from "#risk/index.ts";
 import { openMetadata } from "#vault/index.ts";
+import { checkContext } from "./check-context.ts";
 import { authorise } from "./commands/authorise.ts";
 import { capture, increment, voidRemaining } from "./commands/hold.ts";
 import type { PaymentDeps } from "./deps.ts";
+import { examples } from "./examples.ts";
 import { presentHold } from "./present.ts";
 import { authoriseBody, captureBody, incrementBody } from "./schema.ts";
 
@@ -35,6 +36,7 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
     {
       config: {
         access: "key",
+        scope: "holds:write",
         idempotent: true,
         problems: [
           ...problems,
@@ -50,14 +52,15 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
         operationId: "createHold",
         tags,
         summary: "Authorise a hold",
-        description: "Reserves funds of the payer for the payee. Scored for fraud here; a score above 0.8 declines it.",
+        description:
+          "Reserves funds of the payer for the payee. Scored for fraud here; a score above 0.8 declines it with `risk_declined`, because a " +
+          "hold cannot wait for a reviewer.",
         body: authoriseBody,
         response: { 201: ref("Hold") },
       },
     },
     async (request, reply) => {
-      const { context } = request.body;
-      const refusal = context === undefined ? undefined : checkRiskContext(context);
+      const refusal = checkContext(request.body);
       if (refusal !== undefined) return sendRefusal(reply, refusal);
       return sendExecuted(reply, await authorise(deps, askedBy(request), request.body));
     },
@@ -66,8 +69,15 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.get(
     "/v1/holds/:id",
     {
-      config: { access: "key", problems: ["not_found"] },
-      schema: { operationId: "getHold", tags, summary: "Get a hold", params, response: { 200: ref("Hold") } },
+      config: { access: "key", scope: "holds:read", problems: ["not_found"] },
+      schema: {
+        operationId: "getHold",
+        tags,
+        summary: "Get a hold",
+        description: "As it stands now: a hold expires by the clock alone.",
+        params,
+        response: { 200: ref("Hold") },
+      },
     },
     async (request, reply) => {
       const hold = await readHold(deps.store, request.caller.principal.organisationId, request.params.id);
@@ -78,29 +88,22 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.get(
     "/v1/accounts/:id/holds",
     {
-      config: { access: "key", problems: ["not_found", "invalid_cursor"] },
+      config: { access: "key", scope: "holds:read", cost: 2, problems: ["not_found", "invalid_cursor"] },
       schema: {
         operationId: "listHolds",
         tags,
         summary: "List an account's holds, newest first",
-        params: Type.Object({ id: idField("account") }),
+        description: "Those that reserve, or reserved, funds of this account.",
+        params: Type.Object({ id: idField("account", "The account that pays.") }),
         querystring: pageSchema,
         response: { 200: pageOf("Hold") },
       },
     },
     async (request, reply) => {
-      const { limit, cursor } = readPage(request.query);
       const { id } = request.params;
       const account = await readAccount(deps.store, request.caller.principal.organisationId, id);
       if (account === undefined) return sendRefusal(reply, refuse("not_found"));
-      const page = await deps.store.query({
-        table: "smartfinance-holds",
-        index: "AccountHoldsIndex",
-        hash: id,
-        order: "descending",
-        limit,
-        ...(cursor === undefined ? {} : { cursor }),
-      });
+      const page = await deps.store.query(newestFirst("smartfinance-holds", "AccountHoldsIndex", id, readPage(request.query)));
       return sendObject(reply, listOf(await Promise.all(page.items.map((item) => present(holds.fromItem(item)))), page.cursor));
     },
   );
@@ -108,11 +111,12 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/holds/:id/increment",
     {
-      config: { access: "key", idempotent: true, problems: [...ofAHold, "too_many_holds"] },
+      config: { access: "key", scope: "holds:write", idempotent: true, problems: [...ofAHold, "too_many_holds"] },
       schema: {
         operationId: "incrementHold",
         tags,
         summary: "Raise a hold",
+        description: "Reserves `amount` more. The expiry stays as it is.",
         params,
         body: incrementBody,
         response: { 200: ref("Hold") },
@@ -124,14 +128,23 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/holds/:id/capture",
     {
-      config: { access: "key", idempotent: true, problems: [...ofAHold, "hold_amount_exceeded"] },
+      config: {
+        access: "key",
+        scope: "holds:write",
+        idempotent: true,
+        bodyOptional: true,
+        problems: [...ofAHold, "hold_amount_exceeded"],
+      },
       schema: {
         operationId: "captureHold",
         tags,
         summary: "Capture a hold, wholly or in part",
+        description:
+          "Posts `amount` to the payee and keeps the rest reserved, unless `final` is true. Without `amount`, and without a body, all that " +
+          "remains is captured. A hold may be captured in several parts; together they never exceed its amount.",
         params,
         body: captureBody,
-        response: { 201: ref("Transaction") },
+        response: { 201: ref("Transaction", [examples.capture]) },
       },
     },
     async (request, reply) => sendExecuted(reply, await capture(deps, askedBy(request), request.params.id, request.body)),
@@ -140,8 +153,15 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/holds/:id/void",
     {
-      config: { access: "key", idempotent: true, problems: ofAHold },
-      schema: { operationId: "voidHold", tags, summary: "Void what remains of a hold", params, response: { 200: ref("Hold") } },
+      config: { access: "key", scope: "holds:write", idempotent: true, problems: ofAHold },
+      schema: {
+        operationId: "voidHold",
+        tags,
+        summary: "Void what remains of a hold",
+        description: "Releases what has not been captured. Takes no body.",
+        params,
+        response: { 200: ref("Hold", [{ ...examples.hold, status: "voided", remaining_amount: 0 }]) },
+      },
     },
     async (request, reply) => sendExecuted(reply, await voidRemaining(deps, askedBy(request), request.params.id)),
   );

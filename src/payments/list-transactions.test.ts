@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { aTransaction, anAccount, keep, minor, newId, ORG, OTHER_ORG, T0, testClock, testIds } from "#test/support/builders.ts";
-import { users } from "#identity/index.ts";
+import { newUser, users } from "#identity/index.ts";
 import type { AccountId, TransactionId } from "#kernel/ids.ts";
 import { partitionOf } from "#kernel/ids.ts";
 import type { Account, Leg, Transaction } from "#ledger/index.ts";
@@ -42,7 +42,8 @@ async function history(moves: readonly Move[]) {
   const clock = testClock(T0);
   const ids = testIds(moves.length + 1, clock);
   const [one, two] = [newId("user"), newId("user")];
-  const people = [one, two].map((id) => ({ id, organisationId: ORG, name: {}, accountCount: 2, createdAt: T0, version: 1 }));
+  const profile = { type: "personal" as const, profile: null, emailIndex: null, phoneIndex: null };
+  const people = [one, two].map((id) => ({ ...newUser({ id, organisationId: ORG, ...profile }, T0), accountCount: 2 }));
   const owners = [one, one, two, null];
   let all: Account[] = owners.map((userId) => anAccount({ userId, overdraftLimit: minor(1_000_000) }));
   const kept: Transaction[] = [];

@@ -2,30 +2,32 @@ import { Type } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
 import {
+  described,
   idField,
   listOf,
   pageOf,
   pageParameters,
   readPage,
+  readTimes,
   ref,
   sendExecuted,
   sendObject,
   sendRefusal,
   timeParameter,
 } from "#http/index.ts";
-import { parseTimestamp } from "#kernel/clock.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Transaction } from "#ledger/index.ts";
 import { readTransaction, transactionStatuses, transactionTypes } from "#ledger/index.ts";
-import { checkRiskContext } from "#risk/index.ts";
 import { openMetadata } from "#vault/index.ts";
+import { checkContext } from "./check-context.ts";
 import { deposit } from "./commands/deposit.ts";
 import { reverse } from "./commands/reversal.ts";
 import { transferBatch } from "./commands/transfer-batch.ts";
 import { transfer } from "./commands/transfer.ts";
 import { withdrawal } from "./commands/withdrawal.ts";
 import type { PaymentDeps } from "./deps.ts";
+import { examples } from "./examples.ts";
 import { holdRoutes } from "./hold-routes.ts";
 import { listTransactions } from "./list-transactions.ts";
 import { presentTransaction } from "./present.ts";
@@ -64,12 +66,12 @@ export function paymentRoutes(app: HttpServer, deps: PaymentDeps): void {
 }
 
 function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
-  const waits = { 201: ref("Transaction"), 202: ref("Transaction") };
+  const waits = { 201: ref("Transaction"), 202: ref("Transaction", [examples.pending]) };
 
   app.post(
     "/v1/transfers",
     {
-      config: { access: "key", idempotent: true, problems: [...moneyProblems, "same_account", "too_many_holds"] },
+      config: { access: "key", scope: "transfers:write", idempotent: true, problems: [...moneyProblems, "same_account", "too_many_holds"] },
       schema: {
         operationId: "createTransfer",
         tags: ["Transfers"],
@@ -82,8 +84,7 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
       },
     },
     async (request, reply) => {
-      const { context } = request.body;
-      const refusal = context === undefined ? undefined : checkRiskContext(context);
+      const refusal = checkContext(request.body);
       if (refusal !== undefined) return sendRefusal(reply, refusal);
       return sendExecuted(reply, await transfer(deps, askedBy(request), request.body));
     },
@@ -92,7 +93,13 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/transfers/batch",
     {
-      config: { access: "key", idempotent: true, problems: [...moneyProblems, "same_account", "too_many_holds", "risk_declined"] },
+      config: {
+        access: "key",
+        scope: "transfers:write",
+        cost: 20,
+        idempotent: true,
+        problems: [...moneyProblems, "same_account", "too_many_holds", "risk_declined"],
+      },
       schema: {
         operationId: "createTransferBatch",
         tags: ["Transfers"],
@@ -105,8 +112,8 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
       },
     },
     async (request, reply) => {
-      for (const [index, { context }] of request.body.transfers.entries()) {
-        const refusal = context === undefined ? undefined : checkRiskContext(context, `transfers.${index}.context`);
+      for (const [index, one] of request.body.transfers.entries()) {
+        const refusal = checkContext(one, `transfers.${index}.context`);
         if (refusal !== undefined) return sendRefusal(reply, refusal);
       }
       return sendExecuted(reply, await transferBatch(deps, askedBy(request), request.body));
@@ -116,14 +123,14 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/deposits",
     {
-      config: { access: "key", idempotent: true, problems: moneyProblems },
+      config: { access: "key", scope: "deposits:write", idempotent: true, problems: moneyProblems },
       schema: {
         operationId: "createDeposit",
         tags: ["Deposits and withdrawals"],
         summary: "Credit an account from outside",
-        description: "Moves money from the organisation's settlement account of the currency.",
+        description: "Moves money from the organisation's settlement account of the currency. Not scored.",
         body: depositBody,
-        response: { 201: ref("Transaction") },
+        response: { 201: ref("Transaction", [examples.deposit]) },
       },
     },
     async (request, reply) => sendExecuted(reply, await deposit(deps, askedBy(request), request.body)),
@@ -132,7 +139,13 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/withdrawals",
     {
-      config: { access: "key", idempotent: true, sensitive: true, problems: [...moneyProblems, "too_many_holds"] },
+      config: {
+        access: "key",
+        scope: "withdrawals:write",
+        idempotent: true,
+        sensitive: true,
+        problems: [...moneyProblems, "too_many_holds"],
+      },
       schema: {
         operationId: "createWithdrawal",
         tags: ["Deposits and withdrawals"],
@@ -143,8 +156,7 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
       },
     },
     async (request, reply) => {
-      const { context } = request.body;
-      const refusal = context === undefined ? undefined : checkRiskContext(context);
+      const refusal = checkContext(request.body);
       if (refusal !== undefined) return sendRefusal(reply, refusal);
       return sendExecuted(reply, await withdrawal(deps, askedBy(request), request.body));
     },
@@ -155,6 +167,7 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
     {
       config: {
         access: "key",
+        scope: "reversals:write",
         idempotent: true,
         bodyOptional: true,
         problems: [...moneyProblems, "not_found", "transaction_not_reversible", "reversal_exceeds_original"],
@@ -163,9 +176,12 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
         operationId: "createReversal",
         tags: ["Transactions"],
         summary: "Reverse a transaction, wholly or in part",
-        params: Type.Object({ id: idField("transaction") }),
+        description:
+          "Moves the money back as a further transaction, because entries never change. Several reversals may give back parts; together " +
+          "they never exceed the original. Without a body, all that has not been reversed yet.",
+        params: Type.Object({ id: idField("transaction", "The transaction to reverse.") }),
         body: reversalBody,
-        response: { 201: ref("Transaction") },
+        response: { 201: ref("Transaction", [examples.reversal]) },
       },
     },
     async (request, reply) => sendExecuted(reply, await reverse(deps, askedBy(request), request.params.id, request.body)),
@@ -180,11 +196,12 @@ function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.get(
     "/v1/transactions/:id",
     {
-      config: { access: "key", problems: ["not_found"] },
+      config: { access: "key", scope: "transactions:read", problems: ["not_found"] },
       schema: {
         operationId: "getTransaction",
         tags,
         summary: "Get a transaction",
+        description: "As it stands now: of a payment that waited for a review, what became of it.",
         params: Type.Object({ id: idField("transaction") }),
         response: { 200: ref("Transaction") },
       },
@@ -198,7 +215,7 @@ function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.get(
     "/v1/transactions",
     {
-      config: { access: "key", problems: ["invalid_cursor", "account_not_found", "user_not_found"] },
+      config: { access: "key", scope: "transactions:read", cost: 2, problems: ["invalid_cursor", "account_not_found", "user_not_found"] },
       schema: {
         operationId: "listTransactions",
         tags,
@@ -209,12 +226,18 @@ function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
         querystring: Type.Object(
           {
             ...pageParameters,
-            account_id: Type.Optional(idField("account")),
-            user_id: Type.Optional(idField("user")),
-            status: Type.Optional(Type.Unsafe<Transaction["status"]>(Type.String({ enum: [...transactionStatuses] }))),
-            type: Type.Optional(Type.Unsafe<Transaction["type"]>(Type.String({ enum: [...transactionTypes] }))),
-            created_from: timeParameter,
-            created_to: timeParameter,
+            account_id: Type.Optional(idField("account", "Only transactions of this account. Not together with `user_id`.")),
+            user_id: Type.Optional(idField("user", "Only transactions of this user's accounts. Not together with `account_id`.")),
+            status: Type.Optional(
+              Type.Unsafe<Transaction["status"]>(
+                Type.String({ enum: [...transactionStatuses], description: "Only those of this status." }),
+              ),
+            ),
+            type: Type.Optional(
+              Type.Unsafe<Transaction["type"]>(Type.String({ enum: [...transactionTypes], description: "Only those of this type." })),
+            ),
+            created_from: described(timeParameter, "Only those created at this time or later, RFC 3339."),
+            created_to: described(timeParameter, "Only those created at this time or earlier, RFC 3339."),
           },
           { additionalProperties: false },
         ),
@@ -224,10 +247,9 @@ function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
     async (request, reply) => {
       const { limit, cursor } = readPage(request.query);
       const { account_id, user_id, status, type, created_from, created_to } = request.query;
-      const from = created_from === undefined ? undefined : parseTimestamp(created_from);
-      const to = created_to === undefined ? undefined : parseTimestamp(created_to);
-      if (Number.isNaN(from)) return sendRefusal(reply, refuse("invalid_request", "created_from", "There is no such time."));
-      if (Number.isNaN(to)) return sendRefusal(reply, refuse("invalid_request", "created_to", "There is no such time."));
+      const asked = readTimes({ created_from, created_to });
+      if (!asked.ok) return sendRefusal(reply, asked);
+      const { created_from: from, created_to: to } = asked.times;
       const filter = { accountId: account_id, userId: user_id, status, type, from, to, limit, cursor };
       const page = await listTransactions(deps.store, request.caller.principal.organisationId, filter);
       if (!page.ok) return sendRefusal(reply, page);

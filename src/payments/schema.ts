@@ -1,34 +1,54 @@
 import { Type } from "typebox";
-import { amountField, currencyField, idField, metadataField, minorField, nullable, referenceField, timestampField } from "#http/index.ts";
+import {
+  amountField,
+  currencyField,
+  described,
+  idField,
+  metadataField,
+  minorField,
+  nullable,
+  referenceField,
+  timestampField,
+} from "#http/index.ts";
 import { transactionStatuses, transactionTypes } from "#ledger/index.ts";
 import { assessmentSchema, riskContextSchema } from "#risk/index.ts";
+import { examples } from "./examples.ts";
 import { reviewStatuses } from "./review.ts";
 
-const scoreField = nullable(Type.Number({ minimum: 0, maximum: 1 }));
+const scoreField = nullable(
+  Type.Number({ minimum: 0, maximum: 1 }),
+  "How suspicious the payment is, from 0 to 1 with at most four decimals; null where nothing was scored.",
+);
+const payer = idField("account", "The account that pays.");
+const payee = idField("account", "The account that is paid.");
+const keptReference = nullable(Type.String(), "The text shown to payer and payee; null when none was given.");
+const statusField = Type.Enum([...transactionStatuses], {
+  description: "`posted`: the money has moved. `pending_review`: its funds are held until a review is decided. `rejected`: nothing moved.",
+});
 
 /** A transaction as the API shows it. */
 export const transactionSchema = Type.Object(
   {
     id: idField("transaction"),
     object: Type.Literal("transaction"),
-    type: Type.Enum([...transactionTypes]),
-    status: Type.Enum([...transactionStatuses]),
-    from_account_id: idField("account"),
-    to_account_id: idField("account"),
+    type: Type.Enum([...transactionTypes], { description: "What kind of movement this is." }),
+    status: statusField,
+    from_account_id: payer,
+    to_account_id: payee,
     amount: amountField,
     currency: currencyField,
-    reference: nullable(Type.String()),
+    reference: keptReference,
     metadata: metadataField,
     risk_score: scoreField,
-    risk: nullable(assessmentSchema),
-    review_id: nullable(idField("review")),
-    hold_id: nullable(idField("hold")),
-    reverses: nullable(idField("transaction")),
-    reversed_amount: minorField,
+    risk: nullable(assessmentSchema, "How the payment was scored; null where nothing was."),
+    review_id: nullable(idField("review"), "The review that decides, or decided, this payment; null when it needed none."),
+    hold_id: nullable(idField("hold"), "The hold that this captures; null for everything but captures."),
+    reverses: nullable(idField("transaction"), "The transaction that this reverses; null for everything but reversals."),
+    reversed_amount: described(minorField, "How much of the amount has been reversed, in minor units."),
     created_at: timestampField,
-    posted_at: nullable(timestampField),
+    posted_at: nullable(timestampField, "When the money moved, RFC 3339; null while or where it has not."),
   },
-  { $id: "Transaction" },
+  { $id: "Transaction", description: "A movement of money from one account to another.", examples: [examples.transaction] },
 );
 
 /** A hold as the API shows it. */
@@ -36,21 +56,27 @@ export const holdSchema = Type.Object(
   {
     id: idField("hold"),
     object: Type.Literal("hold"),
-    status: Type.Enum(["active", "captured", "voided", "expired"]),
-    from_account_id: idField("account"),
-    to_account_id: idField("account"),
-    amount: amountField,
-    captured_amount: minorField,
-    remaining_amount: minorField,
+    status: Type.Enum(["active", "captured", "voided", "expired"], {
+      description: "Only an active hold reserves funds and can be used. `expired` from the very moment of `expires_at`.",
+    }),
+    from_account_id: payer,
+    to_account_id: payee,
+    amount: described(amountField, "Everything authorised so far, increments included, in minor units."),
+    captured_amount: described(minorField, "What has been captured, in minor units."),
+    remaining_amount: described(minorField, "What is still reserved and can be captured, in minor units; 0 unless active."),
     currency: currencyField,
-    reference: nullable(Type.String()),
+    reference: keptReference,
     metadata: metadataField,
     risk_score: scoreField,
-    expires_at: timestampField,
+    expires_at: described(timestampField, "When what remains is released, RFC 3339, UTC."),
     created_at: timestampField,
     updated_at: timestampField,
   },
-  { $id: "Hold" },
+  {
+    $id: "Hold",
+    description: "Funds of a payer set aside for a payee, to be captured wholly, in parts, or voided.",
+    examples: [examples.hold],
+  },
 );
 
 /** A review as the API shows it. */
@@ -58,41 +84,46 @@ export const reviewSchema = Type.Object(
   {
     id: idField("review"),
     object: Type.Literal("review"),
-    status: Type.Enum([...reviewStatuses]),
-    transaction_id: idField("transaction"),
-    from_account_id: idField("account"),
-    to_account_id: idField("account"),
+    status: Type.Enum([...reviewStatuses], { description: "`open` until it is decided, once." }),
+    transaction_id: idField("transaction", "The payment that waits."),
+    from_account_id: payer,
+    to_account_id: payee,
     amount: amountField,
     currency: currencyField,
-    risk: nullable(assessmentSchema),
+    risk: nullable(assessmentSchema, "How the payment was scored; `reasons` tells why it waits."),
     created_at: timestampField,
-    decided_at: nullable(timestampField),
-    decided_by: nullable(Type.String()),
+    decided_at: nullable(timestampField, "When it was decided, RFC 3339; null while open."),
+    decided_by: nullable(Type.String(), "Id of the API key that decided; null while open."),
   },
-  { $id: "Review" },
+  {
+    $id: "Review",
+    description: "The manual review of one suspicious payment, whose funds are held meanwhile.",
+    examples: [examples.review],
+  },
 );
 
 /** The results of a batch, in the order of its transfers. */
 export const batchSchema = Type.Object(
   {
     object: Type.Literal("transfer_batch"),
-    mode: Type.Enum(["independent", "atomic"]),
+    mode: Type.Enum(["independent", "atomic"], { description: "As it was asked for." }),
     results: Type.Array(
       Type.Object({
-        index: Type.Integer({ minimum: 0 }),
+        index: Type.Integer({ minimum: 0, description: "The place of the transfer in the request, from 0." }),
         status: Type.Integer({ description: "What POST /v1/transfers would have answered: 201, 202 or a problem's status." }),
-        transaction_id: Type.Optional(idField("transaction")),
-        transaction_status: Type.Optional(Type.Enum([...transactionStatuses])),
+        transaction_id: Type.Optional(idField("transaction", "The transaction; absent for a transfer that was refused.")),
+        transaction_status: Type.Optional(statusField),
         risk_score: Type.Optional(scoreField),
-        review_id: Type.Optional(nullable(idField("review"))),
-        code: Type.Optional(Type.String({ description: "The problem's code." })),
-        title: Type.Optional(Type.String()),
-        param: Type.Optional(Type.String()),
-        detail: Type.Optional(Type.String()),
+        review_id: Type.Optional(nullable(idField("review"), "The review that the payment waits for; null when it needs none.")),
+        code: Type.Optional(Type.String({ description: "The problem's code, for a transfer that was refused." })),
+        title: Type.Optional(Type.String({ description: "The problem's title." })),
+        param: Type.Optional(Type.String({ description: "The field at fault, counted from the transfer." })),
+        detail: Type.Optional(Type.String({ description: "For humans; may change." })),
       }),
+      { description: "One for each transfer, in their order." },
     ),
   },
-  { $id: "TransferBatch" },
+  { $id: "TransferBatch", description: "What became of each transfer of a batch.", examples: [examples.batch] },
 );
 
 const free = {
@@ -101,34 +132,43 @@ const free = {
 };
 const strict = { additionalProperties: false } as const;
 const parties = {
-  from_account_id: idField("account"),
-  to_account_id: idField("account"),
+  from_account_id: payer,
+  to_account_id: payee,
   amount: amountField,
-  currency: currencyField,
+  currency: described(currencyField, "ISO 4217 alphabetic code, the same as that of both accounts."),
 };
 
-export const transferBody = Type.Object({ ...parties, ...free, context: Type.Optional(riskContextSchema) }, strict);
+export const transferBody = Type.Object(
+  { ...parties, ...free, context: Type.Optional(riskContextSchema) },
+  { ...strict, examples: [examples.transferBody] },
+);
 export const batchBody = Type.Object(
   {
     mode: Type.Unsafe<"independent" | "atomic">(
       Type.String({ enum: ["independent", "atomic"], description: "`atomic`: all or none, at most 10 transfers." }),
     ),
-    transfers: Type.Array(transferBody, { minItems: 1, maxItems: 1000 }),
+    transfers: Type.Array(transferBody, { minItems: 1, maxItems: 1000, description: "1 to 1,000 transfers, decided in this order." }),
   },
-  strict,
+  { ...strict, examples: [examples.batchBody] },
 );
-export const depositBody = Type.Object({ account_id: idField("account"), amount: amountField, currency: currencyField, ...free }, strict);
+export const depositBody = Type.Object(
+  { account_id: idField("account", "The account that is credited."), amount: amountField, currency: parties.currency, ...free },
+  { ...strict, examples: [examples.depositBody] },
+);
 export const withdrawalBody = Type.Object(
   {
-    account_id: idField("account"),
+    account_id: idField("account", "The account that is debited."),
     amount: amountField,
-    currency: currencyField,
+    currency: parties.currency,
     ...free,
     context: Type.Optional(riskContextSchema),
   },
-  strict,
+  { ...strict, examples: [examples.withdrawalBody] },
 );
-export const reversalBody = Type.Object({ amount: Type.Optional(amountField), ...free }, strict);
+export const reversalBody = Type.Object(
+  { amount: Type.Optional(described(amountField, "Minor units to give back; all that has not been reversed yet when absent.")), ...free },
+  { ...strict, examples: [{}, { amount: 250, reference: "Refund" }] },
+);
 export const authoriseBody = Type.Object(
   {
     ...parties,
@@ -138,10 +178,17 @@ export const authoriseBody = Type.Object(
     ...free,
     context: Type.Optional(riskContextSchema),
   },
-  strict,
+  { ...strict, examples: [examples.authoriseBody] },
 );
-export const incrementBody = Type.Object({ amount: amountField }, strict);
+export const incrementBody = Type.Object(
+  { amount: described(amountField, "By how much to raise the hold, in minor units.") },
+  { ...strict, examples: [{ amount: 1000 }] },
+);
 export const captureBody = Type.Object(
-  { amount: amountField, final: Type.Optional(Type.Boolean({ description: "Releases what remains after this part." })), ...free },
-  strict,
+  {
+    amount: Type.Optional(described(amountField, "Minor units to capture; all that remains of the hold when absent.")),
+    final: Type.Optional(Type.Boolean({ description: "Whether to release what remains after this part; false when absent." })),
+    ...free,
+  },
+  { ...strict, examples: [{}, { amount: 2000, final: true }] },
 );

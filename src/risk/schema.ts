@@ -12,7 +12,9 @@ export const riskContextSchema = Type.Object(
     latitude: Type.Optional(Type.Number({ minimum: -90, maximum: 90, description: "Degrees, together with longitude." })),
     longitude: Type.Optional(Type.Number({ minimum: -180, maximum: 180, description: "Degrees, together with latitude." })),
     country: Type.Optional(Type.String({ pattern: "^[A-Z]{2}$", description: "ISO 3166-1 alpha-2." })),
-    user_agent: Type.Optional(Type.String({ minLength: 1, maxLength: 512, pattern: "\\S" })),
+    user_agent: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 512, pattern: "\\S", description: "`User-Agent` of the customer's browser or app." }),
+    ),
   },
   { additionalProperties: false, description: "Circumstances of the payment. More of them make a fairer score." },
 );
@@ -23,9 +25,15 @@ const unit = (description?: string) => Type.Number({ minimum: 0, maximum: 1, ...
 export const assessmentSchema = Type.Object(
   {
     risk_score: unit("Above 0.8 a payment waits for a reviewer."),
-    model: Type.Literal(MODEL),
+    model: Type.Literal(MODEL, { description: "What scored the payment." }),
     factors: Type.Object(
-      { velocity: unit(), amount: unit(), location: unit(), device: unit(), behaviour: unit() } satisfies Record<FactorName, unknown>,
+      {
+        velocity: unit("How many payments the payer has made lately."),
+        amount: unit("How far the amount is from the payer's usual ones."),
+        location: unit("How far the place is from the payer's usual ones, and from where the payer was last."),
+        device: unit("Whether the payer is known by this device."),
+        behaviour: unit("Unusual hour, new payee, changed user agent."),
+      } satisfies Record<FactorName, unknown>,
       { additionalProperties: false, description: "Before weighting." },
     ),
     reasons: Type.Array(Type.Enum([...reasonCodes]), { description: "Factors that added notably, largest first." }),

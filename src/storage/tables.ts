@@ -28,9 +28,17 @@ export const tables = {
     hash: "id",
     indexes: [{ name: "OrganisationApiKeysIndex", hash: "organisation_id", range: "id", fixed: true }],
   },
+  /** When keys were last used: written in bulk, beside the keys themselves and without conditions. */
+  "smartfinance-api-key-uses": { hash: "id", indexes: [] },
   "smartfinance-users": {
     hash: "id",
-    indexes: [{ name: "OrganisationUsersIndex", hash: "organisation_id", range: "id", fixed: true }],
+    indexes: [
+      { name: "OrganisationUsersIndex", hash: "organisation_id", range: "id", fixed: true },
+      // Keyed hashes (`vault.indexKey`): whoever reads them learns neither the address nor the number.
+      { name: "EmailUsersIndex", hash: "email_index", range: "id", fixed: false },
+      { name: "PhoneUsersIndex", hash: "phone_index", range: "id", fixed: false },
+      { name: "StatusUsersIndex", hash: "status_key", range: "id", fixed: false },
+    ],
   },
   "smartfinance-accounts": {
     hash: "id",
@@ -49,7 +57,11 @@ export const tables = {
   },
   "smartfinance-holds": {
     hash: "id",
-    indexes: [{ name: "AccountHoldsIndex", hash: "account_id", range: "id", fixed: true }],
+    indexes: [
+      { name: "AccountHoldsIndex", hash: "account_id", range: "id", fixed: true },
+      // For what goes through all of an organisation's: the re-encryption of their metadata.
+      { name: "OrganisationHoldsIndex", hash: "organisation_id", range: "id", fixed: true },
+    ],
   },
   "smartfinance-reviews": {
     hash: "id",
@@ -61,7 +73,18 @@ export const tables = {
   /** The feed table. `partition` is `partitionOf(organisation, event_id)`. Items are only ever put as absent. */
   "smartfinance-audit-logs": { hash: "partition", range: "event_id", indexes: [] },
   "smartfinance-idempotency": { hash: "id", indexes: [], ttl: "expires_at" },
-  "smartfinance-data-keys": { hash: "id", indexes: [] },
+  "smartfinance-data-keys": {
+    hash: "id",
+    indexes: [{ name: "OrganisationDataKeysIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  /** `running` is set on those under way only. */
+  "smartfinance-key-rotations": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationKeyRotationsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "RunningKeyRotationsIndex", hash: "running", range: "id", fixed: false },
+    ],
+  },
   "smartfinance-meta": { hash: "id", indexes: [] },
 } as const satisfies Record<string, TableDefinition>;
 

@@ -14,8 +14,25 @@ export interface GeneratedDataKey {
   readonly plaintext: Uint8Array;
   /** base64url without padding. */
   readonly wrapped: string;
-  /** Which key of the KMS wraps it: an id to show, not needed for unwrapping. */
+  /** Which key of the KMS wraps it: to be kept with it, shown, and given when it is unwrapped. */
   readonly kmsKeyId: string;
+}
+
+/** A wrapping key of the service, for the inventory. Never key material. */
+export interface KmsKey {
+  readonly id: string;
+  /** `enabled`, `retired` (unwraps only), `compromised` (blocked), or what the service calls another state. */
+  readonly state: string;
+  readonly current: boolean;
+  /** Milliseconds since the epoch; `null` where it is not known. */
+  readonly createdAt: number | null;
+}
+
+export interface KmsDescription {
+  readonly engine: "local" | "aws";
+  /** Who guards the wrapping keys. */
+  readonly custodian: string;
+  readonly keys: readonly KmsKey[];
 }
 
 /** The key management service that data keys are wrapped by. Engines: a local key file, AWS KMS. */
@@ -24,10 +41,18 @@ export interface Kms {
   generateDataKey(context: EncryptionContext): Promise<GeneratedDataKey>;
   /**
    * Unwraps a data key. Every pair of the context has to be the one it was wrapped with; their order does not matter.
+   * @param kmsKeyId the id that was given with it; the service's current key where absent
    * @throws InvalidCiphertextError when `wrapped` was changed or the context has a changed, missing or extra pair.
    * @throws KmsUnavailableError when the service cannot answer.
    */
-  decrypt(wrapped: string, context: EncryptionContext): Promise<Uint8Array>;
+  decrypt(wrapped: string, context: EncryptionContext, kmsKeyId?: string): Promise<Uint8Array>;
+  /**
+   * Wraps a data key anew under the current wrapping key, for the same context. Both engines can; test doubles need not,
+   * and then a rotation of wrapping keys is refused. Throws as `decrypt`.
+   */
+  reEncrypt?(wrapped: string, context: EncryptionContext, kmsKeyId?: string): Promise<Omit<GeneratedDataKey, "plaintext">>;
+  /** The wrapping keys. Both engines tell; test doubles need not. @throws KmsUnavailableError */
+  describe?(): Promise<KmsDescription>;
 }
 
 /** The wrapped key does not open under this context: changed, foreign or wrapped for something else (AWS: InvalidCiphertextException). */
@@ -38,10 +63,23 @@ export class InvalidCiphertextError extends Error {
 /** The service did not answer. Nothing was changed. To whoever reads sealed data it is the store that cannot be read. */
 export class KmsUnavailableError extends StoreUnavailableError {}
 
+export type KmsKeyFault = "disabled" | "compromised" | "retired" | "invalid_state" | "not_found" | "access_denied" | "unsuitable";
+
+/** The service answers, but the wrapping key may not be used: an operator has to act. Nothing was changed. */
+export class KmsKeyUnusableError extends KmsUnavailableError {
+  readonly fault: KmsKeyFault;
+  constructor(fault: KmsKeyFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fault = fault;
+  }
+}
+
 const MAX_PAIRS = 8;
 const PAIR_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 /** What ids are made of. A name, an e-mail address or an IBAN as people print it has a space, an `@` or other characters. */
 const PAIR_VALUE = /^[A-Za-z0-9_#:.-]{1,128}$/;
+/** A card number (ISO/IEC 7812) or an IBAN (ISO 13616) without spaces, which would pass for an id. */
+const CARD_OR_IBAN = /^(?:\d{12,19}|[A-Z]{2}\d{2}[A-Z0-9]{11,30})$/;
 
 /**
  * The bytes that bind a wrapped key to its context: RFC 8785 text, which sorts the pairs.
@@ -52,7 +90,10 @@ export function contextBytes(context: EncryptionContext): Buffer {
   invariant(pairs.length > 0 && pairs.length <= MAX_PAIRS, `an encryption context has 1 to ${MAX_PAIRS} pairs`);
   for (const [name, value] of pairs) {
     // The value stays out of the message: what is wrong with it may be that it is personal data.
-    invariant(PAIR_NAME.test(name) && typeof value === "string" && PAIR_VALUE.test(value), "an encryption context carries ids only");
+    invariant(
+      PAIR_NAME.test(name) && typeof value === "string" && PAIR_VALUE.test(value) && !CARD_OR_IBAN.test(value),
+      "an encryption context carries ids only",
+    );
   }
   return Buffer.from(canonicalJson(context), "utf8");
 }

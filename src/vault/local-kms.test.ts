@@ -70,8 +70,8 @@ describe("the local KMS's key file", () => {
   it("holds older keys for unwrapping and wraps with the current one", async () => {
     const file = fresh();
     const before = await (await openLocalKms({ file, random })).generateDataKey(context);
-    const content = JSON.parse(await readFile(file, "utf8")) as { current: number; keys: { number: number; key: string }[] };
-    content.keys.push({ number: 2, key: key32 });
+    const content = JSON.parse(await readFile(file, "utf8")) as { current: number; keys: object[] };
+    content.keys.push({ number: 2, key: key32, state: "enabled", created_at: "2026-01-01T00:00:00.000Z" });
     content.current = 2;
     const rotated = await openLocalKms({ file: await written(content), random });
     assert.deepEqual(await rotated.decrypt(before.wrapped, context), before.plaintext);

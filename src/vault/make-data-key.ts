@@ -2,27 +2,26 @@ import { createSecretKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
-import type { Ids, OrganisationId } from "#kernel/ids.ts";
+import type { Ids } from "#kernel/ids.ts";
 import { unitInterval } from "#kernel/random.ts";
 import type { Random } from "#kernel/random.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Store, Write } from "#storage/index.ts";
-import {
-  DATA_KEYS_TABLE,
-  dataKeyContext,
-  dataKeyToItem,
-  keyringFromItem,
-  keyringToItem,
-  MAX_KEYS_PER_ORGANISATION,
-} from "./data-key-record.ts";
-import type { DataKeyId, DataKeyRecord, KeyringRecord } from "./data-key-record.ts";
+import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, keyrings, maxKeysOf } from "./data-key-record.ts";
+import type { DataKeyId, DataKeyRecord, Environment, KeyringRecord, KeySubject } from "./data-key-record.ts";
+import { DataKeyNotFoundError, TooManyKeysError, UserShreddedError } from "./errors.ts";
 import type { Kms } from "./kms.ts";
 
-export interface MakeDataKeyDeps {
-  readonly store: Store;
+export interface DraftKeyDeps {
   readonly kms: Kms;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Part of every encryption context. Default `test`. */
+  readonly environment?: Environment;
+}
+
+export interface MakeDataKeyDeps extends DraftKeyDeps {
+  readonly store: Store;
   readonly random: Random;
 }
 
@@ -36,30 +35,35 @@ const MAX_ATTEMPTS = 6;
 const BACKOFF_MS = 20;
 
 /**
- * The organisation's current data key id, made when there is none, and replaced when it is `retire`.
+ * The subject's current data key id, made when there is none, and replaced when it is `retire`.
  * Every node may call this at once: the keyring is written under a condition, and whoever loses reads
  * the winner's. `secret` is given when the key was made here, sparing the round to the KMS.
  *
  * A commit of unknown outcome is settled by reading: the keyring either names the draft or does not, and
  * while it does not, the same commit is sent again, whose conditions keep it from happening twice.
  *
+ * @throws UserShreddedError for a subject whose keys were destroyed.
+ * @throws DataKeyNotFoundError for a user of another organisation; TooManyKeysError when no further one may be made.
  * @throws StoreUnavailableError when the store does not answer, or did not settle within the attempts.
  * @throws KmsUnavailableError when the KMS does not.
  */
 export async function currentKey(
   deps: MakeDataKeyDeps,
-  organisationId: OrganisationId,
+  subject: KeySubject,
   retire: DataKeyId | undefined,
 ): Promise<{ readonly id: DataKeyId; readonly secret?: KeyObject }> {
   let draft: Draft | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (attempt > 0) await deps.clock.sleep(BACKOFF_MS * 2 ** attempt * (0.5 + unitInterval(deps.random)));
-    const item = await deps.store.get(DATA_KEYS_TABLE, { hash: organisationId });
-    const keyring = item === undefined ? undefined : keyringFromItem(item);
+    const item = await deps.store.get(DATA_KEYS_TABLE, { hash: keyringId(subject) });
+    const keyring = item === undefined ? undefined : keyrings.fromItem(item);
+    if (keyring !== undefined && keyring.organisationId !== subject.organisationId)
+      throw new DataKeyNotFoundError(`${subject.organisationId} has no such user`);
+    if (keyring?.currentKeyId === null) throw new UserShreddedError(`the keys of ${keyringId(subject)} were destroyed`);
     if (draft !== undefined && keyring?.currentKeyId === draft.record.id) return { id: draft.record.id, secret: draft.secret };
     if (keyring !== undefined && keyring.currentKeyId !== retire) return { id: keyring.currentKeyId };
 
-    draft ??= await draftKey(deps, organisationId);
+    draft ??= await draftKey(deps, subject, (keyring?.keyIds.length ?? 0) + 1);
     const result = await deps.store.commit(writesFor(draft.record, keyring));
     if (result.outcome === "committed") return { id: draft.record.id, secret: draft.secret };
     if (result.outcome === "unavailable") throw new StoreUnavailableError("data keys cannot be written", { cause: result.cause });
@@ -67,31 +71,42 @@ export async function currentKey(
   throw new StoreUnavailableError("a new data key did not settle");
 }
 
-async function draftKey(deps: MakeDataKeyDeps, organisationId: OrganisationId): Promise<Draft> {
+/** Makes a key that is not stored yet, the `number`th of its subject. @throws KmsUnavailableError */
+export async function draftKey(deps: DraftKeyDeps, subject: KeySubject, number: number): Promise<Draft> {
   const id = deps.ids.next("dataKey");
-  const generated = await deps.kms.generateDataKey(dataKeyContext(organisationId, id));
+  const generated = await deps.kms.generateDataKey(dataKeyContext(subject, id, deps.environment ?? "test"));
   const secret = toSecret(generated.plaintext);
+  const now = deps.clock.now();
+  const { organisationId, userId, purpose } = subject;
   return {
-    record: { id, organisationId, wrapped: generated.wrapped, kmsKeyId: generated.kmsKeyId, createdAt: deps.clock.now() },
+    record: {
+      id,
+      organisationId,
+      userId,
+      purpose,
+      number,
+      state: "enabled",
+      wrapped: generated.wrapped,
+      kmsKeyId: generated.kmsKeyId,
+      createdAt: now,
+      wrappedAt: now,
+      version: 1,
+    },
     secret,
   };
 }
 
 function writesFor(record: DataKeyRecord, keyring: KeyringRecord | undefined): readonly Write[] {
   const keyIds = [...(keyring?.keyIds ?? []), record.id];
-  invariant(keyIds.length <= MAX_KEYS_PER_ORGANISATION, "the organisation has as many data keys as it may have");
-  const next: KeyringRecord = {
-    organisationId: record.organisationId,
-    currentKeyId: record.id,
-    keyIds,
-    version: (keyring?.version ?? 0) + 1,
-  };
+  if (keyIds.length > maxKeysOf(record)) throw new TooManyKeysError(`${keyringId(record)} has as many data keys as it may have`);
+  const { organisationId, userId, purpose } = record;
+  const next: KeyringRecord = { organisationId, userId, purpose, currentKeyId: record.id, keyIds, version: (keyring?.version ?? 0) + 1 };
   return [
-    { op: "put", table: DATA_KEYS_TABLE, item: dataKeyToItem(record), condition: "absent" },
+    { op: "put", table: DATA_KEYS_TABLE, item: dataKeys.toItem(record), condition: "absent" },
     {
       op: "put",
       table: DATA_KEYS_TABLE,
-      item: keyringToItem(next),
+      item: keyrings.toItem(next),
       condition: keyring === undefined ? "absent" : { version: keyring.version },
     },
   ];

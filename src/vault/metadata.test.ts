@@ -6,7 +6,7 @@ import type { JsonObject } from "#kernel/json.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { openMetadata, sealMetadata, sealOptional } from "./metadata.ts";
-import { DataKeyNotFoundError } from "./vault.ts";
+import { DataKeyNotFoundError } from "./errors.ts";
 
 const TABLE = "smartfinance-transactions";
 const { vault } = paymentDeps(openMemoryStore(createMemoryDatabase()), testClock(), 9);

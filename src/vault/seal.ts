@@ -1,8 +1,10 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { invariant } from "#kernel/assert.ts";
-import type { OrganisationId } from "#kernel/ids.ts";
+import type { OrganisationId, UserId } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
+import type { KeyPurpose } from "./data-key-record.ts";
+import { DataKeyBlockedError } from "./errors.ts";
 import { createNonces, NONCE_BYTES } from "./nonces.ts";
 
 /** A data key ready for use. The key itself stays inside a KeyObject, which prints and serialises as nothing. */
@@ -13,6 +15,13 @@ export interface DataKey {
   readonly secret: KeyObject;
   /** Seals made by this process since it loaded the key. Counted by `seal`. */
   uses: number;
+  /** The same for `open`. */
+  opens?: number;
+  /** Set on a user's own key. */
+  readonly userId?: UserId | null;
+  readonly purpose?: KeyPurpose;
+  /** `seal`: it only opens (retired). `all`: it does nothing any more (compromised, destroyed, forgotten). */
+  blocked?: "seal" | "all";
 }
 
 /** Where a sealed text belongs. It opens nowhere else. Ids and names only, nothing secret or personal. */
@@ -62,9 +71,12 @@ const TAG_BYTES = TAG.authTagLength;
 const UTF16_MARK = 0xff;
 
 export interface Sealer {
-  /** Seals `text` (any string) for one place. Synchronous. @throws InvariantError when the key is another organisation's or used up. */
+  /**
+   * Seals `text` (any string) for one place. Synchronous.
+   * @throws InvariantError when the key is another organisation's or used up; DataKeyBlockedError when it must not seal.
+   */
   seal(dataKey: DataKey, binding: Binding, text: string): Sealed;
-  /** Opens what `seal` made, given the key it names. Synchronous. @throws SealBrokenError on any difference. */
+  /** Opens what `seal` made, given the key it names. Synchronous. @throws SealBrokenError on any difference; DataKeyBlockedError. */
   open(dataKey: DataKey, binding: Binding, sealed: Sealed): string;
 }
 
@@ -75,6 +87,8 @@ export function createSealer(random: Random): Sealer {
     seal(dataKey, binding, text) {
       invariant(binding.organisation_id === dataKey.organisationId, "a data key seals for its own organisation only");
       invariant(dataKey.uses < MAX_USES_PER_KEY, "the data key is used up");
+      invariant(dataKey.purpose !== "index-key", "an index key seals nothing");
+      if (dataKey.blocked !== undefined) throw new DataKeyBlockedError(`data key ${dataKey.id} must not seal any more`);
       dataKey.uses += 1;
       const nonce = nextNonce();
       const cipher = createCipheriv(CIPHER, dataKey.secret, nonce, TAG);
@@ -87,6 +101,8 @@ export function createSealer(random: Random): Sealer {
     },
 
     open(dataKey, binding, sealed) {
+      if (dataKey.blocked === "all") throw new DataKeyBlockedError(`data key ${dataKey.id} must not be used any more`);
+      dataKey.opens = (dataKey.opens ?? 0) + 1;
       if (sealed.encryption_algorithm !== ALGORITHM) throw new SealBrokenError("format", binding);
       if (sealed.key_id !== dataKey.id || binding.organisation_id !== dataKey.organisationId) throw new SealBrokenError("key", binding);
       const nonce = decodeBase64(sealed.nonce);

@@ -14,7 +14,8 @@ import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import type { Fault, Operation } from "#storage/memory/memory-store.ts";
 import { KmsUnavailableError, openLocalKms } from "./index.ts";
 import type { Kms } from "./index.ts";
-import { createVault, DataKeyNotFoundError } from "./vault.ts";
+import { DataKeyNotFoundError } from "./errors.ts";
+import { createVault } from "./vault.ts";
 import type { Vault } from "./vault.ts";
 
 const random = systemRandom();
@@ -89,7 +90,11 @@ describe("the vault", () => {
     const items = await stored();
     assert.deepEqual(new Set(items.map(({ id }) => id)), new Set([sealed.key_id, org]));
     const key = items.find(({ id }) => id === sealed.key_id);
-    assert.deepEqual(Object.keys(key ?? {}).sort(), ["created_at", "id", "kms_key_id", "organisation_id", "version", "wrapped_key"]);
+    const { id, organisation_id, purpose, number, state } = key ?? {};
+    assert.deepEqual([id, organisation_id, purpose, number, state], [sealed.key_id, org, "data-key", 1, "enabled"]);
+    // What lies in the store is wrapped: it is not the key.
+    const other = await two.dataKeyById(org, sealed.key_id);
+    assert.notEqual(other.secret.export().toString("base64url"), key?.["wrapped_key"]);
   });
 
   it("serves from memory for cacheMs, then reads again and goes on counting uses", async () => {

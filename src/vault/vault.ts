@@ -1,72 +1,77 @@
-import type { KeyObject } from "node:crypto";
 import { invariant } from "#kernel/assert.ts";
 import { isId } from "#kernel/ids.ts";
-import type { OrganisationId } from "#kernel/ids.ts";
-import { DATA_KEYS_TABLE, dataKeyContext, dataKeyFromItem } from "./data-key-record.ts";
-import type { DataKeyId } from "./data-key-record.ts";
+import type { OrganisationId, UserId } from "#kernel/ids.ts";
+import { createKeyCache } from "./key-cache.ts";
+import type { KeyCacheBounds } from "./key-cache.ts";
+import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, ORGANISATION_KEYS_INDEX } from "./data-key-record.ts";
+import type { DataKeyId, DataKeyRecord, KeySubject } from "./data-key-record.ts";
+import { DataKeyBlockedError, DataKeyNotFoundError, TooManyKeysError } from "./errors.ts";
+import { createIndexKey } from "./index-key.ts";
+import type { IndexKey } from "./index-key.ts";
 import { currentKey, toSecret } from "./make-data-key.ts";
 import type { MakeDataKeyDeps } from "./make-data-key.ts";
 import { createSealer, MAX_USES_PER_KEY } from "./seal.ts";
 import type { DataKey, Sealer } from "./seal.ts";
+import { prepareShredding } from "./shred-user.ts";
+import type { Shredding } from "./shred-user.ts";
 
-/** The data key that a sealed text names is gone (shredded) or another organisation's. */
-export class DataKeyNotFoundError extends Error {
-  override readonly name = "DataKeyNotFoundError";
-}
-
-export interface VaultDeps extends MakeDataKeyDeps {
-  /** Data keys kept in memory. Default 10,000. */
-  readonly maxCached?: number;
-  /** Milliseconds until a key is unwrapped and its keyring read again. Default five minutes. */
-  readonly cacheMs?: number;
+export interface VaultDeps extends MakeDataKeyDeps, Partial<KeyCacheBounds> {
   /** Seals by this process after which a key is replaced by a new one. Default 2^31. */
   readonly rotateAfterUses?: number;
 }
 
-/** Data keys of organisations, and sealing with them. */
+/** Data keys of organisations and users, and sealing with them. */
 export interface Vault extends Sealer {
   /**
-   * The organisation's current data key, made on first use. Cached: nodes notice a rotation within `cacheMs`.
+   * The organisation's current data key, made on first use. Cached: nodes notice a rotation within `checkMs`.
    * @throws StoreUnavailableError, KmsUnavailableError; nothing is cached then.
    */
   dataKey(organisationId: OrganisationId): Promise<DataKey>;
   /**
-   * The key a sealed text names in `key_id`, also an older one.
-   * @throws DataKeyNotFoundError when the organisation has no such key; StoreUnavailableError, KmsUnavailableError.
+   * The user's current data key, made on first use: what it seals is gone once `shredUser` destroyed it.
+   * @throws UserShreddedError after that; else as `dataKey`.
+   */
+  userKey(organisationId: OrganisationId, userId: UserId): Promise<DataKey>;
+  /**
+   * The key a sealed text names in `key_id`, also an older one, the organisation's or one of its users'.
+   * @throws DataKeyNotFoundError when the organisation has no such key (any more); DataKeyBlockedError when it is
+   * compromised; StoreUnavailableError, KmsUnavailableError.
    */
   dataKeyById(organisationId: OrganisationId, keyId: string): Promise<DataKey>;
+  /** The organisation's key for blind indexes, made on first use. It outlives every rotation of data keys. */
+  indexKey(organisationId: OrganisationId): Promise<IndexKey>;
+  /** What destroys all keys of a user, to be made part of a command. */
+  shredUser(organisationId: OrganisationId, userId: UserId): Promise<Shredding>;
+  /**
+   * For rotation: replaces the subject's current key unless it is not `retire` any more.
+   * @returns the current one; `undefined` when the subject may have no further key
+   */
+  replaceKey(subject: KeySubject, retire: DataKeyId): Promise<DataKey | undefined>;
+  /** For rotation: opens any key that is not destroyed, compromised ones too. Never cached. */
+  unwrapAny(organisationId: OrganisationId, keyId: string): Promise<DataKey>;
+  /**
+   * Unwraps the newest key that the organisation or one of its users has, if there is any: shows at the start whether the
+   * wrapping keys are the ones this store's data keys were wrapped with.
+   * @throws InvalidCiphertextError when they are not; StoreUnavailableError, KmsUnavailableError.
+   */
+  probe(organisationId: OrganisationId): Promise<void>;
+  /** Takes keys out of this process's memory; handles given out before are blocked. */
+  forget(subject: KeySubject, ids: readonly DataKeyId[]): void;
+  /** Seals and opens by this process with a key that is in memory. */
+  usesOf(keyId: string): { readonly seals: number; readonly opens: number } | undefined;
 }
 
-interface Cached<T> {
-  readonly value: T;
-  readonly expiresAt: number;
-}
+/** Keys looked at for one that is not destroyed. */
+const PROBED = 100;
 
 /** Creates the vault. One per process: see `createNonces`. */
 export function createVault(deps: VaultDeps): Vault {
-  const { store, kms, clock } = deps;
-  const { maxCached = 10_000, cacheMs = 5 * 60_000, rotateAfterUses = 2 ** 31 } = deps;
-  invariant(maxCached >= 1 && cacheMs > 0 && rotateAfterUses >= 1 && rotateAfterUses < MAX_USES_PER_KEY, "the vault's bounds are wrong");
-  const keys = new Map<DataKeyId, Cached<DataKey>>();
-  const current = new Map<OrganisationId, Cached<DataKeyId>>();
+  const { store, kms, clock, environment = "test", rotateAfterUses = 2 ** 31 } = deps;
+  invariant(rotateAfterUses >= 1 && rotateAfterUses < MAX_USES_PER_KEY, "the vault's bounds are wrong");
+  const cache = createKeyCache(clock, deps);
   /** Loads under way: a thousand requests that want one key wait for one read. Each waiter is a request, and those are bounded. */
   const loads = new Map<string, Promise<DataKey>>();
 
-  const fresh = <K, V>(cache: Map<K, Cached<V>>, key: K): V | undefined => {
-    const entry = cache.get(key);
-    return entry !== undefined && entry.expiresAt > clock.now() ? entry.value : undefined;
-  };
-  const remember = <K, V>(cache: Map<K, Cached<V>>, key: K, value: V, since: number): void => {
-    cache.delete(key);
-    if (cache.size >= maxCached) {
-      // A map keeps insertion order, and every refresh inserts anew: the first is the one refreshed longest ago.
-      for (const oldest of cache.keys()) {
-        cache.delete(oldest);
-        break;
-      }
-    }
-    cache.set(key, { value, expiresAt: since + cacheMs });
-  };
   const once = (name: string, load: () => Promise<DataKey>): Promise<DataKey> => {
     const running = loads.get(name);
     if (running !== undefined) return running;
@@ -75,53 +80,115 @@ export function createVault(deps: VaultDeps): Vault {
     return started;
   };
 
-  /** Keeps the handle that is in use already, so that its count of uses goes on. */
-  const hold = (organisationId: OrganisationId, id: DataKeyId, secret: KeyObject, since: number): DataKey => {
-    const dataKey = keys.get(id)?.value ?? { id, organisationId, secret, uses: 0 };
-    remember(keys, id, dataKey, since);
-    return dataKey;
-  };
-
-  const load = async (organisationId: OrganisationId, id: DataKeyId): Promise<DataKey> => {
-    const since = clock.now();
+  const read = async (organisationId: OrganisationId, id: DataKeyId): Promise<DataKeyRecord & { readonly wrapped: string }> => {
     const item = await store.get(DATA_KEYS_TABLE, { hash: id });
-    const record = item === undefined ? undefined : dataKeyFromItem(item);
-    if (record === undefined || record.organisationId !== organisationId) {
-      keys.delete(id);
+    const record = item === undefined ? undefined : dataKeys.fromItem(item);
+    if (record === undefined || record.organisationId !== organisationId || record.wrapped === null) {
+      if (record === undefined || record.wrapped === null) cache.drop(id);
       throw new DataKeyNotFoundError(`${organisationId} has no data key ${id}`);
     }
-    const secret = toSecret(await kms.decrypt(record.wrapped, dataKeyContext(organisationId, id)));
-    return hold(organisationId, id, secret, since);
+    return { ...record, wrapped: record.wrapped };
+  };
+
+  const unwrap = async (record: DataKeyRecord & { readonly wrapped: string }) =>
+    toSecret(await kms.decrypt(record.wrapped, dataKeyContext(record, record.id, environment), record.kmsKeyId));
+
+  /** Only what seals is found by id. */
+  const forSealing = (organisationId: OrganisationId, dataKey: DataKey): Promise<DataKey> =>
+    dataKey.organisationId === organisationId && dataKey.purpose === "data-key"
+      ? Promise.resolve(dataKey)
+      : Promise.reject(new DataKeyNotFoundError(`${organisationId} has no data key ${dataKey.id}`));
+
+  /** Reads the key's record, and unwraps it unless that was done a short while ago. */
+  const load = async (organisationId: OrganisationId, id: DataKeyId): Promise<DataKey> => {
+    const since = clock.now();
+    const record = await read(organisationId, id);
+    if (record.state === "compromised") {
+      cache.drop(id);
+      throw new DataKeyBlockedError(`data key ${id} is compromised`);
+    }
+    const held = cache.unwrapped(id);
+    if (held !== undefined) return cache.checked(held, record.state, since);
+    return cache.hold(record, await unwrap(record), since);
   };
 
   const byId = (organisationId: OrganisationId, id: DataKeyId): Promise<DataKey> => {
-    const cached = fresh(keys, id);
+    const cached = cache.key(id);
     if (cached === undefined) return once(`${organisationId}/${id}`, () => load(organisationId, id));
     if (cached.organisationId === organisationId) return Promise.resolve(cached);
     return Promise.reject(new DataKeyNotFoundError(`${organisationId} has no data key ${id}`));
   };
 
+  const replace = async (subject: KeySubject, retire: DataKeyId | undefined): Promise<DataKey> => {
+    const since = clock.now();
+    const found = await currentKey(deps, subject, retire);
+    const made = { ...subject, id: found.id, state: "enabled" as const };
+    const dataKey = found.secret === undefined ? await byId(subject.organisationId, found.id) : cache.hold(made, found.secret, since);
+    cache.makeCurrent(subject, found.id, since);
+    return dataKey;
+  };
+
+  const ofSubject = (subject: KeySubject): Promise<DataKey> => {
+    const id = cache.current(subject);
+    const cached = id === undefined ? undefined : cache.key(id);
+    const usable = cached !== undefined && cached.blocked === undefined;
+    if (usable && cached.uses < rotateAfterUses) return Promise.resolve(cached);
+    return once(`${subject.organisationId} ${keyringId(subject)}`, () => replace(subject, usable ? id : undefined));
+  };
+
+  const forget = (subject: KeySubject, ids: readonly DataKeyId[]): void => {
+    cache.dropCurrent(subject);
+    for (const id of ids) cache.drop(id);
+  };
+
   return {
     ...createSealer(deps.random),
-
-    dataKey(organisationId) {
-      const id = fresh(current, organisationId);
-      const cached = id === undefined ? undefined : fresh(keys, id);
-      if (cached !== undefined && cached.uses < rotateAfterUses) return Promise.resolve(cached);
-      return once(organisationId, async () => {
-        const since = clock.now();
-        const retire = cached === undefined ? undefined : id;
-        const found = await currentKey(deps, organisationId, retire);
-        const dataKey =
-          found.secret === undefined ? await byId(organisationId, found.id) : hold(organisationId, found.id, found.secret, since);
-        remember(current, organisationId, found.id, since);
-        return dataKey;
-      });
-    },
+    dataKey: (organisationId) => ofSubject({ organisationId, userId: null, purpose: "data-key" }),
+    userKey: (organisationId, userId) => ofSubject({ organisationId, userId, purpose: "data-key" }),
 
     dataKeyById(organisationId, keyId) {
       if (!isId("dataKey", keyId)) return Promise.reject(new DataKeyNotFoundError(`${organisationId} has no such data key`));
-      return byId(organisationId, keyId);
+      // What is in memory is answered without a further turn: every read of something sealed comes by here.
+      const cached = cache.key(keyId);
+      return cached === undefined
+        ? byId(organisationId, keyId).then((dataKey) => forSealing(organisationId, dataKey))
+        : forSealing(organisationId, cached);
     },
+
+    async indexKey(organisationId) {
+      return createIndexKey((await ofSubject({ organisationId, userId: null, purpose: "index-key" })).secret);
+    },
+
+    shredUser: (organisationId, userId) => prepareShredding(store, organisationId, userId, forget),
+
+    async replaceKey(subject, retire) {
+      try {
+        return await replace(subject, retire);
+      } catch (error) {
+        if (error instanceof TooManyKeysError) return undefined;
+        throw error;
+      }
+    },
+
+    async unwrapAny(organisationId, keyId) {
+      if (!isId("dataKey", keyId)) throw new DataKeyNotFoundError(`${organisationId} has no such data key`);
+      const record = await read(organisationId, keyId);
+      const { id, userId, purpose } = record;
+      return { id, organisationId, userId, purpose, secret: await unwrap(record), uses: 0, blocked: "seal" };
+    },
+
+    async probe(organisationId) {
+      const range = { table: DATA_KEYS_TABLE, index: ORGANISATION_KEYS_INDEX, hash: organisationId, from: "dek_", to: "dek_~" } as const;
+      const { items } = await store.query({ ...range, order: "descending", limit: PROBED });
+      for (const item of items) {
+        const record = dataKeys.fromItem(item);
+        if (record.wrapped === null) continue;
+        await unwrap({ ...record, wrapped: record.wrapped });
+        return;
+      }
+    },
+
+    forget,
+    usesOf: (keyId) => cache.usesOf(keyId),
   };
 }

@@ -27,6 +27,7 @@ export interface Operation {
   /** With `{id}` for its parameters. */
   readonly path: string;
   readonly isPublic: boolean;
+  readonly scope: string | undefined;
   readonly isIdempotent: boolean;
   readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[];
   readonly body: Schema | undefined;
@@ -44,6 +45,7 @@ type Paths = Readonly<
         {
           readonly operationId: string;
           readonly security: readonly unknown[];
+          readonly "x-required-scope"?: string;
           readonly parameters?: Operation["parameters"];
           readonly requestBody?: Content & { readonly required?: boolean };
           readonly responses: Operation["responses"];
@@ -89,6 +91,7 @@ export async function readDocument(): Promise<ApiDocument> {
         method: method.toUpperCase(),
         path,
         isPublic: o.security.length === 0,
+        scope: o["x-required-scope"],
         isIdempotent: parameters.some(({ name }) => name === "Idempotency-Key"),
         parameters,
         body: o.requestBody?.content?.["application/json"]?.schema,

@@ -4,6 +4,7 @@ import { listFlows } from "./lists-flows.ts";
 import { reviewFlows } from "./reviews-flows.ts";
 import type { Stage } from "./stage.ts";
 import { transferFlows } from "./transfers-flows.ts";
+import { userFlows } from "./users-flows.ts";
 
 /** The flows that every store has to pass, word for word. */
 export function everyFlow(stage: Stage): void {
@@ -12,4 +13,5 @@ export function everyFlow(stage: Stage): void {
   reviewFlows(stage);
   listFlows(stage);
   accessFlows(stage);
+  userFlows(stage);
 }

@@ -15,7 +15,7 @@ export function holdFlows(stage: Stage): void {
     const to = await own.account();
     const hold = async (amount: number, more: object = {}): Promise<string> =>
       ok(await own.api.post("/v1/holds", { from_account_id: from, to_account_id: to, amount, currency: "EUR", ...more }), 201).id;
-    const capture = (id: string, amount: number, more: object = {}) => own.api.post(`/v1/holds/${id}/capture`, { amount, ...more });
+    const capture = (id: string, amount?: number, more: object = {}) => own.api.post(`/v1/holds/${id}/capture`, { amount, ...more });
     return { own, from, to, hold, capture };
   };
   const figures = async (own: Organisation, id: string): Promise<number[]> => {
@@ -60,6 +60,38 @@ export function holdFlows(stage: Stage): void {
       ok(await capture(id, 40), 201);
       assert.equal((await read(own, id)).status, "captured");
       assert.deepEqual(await figures(own, from), [900, 0, 900]);
+    });
+
+    it("are captured to the rest where no amount is given, with a body and without one", async () => {
+      const { own, from, to, hold, capture } = await begin();
+      const id = await hold(500, { reference: "Hotel" });
+      ok(await capture(id, 120), 201);
+      const rest = ok(await capture(id, undefined, { metadata: { bill: "7" } }), 201);
+      assert.deepEqual([rest.amount, rest["reference"], rest["metadata"]], [380, "Hotel", { bill: "7" }]);
+      const done = await read(own, id);
+      assert.deepEqual([done.status, done["captured_amount"], done["remaining_amount"]], ["captured", 500, 0]);
+      refused(await capture(id), "hold_not_active");
+
+      const whole = await hold(200);
+      ok(await own.api.post(`/v1/holds/${whole}/increment`, { amount: 50 }), 200);
+      const idempotencyKey = freshKey();
+      const first = await own.api.post(`/v1/holds/${whole}/capture`, undefined, { idempotencyKey });
+      assert.equal(ok(first, 201).amount, 250);
+      const again = await own.api.post(`/v1/holds/${whole}/capture`, undefined, { idempotencyKey });
+      assert.deepEqual([again.text, again.headers["idempotent-replayed"]], [first.text, "true"]);
+      refused(await own.api.post(`/v1/holds/${whole}/capture`, {}, { idempotencyKey }), "idempotency_key_reused");
+      assert.deepEqual(await figures(own, from), [250, 0, 250]);
+      assert.equal(await own.balance(to), 750);
+
+      const late = await hold(100, { expires_in: 60 });
+      stage.app.clock.advance(MINUTE_MS);
+      refused(await capture(late), "hold_expired");
+      const frozen = await hold(100);
+      ok(await own.api.post(`/v1/accounts/${from}/freeze`), 200);
+      refused(await capture(frozen), "account_frozen");
+      refused(await own.api.post(`/v1/holds/${frozen}/capture`, { amount: null }), "invalid_request", "amount");
+      refused(await own.api.post(`/v1/holds/${frozen}/capture`, { amount: 0 }), "invalid_request", "amount");
+      await auditBooks(own);
     });
 
     it("give the rest back when they are voided", async () => {

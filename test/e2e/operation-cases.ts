@@ -1,4 +1,5 @@
 import type { MovableClock, Organisation } from "../support/app.ts";
+import type { ApiObject } from "../support/http-client.ts";
 import { ok } from "../support/http-client.ts";
 import { berlin, suspect } from "./suspicious.ts";
 
@@ -14,15 +15,44 @@ export interface OperationCase {
   prepare(organisation: Organisation, landmarks: Landmarks, clock: MovableClock): Promise<Request> | Request;
   /** The status of its success. */
   readonly status: number;
+  /** Calls that are refused for their scope leave a security event. */
+  readonly sensitive?: true;
   /** The audit events it leaves, in their order. */
   readonly events: readonly string[];
 }
 
 /** Things of an organisation that operations only look at, by the prefix of their ids. */
-export type Landmarks = Readonly<Record<"usr" | "acc" | "txn" | "hld" | "rev" | "key" | "evt" | "org", string>>;
+export type Landmarks = Readonly<Record<"usr" | "acc" | "txn" | "hld" | "rev" | "key" | "evt" | "org" | "rot" | "dek", string>>;
 
 const metadata = { note: "for tests" };
 const reference = "Test";
+const person = {
+  name: "Ada Lovelace",
+  email: "ada@example.com",
+  phone: "+442079460000",
+  date_of_birth: "1915-12-10",
+  address: {
+    line1: "St James's Square 12",
+    line2: "2nd floor",
+    city: "London",
+    postal_code: "SW1Y 4JH",
+    state: "Greater London",
+    country: "GB",
+  },
+  tax_id: "AB123456C",
+  reference: "customer-1",
+  metadata,
+};
+const keyTerms = {
+  // What a key that may only manage keys can give.
+  scopes: ["api_keys:write"],
+  rate_limit_per_minute: 5,
+  ip_allowlist: ["192.0.2.0/24"],
+  certificate_sha256: "0123456789abcdef".repeat(4),
+  expires_at: "2120-01-01T00:00:00Z",
+};
+// Of data keys only one runs at a time.
+const wrapping = { target: "wrapping_keys", reason: "scheduled" };
 const context = { ...berlin, ip: "192.0.2.1" };
 
 async function payment(organisation: Organisation): Promise<Record<string, unknown>> {
@@ -39,6 +69,10 @@ async function openReview(organisation: Organisation, clock: MovableClock): Prom
   return ok(await (await suspect(organisation, clock)).pay(), 202).review_id;
 }
 
+async function apiKey({ api }: Organisation): Promise<string> {
+  return ok(await api.post("/v1/api-keys", { name: "For tests", scopes: keyTerms.scopes }), 201).id;
+}
+
 export async function makeLandmarks(organisation: Organisation, clock: MovableClock): Promise<Landmarks> {
   const { api } = organisation;
   const rev = await openReview(organisation, clock);
@@ -46,13 +80,16 @@ export async function makeLandmarks(organisation: Organisation, clock: MovableCl
   const acc = await organisation.account({ userId: usr, balance: 50_000 });
   // More than one account, transaction and hold, so that a page of one has a next one.
   const other = await organisation.account({ userId: usr, balance: 500 });
-  const txn = ok(await organisation.transfer(acc, other, 100), 201).id;
+  const txn = ok(await organisation.transfer(acc, other, 100, { metadata }), 201).id;
   const body = { from_account_id: acc, to_account_id: other, amount: 10, currency: "EUR" };
   ok(await api.post("/v1/holds", body), 201);
   const hld = ok(await api.post("/v1/holds", body), 201).id;
   const key = ok(await api.post("/v1/api-keys", { name: "Landmark" }), 201).id;
   const evt = ok(await api.get("/v1/audit/events?limit=1"), 200).data[0]?.id ?? "";
-  return { usr, acc, txn, hld, rev, key, evt, org: organisation.id };
+  const rot = ok(await api.post("/v1/key-rotations", wrapping), 202).id;
+  ok(await api.post("/v1/key-rotations", wrapping), 202);
+  const dek = (ok(await api.get("/v1/crypto-inventory?limit=1"), 200)["keys"] as ApiObject).data[0]?.id ?? "";
+  return { usr, acc, txn, hld, rev, key, evt, rot, dek, org: organisation.id };
 }
 
 const reads = (prepare: OperationCase["prepare"]): OperationCase => ({ prepare, status: 200, events: [] });
@@ -64,21 +101,62 @@ export const operationCases: Readonly<Record<string, OperationCase>> = {
   getHealth: reads(() => ({})),
   getReadiness: reads(() => ({})),
 
-  createUser: { prepare: () => ({ body: { name: "Ada Lovelace" } }), status: 201, events: ["user.created"] },
+  createUser: { prepare: () => ({ body: { type: "personal", ...person } }), status: 201, events: ["user.created"] },
   getUser: reads((_organisation, { usr }) => ({ id: usr })),
   listUsers: reads(() => ({ query: { limit: "1" } })),
+  updateUser: { prepare: async (organisation) => ({ id: await organisation.user(), body: person }), status: 200, events: ["user.updated"] },
+  closeUser: { prepare: async (organisation) => ({ id: await organisation.user() }), status: 200, events: ["user.closed"] },
+  eraseUser: {
+    async prepare(organisation) {
+      const id = await organisation.user();
+      ok(await organisation.api.post(`/v1/users/${id}/close`), 200);
+      return { id };
+    },
+    status: 200,
+    sensitive: true,
+    events: ["user.erased"],
+  },
 
   createApiKey: {
-    prepare: () => ({ body: { name: "Another", rate_limit_per_minute: 5, ip_allowlist: ["192.0.2.0/24"] } }),
+    prepare: () => ({ body: { name: "Another", ...keyTerms } }),
     status: 201,
+    sensitive: true,
     events: ["api_key.created"],
   },
   getApiKey: reads((_organisation, { key }) => ({ id: key })),
   listApiKeys: reads(() => ({ query: { limit: "1" } })),
-  revokeApiKey: {
-    prepare: async ({ api }) => ({ id: ok(await api.post("/v1/api-keys", { name: "To be revoked" }), 201).id }),
+  updateApiKey: {
+    prepare: async (organisation) => ({ id: await apiKey(organisation), body: { name: "Changed", ...keyTerms } }),
     status: 200,
+    sensitive: true,
+    events: ["api_key.updated"],
+  },
+  rotateApiKey: {
+    prepare: async (organisation) => ({ id: await apiKey(organisation), body: { overlap_seconds: 60 } }),
+    status: 200,
+    sensitive: true,
+    events: ["api_key.rotated"],
+  },
+  revokeApiKey: {
+    prepare: async (organisation) => ({ id: await apiKey(organisation) }),
+    status: 200,
+    sensitive: true,
     events: ["api_key.revoked"],
+  },
+
+  getOrganisation: reads(() => ({})),
+  updateOrganisation: {
+    prepare: () => ({
+      body: {
+        name: "Renamed",
+        rate_limit_per_minute: 9_999_999,
+        key_rate_limit_per_minute: 99,
+        ip_allowlist: ["127.0.0.0/8"],
+      },
+    }),
+    status: 200,
+    sensitive: true,
+    events: ["organisation.updated"],
   },
 
   createAccount: {
@@ -144,6 +222,7 @@ export const operationCases: Readonly<Record<string, OperationCase>> = {
       },
     }),
     status: 201,
+    sensitive: true,
     events: ["withdrawal.posted"],
   },
   createReversal: {
@@ -181,13 +260,25 @@ export const operationCases: Readonly<Record<string, OperationCase>> = {
   approveReview: {
     prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock) }),
     status: 200,
+    sensitive: true,
     events: ["review.approved"],
   },
   rejectReview: {
     prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock) }),
     status: 200,
+    sensitive: true,
     events: ["review.rejected"],
   },
+
+  startKeyRotation: {
+    prepare: (_organisation, { dek }) => ({ body: { ...wrapping, key_id: dek } }),
+    status: 202,
+    sensitive: true,
+    events: ["key_rotation.started"],
+  },
+  getKeyRotation: reads((_organisation, { rot }) => ({ id: rot })),
+  listKeyRotations: reads(() => ({ query: { limit: "1" } })),
+  getCryptoInventory: reads(() => ({ query: { limit: "1" } })),
 
   listAuditEvents: reads((_organisation, { txn }) => ({ query: { transaction_id: txn, limit: "1" } })),
   getAuditEvent: reads((_organisation, { evt }) => ({ id: evt })),

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { mintApiKey } from "#access/index.ts";
 import type { ApiKeyId } from "#kernel/ids.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { systemRandom } from "#kernel/random.ts";
+import { ALL_SCOPES, isScope } from "#kernel/scopes.ts";
+import type { Scope } from "#kernel/scopes.ts";
 import type { Organisation, TestApp } from "../support/app.ts";
 import { startApp } from "../support/app.ts";
-import type { Answer, CallOptions } from "../support/http-client.ts";
+import type { Answer, CallOptions, Client } from "../support/http-client.ts";
 import { freshKey, ok, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
 import { contentsOf } from "./contents.ts";
@@ -19,12 +22,14 @@ import { furtherQueries, makeLandmarks, operationCases } from "./operation-cases
 /** Operations that anyone may call. This list may only shrink. */
 const PUBLIC: readonly string[] = ["getHealth", "getReadiness"];
 
-const ID = /^(acc|usr|txn|hld|rev|key|evt|org)_[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+const ID = /^(acc|usr|txn|hld|rev|key|evt|org|rot|dek)_[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 /** Well-formed ids of things that do not exist. */
 const unknownId = (prefix: string): string => `${prefix}_01J0000000000000000000000B`;
 
 const document = await readDocument();
 const walked = new Set<string>();
+
+const POLLS_MAX = 200;
 
 describe("every operation of the OpenAPI document", () => {
   let app: TestApp;
@@ -32,6 +37,8 @@ describe("every operation of the OpenAPI document", () => {
   let landmarks: Landmarks;
   let foreign: Landmarks;
   let revokedKey = "";
+  /** Clients with keys of one scope each. */
+  const only = new Map<Scope, Client>();
 
   before(async () => {
     app = await startApp({ store: "memory" });
@@ -42,6 +49,10 @@ describe("every operation of the OpenAPI document", () => {
     const made = ok(await own.api.post("/v1/api-keys", { name: "Revoked" }), 201);
     ok(await own.api.post(`/v1/api-keys/${made.id}/revoke`), 200);
     revokedKey = made.secret;
+    for (const scope of ALL_SCOPES) {
+      const key = ok(await own.api.post("/v1/api-keys", { name: scope, scopes: [scope], rate_limit_per_minute: 1_000_000 }), 201);
+      only.set(scope, own.api.as(key.secret));
+    }
   });
   after(() => app.close());
 
@@ -159,7 +170,43 @@ describe("every operation of the OpenAPI document", () => {
         });
       }
 
-      it("refuses unknown, repeated and malformed parameters, and keys in the query (KEY-03)", async () => {
+      if (!isPublic)
+        it("AUTHZ-03 takes a key with its one scope and no other, and tells which is missing", async () => {
+          const needed = operation.scope;
+          assert.ok(facts);
+          assert.ok(isScope(needed), "the document names no scope of the table");
+          const others = ALL_SCOPES.filter((scope) => scope !== needed);
+          const allOthers = ok(await own.api.post("/v1/api-keys", { name: "All but one", scopes: others }), 201).secret;
+          const request = await prepare();
+          const seen = await newestEvent(own.api);
+          const stored = contents();
+          const refuseAll = async (): Promise<void> => {
+            for (const key of [allOthers, ...others.map((scope) => only.get(scope)?.key)]) {
+              // A body that is no JSON: it must not be looked at.
+              const answer = await send(operation, request, { key: key ?? null, ...(method === "GET" ? {} : { text: "{" }) });
+              refusedAsDeclared(operation, answer, "insufficient_scope");
+              assert.match(String(answer.body["detail"]), new RegExp(`\\b${needed}\\b`));
+            }
+          };
+          if (facts.sensitive === true) {
+            await refuseAll();
+            // The refusals do not wait for their events.
+            let events = await eventsAfter(own.api, seen);
+            for (let poll = 0; poll < POLLS_MAX && events.length <= others.length; poll++) {
+              await sleep(5);
+              events = await eventsAfter(own.api, seen);
+            }
+            assert.equal(events.length, others.length + 1);
+            for (const event of events) {
+              assert.equal(event["event_type"], "access.scope_refused");
+              assert.deepEqual(event["details"], { operation: `${method} ${path.replace("{id}", ":id")}`, scope: needed });
+            }
+          } else await withoutTrace(refuseAll);
+          if (method === "GET") assert.equal(contents(), stored);
+          ok(await send(operation, request, { key: only.get(needed)?.key ?? null }), facts.status);
+        });
+
+      it("KEY-03 refuses keys in the query, and unknown, repeated and malformed parameters", async () => {
         const request = await prepare();
         await withoutTrace(async () => {
           const ask = (query: string): Promise<Answer> =>
@@ -201,13 +248,13 @@ describe("every operation of the OpenAPI document", () => {
       });
 
       if (method !== "GET")
-        it("refuses every malformed body with the code and the field", async () => {
+        it("ERR-01 AUTHZ-02 refuses every malformed body with the code and the field, server-owned fields among them", async () => {
           const request = await prepare();
           await withoutTrace(async () => {
             if (operation.body === undefined) {
-              refused(await send(operation, { ...request, body: { surprise: 1 } }), "unknown_field", "surprise");
-              refused(await send(operation, request, { text: "[1]" }), "invalid_request");
-              refused(await send(operation, request, { text: "{" }), "invalid_json");
+              refusedAsDeclared(operation, await send(operation, { ...request, body: { surprise: 1 } }), "unknown_field", "surprise");
+              refusedAsDeclared(operation, await send(operation, request, { text: "[1]" }), "invalid_request");
+              refusedAsDeclared(operation, await send(operation, request, { text: "{" }), "invalid_json");
               return;
             }
             assert.ok(request.body);
@@ -238,7 +285,7 @@ describe("every operation of the OpenAPI document", () => {
         });
 
       if (operation.isIdempotent)
-        it("wants a sound Idempotency-Key", async () => {
+        it("IDEM-01 wants a sound Idempotency-Key", async () => {
           const request = await prepare();
           await withoutTrace(async () => {
             refusedAsDeclared(operation, await send(operation, request, { idempotencyKey: null }), "idempotency_key_missing");
@@ -262,7 +309,7 @@ describe("every operation of the OpenAPI document", () => {
     );
   });
 
-  it("kept every API key out of the logs", () => {
+  it("KEY-03 kept every API key out of the logs", () => {
     assert.ok(app.log.length > 1000);
     assert.ok(!app.log.some((line) => line.includes("sfk_")));
   });

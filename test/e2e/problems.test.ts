@@ -21,7 +21,7 @@ const OVERLOADED_AT = 5_000;
 
 const seen = new Set<ProblemCode>();
 
-describe("every problem code", () => {
+describe("ERR-01 every problem code", () => {
   let app: TestApp;
   let own: Organisation;
   let payer = "";
@@ -116,11 +116,26 @@ describe("every problem code", () => {
     saw(await own.api.post("/v1/users", { name: "B" }, { idempotencyKey }), "idempotency_key_reused");
     const other = freshKey();
     fault = (operation) => ({ kind: "none", ...(operation === "commit" ? { beforeMs: GATED_MS } : {}) });
-    const first = own.api.post("/v1/users", { name: "A" }, { idempotencyKey: other });
+    const deposit = { account_id: payee, amount: 1, currency: "EUR" };
+    const first = own.api.post("/v1/deposits", deposit, { idempotencyKey: other });
     while (app.app.queue.depth === 0) await sleep(1);
-    saw(await own.api.post("/v1/users", { name: "A" }, { idempotencyKey: other }), "idempotency_key_in_use");
+    saw(await own.api.post("/v1/deposits", deposit, { idempotencyKey: other }), "idempotency_key_in_use");
     openGate();
     ok(await first, 201);
+  });
+
+  it("of encryption keys", async () => {
+    ok(await post("/v1/key-rotations", {}), 202);
+    saw(await post("/v1/key-rotations", {}), "rotation_running");
+    const { id, apiKey } = await app.newOrganisation();
+    await app.app.vault.dataKey(id as OrganisationId);
+    const table = "smartfinance-data-keys";
+    const keyring = await app.store.get(table, { hash: id });
+    assert.ok(keyring);
+    const made = Array.from({ length: 999 }, () => app.deps.ids.next("dataKey"));
+    const item = { ...keyring, key_ids: [...made, String(keyring["current_key_id"])], version: 2 };
+    assert.equal((await app.store.commit([{ op: "put", table, item, condition: { version: 1 } }])).outcome, "committed");
+    saw(await own.api.as(apiKey).post("/v1/key-rotations", {}), "too_many_keys");
   });
 
   it("of who may", async () => {
@@ -130,7 +145,31 @@ describe("every problem code", () => {
     const slow = ok(await post("/v1/api-keys", { name: "Slow", rate_limit_per_minute: 1 }), 201);
     ok(await own.api.as(slow.secret).get("/v1/users"), 200);
     saw(await own.api.as(slow.secret).get("/v1/users"), "rate_limited");
+    const rotate = (overlap_seconds: number) => post(`/v1/api-keys/${slow.id}/rotate`, { overlap_seconds });
+    ok(await rotate(60), 200);
+    saw(await rotate(60), "rotation_overlapping");
+    const patch = (id: string, body: object) => own.api.patch(`/v1/api-keys/${id}`, body);
+    ok(await patch(slow.id, { expires_at: new Date(app.clock.now() + 1_000).toISOString() }), 200);
+    app.clock.advance(1_000);
+    saw(await rotate(0), "api_key_expired");
+    saw(await patch(own.apiKeyId, { rate_limit_per_minute: 10_000_000, ip_allowlist: ["203.0.113.7"] }), "would_lock_out", "ip_allowlist");
     ok(await post(`/v1/api-keys/${slow.id}/revoke`), 200);
+    const reader = ok(await post("/v1/api-keys", { name: "Reader", scopes: ["users:read", "api_keys:write"] }), 201);
+    saw(await own.api.as(reader.secret).get("/v1/accounts"), "insufficient_scope");
+    const bound = ok(await own.api.post("/v1/api-keys", { name: "Bound", certificate_sha256: "0".repeat(64) }), 201);
+    saw(await own.api.as(bound.secret).get("/v1/accounts"), "certificate_mismatch");
+    saw(
+      await own.api.as(reader.secret).post("/v1/api-keys", { name: "Mighty", scopes: ["users:write"] }),
+      "beyond_own_permissions",
+      "scopes",
+    );
+    const strict = await startApp({ store: "memory", authFailuresPerMinute: 1 });
+    try {
+      saw(await strict.anonymous.get("/v1/users", { key: "nonsense" }), "unauthenticated");
+      saw(await strict.anonymous.get("/v1/users", { key: "nonsense" }), "too_many_failures");
+    } finally {
+      await strict.close();
+    }
     saw(await post(`/v1/api-keys/${slow.id}/revoke`), "api_key_revoked");
     saw(await post(`/v1/api-keys/${own.apiKeyId}/revoke`), "cannot_revoke_self");
   });
@@ -144,6 +183,13 @@ describe("every problem code", () => {
     const opened: string[] = [];
     for (let n = 0; n < 50; n++) opened.push(ok(await post("/v1/accounts", { ...asked, user_id: userId }), 201).id);
     saw(await post("/v1/accounts", { ...asked, user_id: userId }), "too_many_accounts", "user_id");
+    saw(await post(`/v1/users/${userId}/close`), "user_has_open_accounts");
+    const gone = await own.user();
+    saw(await post(`/v1/users/${gone}/erase`), "user_status_conflict");
+    ok(await post(`/v1/users/${gone}/close`), 200);
+    saw(await post("/v1/accounts", { ...asked, user_id: gone }), "user_not_active", "user_id");
+    ok(await post(`/v1/users/${gone}/erase`), 200);
+    saw(await post(`/v1/users/${gone}/erase`), "user_erased");
     const [frozen = "", closed = "", rich = ""] = opened;
     ok(await post(`/v1/accounts/${frozen}/freeze`), 200);
     saw(await post(`/v1/accounts/${frozen}/freeze`), "account_status_conflict");

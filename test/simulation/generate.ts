@@ -177,7 +177,9 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
       const asked = { all: Math.max(1, left), part: dice.between(1, Math.max(1, left)), over: Math.min(HUGE, left + 1) }[amount];
       if (kind === "void") return { op: "void", hold: id };
       if (kind === "increment") return { op: "increment", hold: id, body: { amount: dice.chance(0.1) ? HUGE : dice.between(1, 3000) } };
-      return { op: "capture", hold: id, body: { amount: asked, ...(dice.chance(0.3) ? { final: dice.chance(0.8) } : {}), ...free() } };
+      // Half of those that take the whole do not say how much it is.
+      const named = amount === "all" && dice.chance(0.5) ? {} : { amount: asked };
+      return { op: "capture", hold: id, body: { ...named, ...(dice.chance(0.3) ? { final: dice.chance(0.8) } : {}), ...free() } };
     }
     case "reverse": {
       const found = one(model.transactions.all(), ({ status, type }) => status === "posted" && type !== "reversal");

@@ -19,7 +19,7 @@ export function performOnHold(
     scene.events.push({ type: "hold.voided", object: hold.id, user: payer.user, amount: hold.amount - hold.captured, currency });
     return;
   }
-  const amount = BigInt(operation.body.amount);
+  const amount = BigInt(operation.body.amount ?? hold.amount - hold.captured);
   if (operation.op === "increment") {
     model.holds.set(commit, hold.id, { ...hold, amount: hold.amount + amount });
     change(scene, reserve(payer, hold.id, hold.amount - hold.captured + amount, hold.until), {});

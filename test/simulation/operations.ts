@@ -10,7 +10,7 @@ export type Operation =
   | { readonly op: "batch"; readonly body: { readonly mode: "independent" | "atomic"; readonly transfers: readonly TransferBody[] } }
   | { readonly op: "authorise"; readonly body: TransferBody & { readonly expires_in?: number } }
   | { readonly op: "increment"; readonly hold: string; readonly body: { readonly amount: number } }
-  | { readonly op: "capture"; readonly hold: string; readonly body: Free & { readonly amount: number; readonly final?: boolean } }
+  | { readonly op: "capture"; readonly hold: string; readonly body: Free & { readonly amount?: number; readonly final?: boolean } }
   | { readonly op: "void"; readonly hold: string }
   | { readonly op: "reverse"; readonly transaction: string; readonly body: Free & { readonly amount?: number } }
   | { readonly op: "review"; readonly review: string; readonly verdict: "approve" | "reject" };

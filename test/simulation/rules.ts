@@ -152,7 +152,7 @@ export function judge(view: ModelView, tenant: string, operation: Operation, at:
       const payer = hold === undefined ? undefined : view.account(hold.from);
       const payee = hold === undefined ? undefined : view.account(hold.to);
       if (hold?.tenant !== tenant || payer === undefined || payee === undefined) return refusedAs(v, "not_found");
-      const amount = BigInt(operation.body.amount);
+      const amount = BigInt(operation.body.amount ?? hold.amount - hold.captured);
       judgeHold(v, hold, at);
       if (amount > hold.amount - hold.captured) v.due.add("hold_amount_exceeded");
       parties(v, payer, payee);

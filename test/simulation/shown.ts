@@ -31,7 +31,27 @@ export function differenceOf(expected: Expected, got: unknown): string | undefin
 }
 
 export function expectedUser(user: ModelUser, _times: readonly number[]): Expected {
-  return { id: user.id, object: "user", name: user.name, account_count: user.accounts, created_at: timestamp(user.createdAt) };
+  return {
+    id: user.id,
+    object: "user",
+    type: "personal",
+    status: "active",
+    name: user.name,
+    email: null,
+    phone: null,
+    date_of_birth: null,
+    address: null,
+    tax_id: null,
+    reference: null,
+    metadata: {},
+    account_count: user.accounts,
+    // One more with every account opened.
+    version: user.accounts + 1,
+    created_at: timestamp(user.createdAt),
+    updated_at: timestamp(user.createdAt),
+    closed_at: null,
+    erased_at: null,
+  };
 }
 
 /** @param times when it may have been looked at; what is held changes when holds expire. */

@@ -10,10 +10,11 @@ import type { BootstrapDeps } from "#bootstrap.ts";
 import { createOrganisation } from "#bootstrap.ts";
 import { readConfig } from "#config.ts";
 import { openStore } from "#open-store.ts";
-import type { HttpLimits } from "#http/index.ts";
+import type { HttpLimits, TlsSettings } from "#http/index.ts";
 import { stop } from "#http/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
+import type { Scope } from "#kernel/scopes.ts";
 import type { Store } from "#storage/index.ts";
 import type { MemoryDatabase } from "#storage/memory/database.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
@@ -51,7 +52,13 @@ export interface StartOptions {
   /** Only for `memory`. */
   readonly memory?: MemoryStoreOptions;
   readonly limits?: Partial<HttpLimits>;
+  /** The listener speaks TLS; `anonymous` and the clients of organisations cannot reach it then. */
+  readonly tls?: TlsSettings;
+  readonly auditBlocked?: () => boolean;
   readonly trustedProxyHops?: number;
+  readonly nodes?: number;
+  /** More than any test sends, where absent. */
+  readonly authFailuresPerMinute?: number;
   /** A further node over the data of this one: not for `sqlite`, whose data has one process. */
   readonly besides?: TestApp;
 }
@@ -88,7 +95,7 @@ export interface TestApp {
   /** Every log line so far. */
   readonly log: readonly string[];
   readonly shared: { readonly kms: Kms; readonly database: MemoryDatabase | undefined; readonly tablePrefix: string };
-  newOrganisation(asked?: { readonly rateLimitPerMinute?: number }): Promise<Organisation>;
+  newOrganisation(asked?: { readonly rateLimitPerMinute?: number; readonly scopes?: readonly Scope[] }): Promise<Organisation>;
   /** The deps of `src/bootstrap.ts`. */
   readonly deps: BootstrapDeps;
   close(): Promise<void>;
@@ -124,11 +131,15 @@ export async function startApp(options: StartOptions): Promise<TestApp> {
       for (const { line } of events) log.push(line);
     },
     trustedProxyHops: options.trustedProxyHops ?? 0,
+    nodes: options.nodes ?? 1,
+    authFailuresPerMinute: options.authFailuresPerMinute ?? RATE_LIMIT,
     version: "0.0.0-test",
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    tls: options.tls,
+    auditBlocked: options.auditBlocked ?? (() => false),
   });
   await app.server.listen({ host: "127.0.0.1", port: 0 });
-  const url = `http://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
+  const url = `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
   const anonymous = createClient(url);
   const deps: BootstrapDeps = { ...app, store, clock, random };
   return {

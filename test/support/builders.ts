@@ -9,7 +9,6 @@ import type { Currency, Minor } from "#kernel/money.ts";
 import type { Random } from "#kernel/random.ts";
 import type { Account, Hold, Leg, ReservedFunds, Transaction } from "#ledger/index.ts";
 import { emptyChain } from "#ledger/index.ts";
-import type { RiskContext } from "#risk/index.ts";
 import type { Collection, Store, Versioned } from "#storage/index.ts";
 import type { Kms } from "#vault/index.ts";
 import { createVault } from "#vault/index.ts";
@@ -179,19 +178,5 @@ export function paymentDeps(store: Store, clock: Clock, seed: number): PaymentDe
   };
 }
 
-/** A familiar context and one from far away, for payments that score low and high. */
-export const berlin: RiskContext = {
-  device_id: "device-1",
-  ip: "192.0.2.1",
-  latitude: 52.52,
-  longitude: 13.405,
-  country: "DE",
-  user_agent: "Mozilla/5.0 Firefox/140.0",
-};
-export const saoPaulo: RiskContext = {
-  device_id: "device-2",
-  latitude: -23.55,
-  longitude: -46.633,
-  country: "BR",
-  user_agent: "curl/8.0",
-};
+// A familiar context and one from far away, for payments that score low and high.
+export { berlin, saoPaulo } from "#risk/test-kit.ts";

@@ -12,6 +12,8 @@ import { fileURLToPath } from "node:url";
 /** A server that speaks the DynamoDB API. */
 export interface DynamoServer {
   readonly endpoint: string;
+  /** Where its files are. Undefined where it is not ours or keeps its data in memory. */
+  readonly directory?: string;
   /** Ends the server and removes its data. May be called twice. */
   stop(): Promise<void>;
   /** Ends the server as kill -9 does. Undefined where the server is not ours to kill or keeps its data in memory. */
@@ -95,7 +97,7 @@ async function startBinary(directory: string, port: number, durable: boolean): P
     await kill();
     throw error;
   }
-  return durable ? { endpoint, stop, kill, restart: start } : { endpoint, stop };
+  return durable ? { endpoint, directory, stop, kill, restart: start } : { endpoint, stop };
 }
 
 async function answers(endpoint: string, child: ChildProcess): Promise<void> {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http";
 import { Agent, request } from "node:http";
+import type { AgentOptions } from "node:https";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { connect } from "node:net";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { problems } from "#kernel/problems.ts";
@@ -67,6 +69,11 @@ export function createClient(url: string, key?: string, connections = 128): Clie
   return clientOver(agent, url, key);
 }
 
+/** A client over TLS: whom it trusts, and perhaps its own certificate with key. */
+export function createTlsClient(url: string, key: string | undefined, tls: Pick<AgentOptions, "ca" | "cert" | "key">): Client {
+  return clientOver(new TlsAgent({ keepAlive: true, maxSockets: 128, ...tls }), url, key);
+}
+
 function clientOver(agent: Agent, url: string, key: string | undefined): Client {
   const send: Client["send"] = (method, path, body, options = {}) => {
     const idempotencyKey = options.idempotencyKey === undefined && method === "POST" ? freshKey() : options.idempotencyKey;
@@ -79,7 +86,8 @@ function clientOver(agent: Agent, url: string, key: string | undefined): Client 
     };
     const set = Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined);
     return new Promise<Answer>((resolve, reject) => {
-      const sent = request(`${url}${path}`, { method, agent, headers: Object.fromEntries(set) }, (response) => {
+      const send = agent instanceof TlsAgent ? tlsRequest : request;
+      const sent = send(`${url}${path}`, { method, agent, headers: Object.fromEntries(set) }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("error", reject);

@@ -88,26 +88,28 @@ export function voidRemaining(deps: PaymentDeps, asked: Asked, id: HoldId): Prom
 }
 
 export interface CaptureBody {
-  readonly amount: number;
+  /** Minor units; all that remains of the hold when absent. */
+  readonly amount?: number;
   readonly final?: boolean;
   readonly reference?: string;
   readonly metadata?: Metadata;
 }
 
-/** POST /v1/holds/{id}/capture: posts a part of the hold to its payee; answers the transaction. */
+/** POST /v1/holds/{id}/capture: posts the hold, or a part of it, to its payee; answers the transaction. */
 export async function capture(deps: PaymentDeps, asked: Asked, id: HoldId, body: CaptureBody): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const transactionId = deps.ids.next("transaction");
   const eventId = deps.ids.next("event");
   const holdEventId = deps.ids.next("event");
   const metadata = await sealOptional(deps.vault, organisationId, "smartfinance-transactions", transactionId, body.metadata);
-  const amount = minorFromWire(body.amount);
+  const part = body.amount === undefined ? undefined : minorFromWire(body.amount);
   return onHold(deps, asked, id, { payee: true, privateReply: body.metadata !== undefined }, ({ hold, payer, work, at, tell }) => {
     const payee = work.get(accounts, { hash: hold.toAccountId });
     invariant(payee, "a stored hold has its payee");
     const params = { payer: "from_account_id", payee: "to_account_id" };
-    const decision = captureHold({ transactionId, hold, payer, payee, amount, final: body.final ?? false }, at, params);
+    const decision = captureHold({ transactionId, hold, payer, payee, amount: part, final: body.final ?? false }, at, params);
     if (!decision.ok) return refused(decision, requestId);
+    const { amount } = decision;
     const { transaction, event } = recordMovement(
       {
         organisationId,

@@ -1,0 +1,21 @@
+import type { ApiKeyId } from "#kernel/ids.ts";
+import type { Scope } from "#kernel/scopes.ts";
+import { refuse } from "#kernel/problems.ts";
+import type { Refusal } from "#kernel/problems.ts";
+
+/** Who manages keys, as far as what it may give is concerned. */
+export interface Granter {
+  readonly apiKeyId: ApiKeyId;
+  readonly scopes: ReadonlySet<Scope>;
+}
+
+/**
+ * Nobody gives what it has not: otherwise a key that may only manage keys could make itself one that moves money.
+ * The same holds for taking over a key (a rotation shows its new secret) and for changing one.
+ * @param param the field that asks for too much
+ * @returns why not; undefined when the granter has all of `scopes`
+ */
+export function refuseBeyond(granter: Granter, scopes: readonly Scope[], param?: string): Refusal | undefined {
+  const lacking = scopes.filter((scope) => !granter.scopes.has(scope));
+  return lacking.length === 0 ? undefined : refuse("beyond_own_permissions", param, `The caller itself lacks ${lacking.join(", ")}.`);
+}

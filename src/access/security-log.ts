@@ -1,0 +1,129 @@
+import type { Actor, EventDraft } from "#audit/index.ts";
+import type { CommitQueue } from "#commit/index.ts";
+import type { Clock } from "#kernel/clock.ts";
+import { toTimestamp } from "#kernel/clock.ts";
+import type { ApiKeyId, Ids, OrganisationId } from "#kernel/ids.ts";
+import type { ProblemCode } from "#kernel/problems.ts";
+import type { Scope } from "#kernel/scopes.ts";
+
+/** How many refusals of one key are told one by one within a minute; the rest of the minute is told in one event. */
+export const MAX_TOLD_PER_MINUTE = 20;
+const MINUTE_MS = 60_000;
+/** Keys with refusals in the last minute that are told apart. */
+const MAX_KEYS = 10_000;
+
+const EVENTS: Partial<Record<ProblemCode, EventDraft["type"]>> = {
+  insufficient_scope: "access.scope_refused",
+  certificate_mismatch: "access.certificate_refused",
+};
+
+/** A call with a good key that was refused before any work was done for it. */
+export interface RefusedCall {
+  readonly code: ProblemCode;
+  readonly allowlist?: "organisation" | "key";
+  readonly scope?: Scope;
+  readonly organisationId: OrganisationId;
+  readonly apiKeyId: ApiKeyId;
+  readonly ip: string;
+  readonly requestId: string;
+  readonly operation: string;
+}
+
+export interface SecurityLog {
+  /** Leaves an audit event, or counts the call for the summary. Never waits and never throws. */
+  refused(call: RefusedCall): void;
+  /** Tells the summaries of minutes that are over; all of them at the end of the process. Resolves when they are kept. */
+  flush(all?: boolean): Promise<void>;
+}
+
+export interface SecurityLogDeps {
+  readonly queue: CommitQueue;
+  readonly ids: Ids;
+  readonly clock: Clock;
+  /** Told when an event could not be kept. */
+  readonly onLost: (why: unknown) => void;
+}
+
+interface Tally {
+  readonly organisationId: OrganisationId;
+  readonly since: number;
+  told: number;
+  /** Refusals that were only counted, by their code. */
+  readonly counted: Map<ProblemCode, number>;
+  last: RefusedCall | undefined;
+}
+
+/**
+ * Keeps refused calls in the audit log of the organisation whose key was used, so that a flood of them cannot fill it: a key
+ * leaves at most `MAX_TOLD_PER_MINUTE` events in a minute and one that sums up the rest. It takes a good key to leave any.
+ */
+export function createSecurityLog(deps: SecurityLogDeps): SecurityLog {
+  const { queue, ids, clock, onLost } = deps;
+  const tallies = new Map<ApiKeyId, Tally>();
+
+  async function keep(actor: Actor, draft: EventDraft): Promise<void> {
+    try {
+      const executed = await queue.execute({
+        actor,
+        needs: [],
+        decide: () => ({ reply: { status: 204, body: "" }, changes: [], events: [draft] }),
+      });
+      if (!executed.ok) onLost(executed.code);
+    } catch (error) {
+      onLost(error);
+    }
+  }
+
+  async function summarise(apiKeyId: ApiKeyId, { organisationId, since, counted, last }: Tally): Promise<void> {
+    if (last === undefined) return;
+    const actor: Actor = { organisationId, apiKeyId, ip: last.ip, userAgent: null, requestId: last.requestId };
+    await keep(actor, {
+      id: ids.next("event"),
+      type: "access.refusals_coalesced",
+      objectId: apiKeyId,
+      details: { since: toTimestamp(since), refusals: Object.fromEntries(counted) },
+    });
+  }
+
+  return {
+    refused(call) {
+      const { apiKeyId, organisationId, code } = call;
+      const now = clock.now();
+      let tally = tallies.get(apiKeyId);
+      if (tally !== undefined && now - tally.since >= MINUTE_MS) {
+        tallies.delete(apiKeyId);
+        void summarise(apiKeyId, tally);
+        tally = undefined;
+      }
+      if (tally === undefined) {
+        // More keys at once than that are refused without a trace here; the access log still has a line for each call.
+        if (tallies.size >= MAX_KEYS) return;
+        tally = { organisationId, since: now, told: 0, counted: new Map(), last: undefined };
+        tallies.set(apiKeyId, tally);
+      }
+      if (tally.told >= MAX_TOLD_PER_MINUTE) {
+        tally.counted.set(code, (tally.counted.get(code) ?? 0) + 1);
+        tally.last = call;
+        return;
+      }
+      tally.told += 1;
+      const { ip, requestId, operation, allowlist, scope } = call;
+      void keep(
+        { organisationId, apiKeyId, ip, userAgent: null, requestId },
+        {
+          id: ids.next("event"),
+          type: EVENTS[code] ?? "access.ip_refused",
+          objectId: apiKeyId,
+          details: { operation, ...(allowlist === undefined ? {} : { allowlist }), ...(scope === undefined ? {} : { scope }) },
+        },
+      );
+    },
+
+    async flush(all = false) {
+      const now = clock.now();
+      const over = [...tallies].filter(([, { since }]) => all || now - since >= MINUTE_MS);
+      for (const [apiKeyId] of over) tallies.delete(apiKeyId);
+      await Promise.all(over.map(([apiKeyId, tally]) => summarise(apiKeyId, tally)));
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { FastifyRequest } from "fastify";
+
+/** Smaller bodies are not counted: the bound on open requests bounds them, and counting is not free. */
+export const FREE_BYTES = 16 * 1024;
+/** What part of the budget one API key may hold. */
+const SHARE = 4;
+
+/** The bytes of large bodies that are held for requests which are not answered yet. */
+export interface BodyBudget {
+  /** Notes that a request's body has grown to `bytes`. @returns false when that is too much; nothing is noted then. */
+  hold(request: FastifyRequest, bytes: number): boolean;
+  /** The request has been answered. */
+  release(request: FastifyRequest): void;
+  readonly held: number;
+}
+
+/**
+ * Bounds what waiting bodies take. Counted are bytes that have arrived, not those that were announced: who announces much
+ * and sends little would otherwise lock out everyone. One key holds a quarter at most, for the same reason.
+ */
+export function createBodyBudget(totalBytes: number): BodyBudget {
+  const share = totalBytes / SHARE;
+  const byRequest = new Map<FastifyRequest, number>();
+  const byKey = new Map<string, number>();
+  let held = 0;
+
+  function note(request: FastifyRequest, change: number): void {
+    held += change;
+    const key = request.callerOrNone?.principal.apiKeyId ?? "";
+    const next = (byKey.get(key) ?? 0) + change;
+    if (next === 0) byKey.delete(key);
+    else byKey.set(key, next);
+  }
+
+  return {
+    hold(request, bytes) {
+      if (bytes <= FREE_BYTES) return true;
+      const before = byRequest.get(request) ?? 0;
+      const change = bytes - before;
+      const key = request.callerOrNone?.principal.apiKeyId ?? "";
+      if (held + change > totalBytes || (byKey.get(key) ?? 0) + change > share) return false;
+      byRequest.set(request, bytes);
+      note(request, change);
+      return true;
+    },
+    release(request) {
+      if (byRequest.size === 0) return;
+      const bytes = byRequest.get(request);
+      if (bytes === undefined) return;
+      byRequest.delete(request);
+      note(request, -bytes);
+    },
+    get held() {
+      return held;
+    },
+  };
+}

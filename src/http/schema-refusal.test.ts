@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Type } from "typebox";
+import { parseTimestamp } from "#kernel/clock.ts";
+import { idPattern, idPrefixes } from "#kernel/ids.ts";
+import type { IdKind } from "#kernel/ids.ts";
+import { idField, referenceField, timeParameter, versionTagHeader } from "./fields.ts";
+import { newestFirst, pageParameters, readTimes } from "./page-query.ts";
+import { exampleId, patternInWords } from "./pattern-words.ts";
+import { createTestServer } from "./testing.ts";
+
+test("a malformed field is told what it must be, in words and with an example, never as an expression", async () => {
+  const { app } = createTestServer();
+  app.post(
+    "/v1/accounts/:id",
+    {
+      config: { access: "public", scope: null },
+      schema: {
+        operationId: "probe",
+        params: Type.Object({ id: idField("account") }),
+        querystring: Type.Object({ ...pageParameters, at: timeParameter }, { additionalProperties: false }),
+        headers: Type.Object({ "if-match": versionTagHeader }),
+        body: Type.Object({ key: idField("apiKey"), user: Type.Optional(idField("user")), text: Type.Optional(referenceField) }),
+      },
+    },
+    () => ({}),
+  );
+  const good = { key: exampleId("apiKey") };
+  const ask = async (url: string, body: object, headers: Record<string, string> = {}): Promise<string[]> => {
+    const answer = await app.inject({ method: "POST", url, payload: body, headers });
+    const { code, param, detail } = answer.json<{ code: string; param: string; detail: string }>();
+    return [code, param, detail];
+  };
+  const url = `/v1/accounts/${exampleId("account")}`;
+  assert.equal((await app.inject({ method: "POST", url, payload: good })).statusCode, 200);
+  const cases: [string[], string, string][] = [
+    [await ask("/v1/accounts/x", good), "id", `"id" must be an account id, like ${exampleId("account")}.`],
+    [await ask(url, { key: "x" }), "key", `"key" must be an API key id, like ${exampleId("apiKey")}.`],
+    [await ask(url, { ...good, user: exampleId("account") }), "user", `"user" must be a user id, like ${exampleId("user")}.`],
+    [await ask(url, { ...good, text: "a\u0000" }), "text", '"text" must be text without control characters.'],
+    [await ask(`${url}?limit=0`, good), "limit", '"limit" must be a whole number from 1 to 100.'],
+    [await ask(`${url}?at=yesterday`, good), "at", '"at" must be an RFC 3339 time, like 2026-11-22T18:31:00.123Z.'],
+    [await ask(url, good, { "if-match": "3" }), "if-match", '"if-match" must be an entity tag as it was sent, like "3".'],
+  ];
+  for (const [told, param, detail] of cases) assert.deepEqual(told, ["invalid_request", param, detail]);
+  await app.close();
+});
+
+test("every kind of id is known by its pattern, and its example has the form", () => {
+  for (const kind of Object.keys(idPrefixes) as IdKind[]) {
+    assert.match(patternInWords(idPattern(kind)) ?? "", /^an? [A-Za-z ]+ id, like [a-z]+_[0-9A-Z]{26}$/);
+    assert.match(exampleId(kind), new RegExp(idPattern(kind)));
+  }
+  assert.equal(patternInWords("^something else$"), undefined);
+  assert.equal(patternInWords(undefined), undefined);
+});
+
+test("times that no calendar has are refused by the name of their parameter", () => {
+  const from = "2026-02-28T00:00:00Z";
+  assert.deepEqual(readTimes({ from, to: undefined }), { ok: true, times: { from: parseTimestamp(from), to: undefined } });
+  assert.deepEqual(readTimes({ from, to: "2026-02-30T00:00:00Z" }), {
+    ok: false,
+    code: "invalid_request",
+    param: "to",
+    detail: "There is no such time.",
+  });
+});
+
+test("a page's query goes on from the cursor, where there is one", () => {
+  const query = { table: "smartfinance-holds", index: "AccountHoldsIndex", hash: "acc", order: "descending", limit: 3 };
+  assert.deepEqual(newestFirst("smartfinance-holds", "AccountHoldsIndex", "acc", { limit: 3 }), query);
+  assert.deepEqual(newestFirst("smartfinance-holds", "AccountHoldsIndex", "acc", { limit: 3, cursor: "c" }), { ...query, cursor: "c" });
+});

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { test } from "node:test";
+import { createLogOutput } from "./log-output.ts";
+
+/** A destination that takes bytes only when it is told to. */
+function standstill() {
+  const emitter = new EventEmitter();
+  const written: string[] = [];
+  let flushed = 0;
+  const destination = {
+    on: emitter.on.bind(emitter),
+    write(text: string) {
+      written.push(text);
+      return true;
+    },
+    flush: () => undefined,
+    flushSync() {
+      flushed += 1;
+    },
+  };
+  const take = (bytes: number): void => void emitter.emit("write", bytes);
+  return { destination, written, take, flushes: () => flushed };
+}
+
+const line = `${"x".repeat(9)}\n`;
+
+test("DOS-03: log lines are dropped while nobody reads, counted, and the gap is told of", () => {
+  const { destination, written, take } = standstill();
+  const output = createLogOutput(destination, { now: () => 0, dropAt: 200, blockAt: 400 });
+  for (let n = 0; n < 25; n++) output.write(line);
+  assert.deepEqual([written.length, output.dropped], [20, 5]);
+  take(200);
+  output.write(line);
+  assert.equal(written.length, 22);
+  assert.deepEqual(JSON.parse(written[20] ?? "") as unknown, {
+    level: 40,
+    dropped: 5,
+    msg: "log lines were dropped while standard output stood still",
+  });
+  assert.equal(written[21], line);
+  output.write(line);
+  assert.equal(written.length, 23, "it is told once");
+});
+
+test("DOS-03: audit lines are never dropped; too many of them block until they are written", () => {
+  const { destination, written, take } = standstill();
+  const output = createLogOutput(destination, { now: () => 0, dropAt: 100, blockAt: 200 });
+  for (let n = 0; n < 19; n++) output.writeAudit(line);
+  assert.equal(output.blocked, false);
+  output.write(line);
+  output.writeAudit(line);
+  assert.equal(output.blocked, true);
+  // What was accepted before leaves its lines all the same.
+  output.writeAudit(line);
+  assert.deepEqual([written.length, output.dropped], [21, 1]);
+  take(11);
+  assert.equal(output.blocked, false);
+});
+
+test("bytes are counted, not characters", () => {
+  const { destination } = standstill();
+  const output = createLogOutput(destination, { now: () => 0, dropAt: 100, blockAt: 12 });
+  output.writeAudit("€€€€");
+  assert.equal(output.blocked, true);
+});
+
+test("a process that stops does not wait for a reader who stopped reading", () => {
+  const { destination, take, flushes } = standstill();
+  let now = 0;
+  const output = createLogOutput(destination, { now: () => now });
+  output.write(line);
+  now = 1_000;
+  assert.equal(output.flushSync(), true, "it may be a moment late");
+  output.write(line);
+  now = 4_000;
+  assert.equal(output.flushSync(), false);
+  take(1);
+  assert.equal(output.flushSync(), true);
+  assert.equal(flushes(), 2);
+});

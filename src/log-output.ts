@@ -1,0 +1,89 @@
+import type { EventEmitter } from "node:events";
+
+/** Where log lines go in the end: as much of pino's destination as is used here. */
+export interface Destination extends Pick<EventEmitter, "on"> {
+  write(text: string): boolean;
+  flush(): void;
+  flushSync(): void;
+}
+
+export interface LogOutput {
+  /** A line of the log; pino writes here. Dropped, and counted, when too much is waiting to be written. */
+  write(line: string): void;
+  /** Lines of the audit log. Never dropped: see `blocked`. */
+  writeAudit(lines: string): void;
+  /** Whether so much is waiting that nothing may be accepted which would add to the audit log. */
+  readonly blocked: boolean;
+  readonly dropped: number;
+  flush(): void;
+  /** Writes all that is waiting and says true, unless nobody reads: then it would wait for ever, and says false. */
+  flushSync(): boolean;
+}
+
+export interface LogOutputOptions {
+  /** Told the milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** Waiting bytes from which log lines are dropped. */
+  readonly dropAt?: number;
+  /** Waiting bytes from which no more audit lines may be made. */
+  readonly blockAt?: number;
+}
+
+const DROP_AT = 8 * 1024 * 1024;
+const BLOCK_AT = 32 * 1024 * 1024;
+/** Bytes wait for so long without one of them being taken: nobody reads. */
+const STALLED_MS = 2_000;
+
+/**
+ * Bounds what waits in memory while standard output stands still. Log lines are dropped and counted. Audit lines are not:
+ * above `blockAt` the server turns changes away until they have been written, so what waits is at most that and the events of
+ * what was accepted before. A reader that has gone away for good counts as one that stands still.
+ */
+export function createLogOutput(destination: Destination, options: LogOutputOptions): LogOutput {
+  const { now, dropAt = DROP_AT, blockAt = BLOCK_AT } = options;
+  let waiting = 0;
+  let dropped = 0;
+  let untold = 0;
+  let movedAt = now();
+
+  destination.on("write", (bytes: number) => {
+    waiting = Math.max(0, waiting - bytes);
+    movedAt = now();
+  });
+
+  function pass(text: string): void {
+    if (waiting === 0) movedAt = now();
+    waiting += Buffer.byteLength(text);
+    destination.write(text);
+  }
+
+  return {
+    write(line) {
+      if (waiting >= dropAt) {
+        dropped += 1;
+        untold += 1;
+        return;
+      }
+      if (untold > 0) {
+        const lines = untold;
+        untold = 0;
+        pass(`{"level":40,"dropped":${lines},"msg":"log lines were dropped while standard output stood still"}\n`);
+      }
+      pass(line);
+    },
+    writeAudit: pass,
+    get blocked() {
+      return waiting >= blockAt;
+    },
+    get dropped() {
+      return dropped;
+    },
+    flush: () => destination.flush(),
+    flushSync() {
+      if (waiting > 0 && now() - movedAt >= STALLED_MS) return false;
+      destination.flushSync();
+      waiting = 0;
+      return true;
+    },
+  };
+}

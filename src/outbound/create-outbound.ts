@@ -1,0 +1,188 @@
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
+import type { IncomingMessage, RequestOptions } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Outbound, OutboundAnswer, OutboundLimits, OutboundReason, OutboundRefusal, OutboundRequest, Resolve } from "./contract.ts";
+import { OutboundError, guardedLookup } from "./guarded-lookup.ts";
+import { createResolve } from "./resolve.ts";
+import { checkTarget } from "./target.ts";
+
+export const outboundDefaults: OutboundLimits = {
+  totalMs: 10_000,
+  responseBytes: 64 * 1024,
+  headerBytes: 16 * 1024,
+  inFlight: 1_024,
+  inFlightPerHost: 64,
+  idleMs: 30_000,
+};
+
+export interface OutboundOptions {
+  /** The name servers of the machine where absent. */
+  readonly resolve?: Resolve;
+  readonly limits?: Partial<OutboundLimits>;
+  /** Lets http and loopback pass, never private networks. For tests and development only. */
+  readonly development?: boolean;
+  /** Certificates to trust beside none other, PEM. The system's where absent. */
+  readonly trust?: string;
+}
+
+/** What frames a message or names its target is this client's to say. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  "host",
+  "connection",
+  "keep-alive",
+  "content-length",
+  "transfer-encoding",
+  "accept-encoding",
+  "te",
+  "trailer",
+  "upgrade",
+  "expect",
+  "proxy-authorization",
+  "proxy-connection",
+]);
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]{0,4096}$/;
+
+/**
+ * The one way out of this house: an HTTPS client for addresses that strangers give us. It reaches the public internet only,
+ * follows no redirect, and bounds everything: time, sizes, connections. Connections are kept and used again; a kept one still
+ * leads to the address that was judged when it was made.
+ */
+export function createOutbound(options: OutboundOptions = {}): Outbound {
+  const limits: OutboundLimits = { ...outboundDefaults, ...options.limits };
+  const development = options.development === true;
+  const lookup = guardedLookup(options.resolve ?? createResolve(), development);
+  const pool = {
+    keepAlive: true,
+    maxSockets: limits.inFlightPerHost,
+    maxTotalSockets: limits.inFlight,
+    maxFreeSockets: Math.min(256, limits.inFlight),
+    timeout: limits.idleMs,
+    scheduling: "lifo" as const,
+  };
+  const https = new HttpsAgent({
+    ...pool,
+    // Said here, because an environment variable could say otherwise.
+    rejectUnauthorized: true,
+    minVersion: "TLSv1.2",
+    ...(options.trust === undefined ? {} : { ca: options.trust }),
+  });
+  const http = new HttpAgent(pool);
+  const perHost = new Map<string, number>();
+  let inFlight = 0;
+  let closed = false;
+
+  function leave(host: string): void {
+    inFlight -= 1;
+    const left = (perHost.get(host) ?? 1) - 1;
+    if (left === 0) perHost.delete(host);
+    else perHost.set(host, left);
+    if (closed && inFlight === 0) destroyAgents();
+  }
+
+  function destroyAgents(): void {
+    https.destroy();
+    http.destroy();
+  }
+
+  return {
+    async request(asked) {
+      if (closed) return { ok: false, reason: "closed" };
+      const target = checkTarget(asked.url, { development });
+      if (!target.ok) return target;
+      const headers = headersOf(asked);
+      if (headers === undefined) return { ok: false, reason: "invalid_header" };
+      const { url } = target;
+      const sameHost = perHost.get(url.host) ?? 0;
+      if (inFlight >= limits.inFlight || sameHost >= limits.inFlightPerHost) return { ok: false, reason: "busy" };
+      inFlight += 1;
+      perHost.set(url.host, sameHost + 1);
+      try {
+        const secure = url.protocol === "https:";
+        const wire = { method: asked.method, headers, lookup, agent: secure ? https : http, maxHeaderSize: limits.headerBytes };
+        return await call(secure ? httpsRequest : httpRequest, url, wire, asked.body, limits);
+      } finally {
+        leave(url.host);
+      }
+    },
+    close() {
+      closed = true;
+      // Sockets in use end with their calls.
+      if (inFlight === 0) destroyAgents();
+    },
+  };
+}
+
+/** The headers to send, or undefined when one of them is not for the caller to say or no header at all. */
+function headersOf({ headers = {}, body }: OutboundRequest): Record<string, string | number> | undefined {
+  const wire: Record<string, string | number> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase();
+    if (OWN_HEADERS.has(lower) || !HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) return undefined;
+    wire[lower] = value;
+  }
+  // A compressed answer would have to be unpacked to be measured.
+  wire["accept-encoding"] = "identity";
+  if (body !== undefined) wire["content-length"] = Buffer.byteLength(body);
+  return wire;
+}
+
+/** Sends one request and reads its answer. Never rejects, and ends within `totalMs`. */
+function call(
+  send: typeof httpsRequest,
+  url: URL,
+  wire: RequestOptions & { maxHeaderSize: number },
+  body: string | Buffer | undefined,
+  limits: OutboundLimits,
+): Promise<OutboundAnswer | OutboundRefusal> {
+  return new Promise((resolve) => {
+    const sent = send(url, wire);
+    const end = (result: OutboundAnswer | OutboundRefusal): void => {
+      clearTimeout(timer);
+      resolve(result);
+      if (!result.ok) sent.destroy();
+    };
+    // Sockets live in the machine's time, so this timer does too.
+    const timer = setTimeout(() => end({ ok: false, reason: "timed_out" }), limits.totalMs);
+    // Stays until the request is gone: a socket that is destroyed may still have something to say.
+    sent.on("error", (error: NodeJS.ErrnoException) => end(refusalOf(error)));
+    sent.on("upgrade", () => end({ ok: false, reason: "connection_failed", code: "UPGRADE" }));
+    sent.on("response", (response) => read(response, limits.responseBytes, end));
+    sent.end(body);
+  });
+}
+
+function read(response: IncomingMessage, limit: number, end: (result: OutboundAnswer | OutboundRefusal) => void): void {
+  const status = response.statusCode ?? 0;
+  if (status >= 300 && status < 400) {
+    end({ ok: false, reason: "redirected", status });
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let received = 0;
+  response.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+    if (received > limit) {
+      chunks.length = 0;
+      end({ ok: false, reason: "response_too_large" });
+    } else chunks.push(chunk);
+  });
+  response.on("error", (error: NodeJS.ErrnoException) => end(refusalOf(error)));
+  response.on("end", () => end({ ok: true, status, headers: response.headers, body: Buffer.concat(chunks, received) }));
+}
+
+function refusalOf(error: NodeJS.ErrnoException): OutboundRefusal {
+  if (error instanceof OutboundError) return { ok: false, reason: error.reason };
+  const { code } = error;
+  if (code === "HPE_HEADER_OVERFLOW") return { ok: false, reason: "response_too_large", code };
+  return {
+    ok: false,
+    reason: isTls(code) ? "tls_failed" : ("connection_failed" satisfies OutboundReason),
+    ...(code === undefined ? {} : { code }),
+  };
+}
+
+/** OpenSSL's reasons not to trust a certificate have no common beginning, but an error of a socket has: E and capitals. */
+function isTls(code: string | undefined): boolean {
+  return code !== undefined && (/^ERR_(?:TLS|SSL)_/.test(code) || /CERT|SIGNATURE|^EPROTO$|ISSUER|CHAIN|PURPOSE/.test(code));
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { createResolve } from "./resolve.ts";
+
+/** Answers type A with the address, type AAAA and every other name with nothing (RFC 1035). */
+function answerTo(query: Buffer, known: string, address: readonly number[]): Buffer {
+  const end = query.indexOf(0, 12);
+  const labels: string[] = [];
+  for (let at = 12; at < end; at += (query[at] ?? 0) + 1) labels.push(query.toString("latin1", at + 1, at + 1 + (query[at] ?? 0)));
+  const question = query.subarray(12, end + 5);
+  const found = labels.join(".") === known && query.readUInt16BE(end + 1) === 1;
+  const head = Buffer.from([
+    query[0] ?? 0,
+    query[1] ?? 0,
+    0x81,
+    labels.join(".") === known ? 0x80 : 0x83,
+    0,
+    1,
+    0,
+    found ? 1 : 0,
+    0,
+    0,
+    0,
+    0,
+  ]);
+  const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address]);
+  return Buffer.concat(found ? [head, question, record] : [head, question]);
+}
+
+test("names are resolved by the name servers, never by the machine's own files", async (t) => {
+  const server = createSocket("udp4");
+  server.on("message", (query, from) => server.send(answerTo(query, "hooks.shop", [93, 184, 215, 14]), from.port, from.address));
+  await new Promise<void>((resolve) => server.bind(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const resolve = createResolve([`127.0.0.1:${(server.address() as AddressInfo).port}`]);
+  assert.deepEqual(await resolve("hooks.shop"), [{ address: "93.184.215.14", family: 4 }]);
+  await assert.rejects(resolve("unknown.shop"));
+});

@@ -1,0 +1,197 @@
+import type { CommitQueue } from "#commit/index.ts";
+import { workOn } from "#commit/index.ts";
+import type { Clock } from "#kernel/clock.ts";
+import type { Ids } from "#kernel/ids.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
+import type { Item } from "#storage/index.ts";
+import { keyRotations, readRotation, rotationPointers, ROTATIONS_TABLE, RUNNING } from "./key-rotation.ts";
+import type { KeyRotation, Progress } from "./key-rotation.ts";
+import type { Rewrite, Step, StepDeps } from "./sweep-steps.ts";
+import { createSteps } from "./sweep-steps.ts";
+
+export interface RotationWorkerDeps extends StepDeps {
+  readonly queue: CommitQueue;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Told what went wrong; the work is tried again with the next call. */
+  readonly onError: (error: unknown) => void;
+  /**
+   * Milliseconds after the beginning of a rotation until a pass may be the last: longer than any node seals with a key it
+   * holds in memory, and than an index lags. Default ten seconds.
+   */
+  readonly settleMs?: number;
+}
+
+export interface RotationWorker {
+  /**
+   * Does what can be done now for every rotation under way, and resolves. At most one run at a time; whoever calls during
+   * one waits for it. Never rejects: what failed is told to `onError` and tried again by the next call.
+   */
+  work(): Promise<void>;
+  /** Ends the run under way after its present batch; later calls do nothing. */
+  stop(): Promise<void>;
+}
+
+/** Records looked at and changed in one commit: half of what a DynamoDB transaction takes. */
+const BATCH = 45;
+/** Pages without anything to do that are passed over before the progress is written down. */
+const MAX_IDLE_PAGES = 40;
+/** Rotations taken up in one run: 10,000. */
+const ROTATIONS_PER_PAGE = 100;
+const MAX_LIST_PAGES = 100;
+/** Batches of one rotation in one run: 45 million records. */
+const MAX_BATCHES = 1_000_000;
+/** How long a worker that says nothing is taken for alive. */
+const LEASE_MS = 30_000;
+/** A breath between batches, so that requests come first. */
+const PAUSE_MS = 2;
+
+/** What one batch is to do: computed outside of the decision, which then is pure. */
+interface Batch {
+  readonly rewrites: readonly Rewrite[];
+  readonly next: Progress;
+  readonly finished: boolean;
+}
+
+/**
+ * The background part of a rotation. Every batch is one command of the commit queue: the records it changes, the rotation's
+ * own progress and an audit event are one commit, under the versions that were read. So a kill loses nothing, a change of a
+ * record in between wins (and its record is looked at again in the next pass), and two workers cannot undo each other.
+ */
+export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
+  const { store, queue, clock, ids, onError, settleMs = 10_000 } = deps;
+  const name = ids.next("request");
+  let running: Promise<void> | undefined;
+  let stopped = false;
+
+  const work = async (): Promise<void> => {
+    const list = { table: ROTATIONS_TABLE, index: "RunningKeyRotationsIndex", hash: RUNNING, order: "ascending" } as const;
+    try {
+      let cursor: string | undefined;
+      for (let pages = 0; pages < MAX_LIST_PAGES; pages++) {
+        const page = await store.query({ ...list, limit: ROTATIONS_PER_PAGE, ...(cursor === undefined ? {} : { cursor }) });
+        for (const item of page.items) {
+          // One rotation that cannot go on (its KMS key is disabled) must not hold up those of other organisations.
+          await advance(keyRotations.fromItem(item)).catch(onError);
+        }
+        cursor = page.cursor;
+        if (cursor === undefined) return;
+      }
+    } catch (error) {
+      onError(error);
+    }
+  };
+
+  const advance = async (listed: KeyRotation): Promise<void> => {
+    for (let batches = 0; batches < MAX_BATCHES && !stopped; batches++) {
+      const rotation = await readRotation(store, listed.organisationId, listed.id);
+      if (rotation === undefined || rotation.status !== "running") return;
+      const now = clock.now();
+      if (rotation.worker !== name && rotation.leasedUntil > now) return;
+      const batch = await collect(rotation, now);
+      if (batch === undefined) return;
+      await commit(rotation, batch);
+      await clock.sleep(PAUSE_MS);
+    }
+  };
+
+  /** Reads on from where the rotation stands until there is something to write; `undefined` while it has to wait. */
+  const collect = async (rotation: KeyRotation, now: number): Promise<Batch | undefined> => {
+    const steps = createSteps(deps, rotation);
+    let progress = rotation.progress;
+    // A first pass that found nothing would otherwise be followed by others at once, until the time has come.
+    if (progress.pass > 1 && progress.passStartedAt > now) return undefined;
+    for (let pages = 0; pages < MAX_IDLE_PAGES; pages++) {
+      const step = steps[progress.step];
+      if (step === undefined) return passed(rotation, progress, now);
+      const page = await read(step, progress.cursor);
+      const { rewrites, unreadable } = await step.look(page.items);
+      progress = {
+        ...progress,
+        ...(page.cursor === undefined ? { step: progress.step + 1, cursor: null } : { cursor: page.cursor }),
+        examined: progress.examined + page.items.length,
+        found: progress.found + rewrites.length,
+        unreadable: progress.unreadable + unreadable,
+      };
+      if (rewrites.length > 0) return { rewrites, next: progress, finished: false };
+    }
+    return { rewrites: [], next: progress, finished: false };
+  };
+
+  const read = async (step: Step, cursor: string | null): Promise<{ readonly items: readonly Item[]; readonly cursor?: string }> =>
+    store.query({ ...step.range, order: "ascending", limit: BATCH, ...(cursor === null ? {} : { cursor }) });
+
+  /** What follows a whole pass. */
+  const passed = (rotation: KeyRotation, progress: Progress, now: number): Batch => {
+    if (progress.phase === "retire") return { rewrites: [], next: progress, finished: true };
+    const settled = rotation.createdAt + settleMs;
+    if (progress.found === 0 && progress.passStartedAt >= settled)
+      return { rewrites: [], next: { ...progress, phase: "retire", step: 0, cursor: null }, finished: false };
+    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0 };
+    return {
+      rewrites: [],
+      next: { ...progress, ...start, pass: progress.pass + 1, passStartedAt: Math.max(now, settled) },
+      finished: false,
+    };
+  };
+
+  const commit = async (rotation: KeyRotation, { rewrites, next, finished }: Batch): Promise<void> => {
+    const { id, organisationId } = rotation;
+    const eventId = ids.next("event");
+    const key = { hash: id };
+    const pointerKey = { hash: organisationId };
+    const executed = await queue.execute({
+      actor: { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null },
+      needs: [
+        { collection: keyRotations, key, mode: "write" },
+        ...(finished ? [{ collection: rotationPointers, key: pointerKey, mode: "write" as const }] : []),
+        ...rewrites.map((rewrite) => ({ collection: rewrite.collection, key: rewrite.key, mode: "write" as const })),
+      ],
+      appends: 1,
+      decide(view, at) {
+        const work = workOn(view);
+        // Somebody else went on with it: what was computed here is thrown away.
+        if (work.get(keyRotations, key)?.version !== rotation.version) return { reply: { status: 204, body: "" }, changes: [], events: [] };
+        let rewritten = 0;
+        for (const rewrite of rewrites) {
+          const record = work.get(rewrite.collection, rewrite.key);
+          const changed = record === undefined ? undefined : rewrite.apply(record);
+          if (changed === undefined) continue;
+          work.put(rewrite.collection, changed);
+          rewritten += 1;
+        }
+        work.put(keyRotations, {
+          ...rotation,
+          // Retired keys are no records that were sealed anew.
+          progress: { ...next, rewritten: next.rewritten + (rotation.progress.phase === "sweep" ? rewritten : 0) },
+          status: finished ? "completed" : "running",
+          worker: name,
+          leasedUntil: at + LEASE_MS,
+          updatedAt: Math.max(at, rotation.updatedAt),
+          completedAt: finished ? Math.max(at, rotation.createdAt) : null,
+          version: rotation.version + 1,
+        });
+        const pointer = finished ? work.get(rotationPointers, pointerKey) : undefined;
+        if (pointer?.running === id) work.put(rotationPointers, { ...pointer, running: null, version: pointer.version + 1 });
+        const details = finished ? { rewritten: next.rewritten, unreadable: next.unreadable } : { rewritten };
+        work.tell({ id: eventId, type: finished ? "key_rotation.completed" : "key_rotation.advanced", objectId: id, details });
+        return work.outcome({ status: 204, body: "" });
+      },
+    });
+    if (!executed.ok) throw new StoreUnavailableError(`a batch of ${id} was not written: ${executed.code}`);
+  };
+
+  return {
+    work() {
+      if (stopped) return running ?? Promise.resolve();
+      running ??= work().finally(() => {
+        running = undefined;
+      });
+      return running;
+    },
+    async stop() {
+      stopped = true;
+      await running;
+    },
+  };
+}

@@ -1,0 +1,208 @@
+import { invariant } from "#kernel/assert.ts";
+import { firstIdAt, isId } from "#kernel/ids.ts";
+import type { OrganisationId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
+import type { Collection, Item, Key, Query, Store, Versioned } from "#storage/index.ts";
+import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, keyrings, ORGANISATION_KEYS_INDEX } from "./data-key-record.ts";
+import type { Environment } from "./data-key-record.ts";
+import { DataKeyBlockedError, DataKeyNotFoundError, UserShreddedError } from "./errors.ts";
+import type { KeyRotation } from "./key-rotation.ts";
+import type { Kms } from "./kms.ts";
+import { InvalidCiphertextError } from "./kms.ts";
+import type { DataKey, Sealed } from "./seal.ts";
+import { SealBrokenError } from "./seal.ts";
+import type { SealedPlace } from "./sealed-places.ts";
+import { bindingOf, keyOfItem } from "./sealed-places.ts";
+import type { Vault } from "./vault.ts";
+
+/** A record that has to change. `apply` is pure, and gives `undefined` when the record has changed since it was read. */
+export interface Rewrite {
+  readonly collection: Collection<Versioned>;
+  readonly key: Key;
+  apply(record: Versioned): Versioned | undefined;
+}
+
+/** What the records of one page come to. */
+export interface Found {
+  readonly rewrites: readonly Rewrite[];
+  /** Sealed texts that do not open: shredded, or broken. They stay. */
+  readonly unreadable: number;
+}
+
+/** One part of a pass: a range of stored items, and what is to be done to a page of them. */
+export interface Step {
+  readonly range: Pick<Query, "table" | "index" | "hash" | "from" | "to">;
+  look(items: readonly Item[]): Promise<Found>;
+}
+
+export interface StepDeps {
+  readonly store: Store;
+  readonly vault: Vault;
+  readonly kms: Kms;
+  readonly environment: Environment;
+  readonly places: readonly SealedPlace[];
+}
+
+/** The data keys of an organisation in the index; keyrings, which lie beside them, have other prefixes. */
+function keysRange(organisationId: OrganisationId): Step["range"] {
+  return { table: DATA_KEYS_TABLE, index: ORGANISATION_KEYS_INDEX, hash: organisationId, from: "dek_", to: "dek_~" };
+}
+
+/** How many steps a pass over these places has. */
+export function stepsOf(
+  places: readonly SealedPlace[],
+  { target, organisationId }: Pick<KeyRotation, "target" | "organisationId">,
+): number {
+  if (target === "wrapping_keys") return 1;
+  return places.reduce((sum, place) => sum + place.hashes(organisationId).length, 0);
+}
+
+/** The steps of a rotation's phase. */
+export function createSteps(deps: StepDeps, rotation: KeyRotation): readonly Step[] {
+  const { organisationId, target, progress } = rotation;
+  if (target === "wrapping_keys") return progress.phase === "sweep" ? [rewrapStep(deps, rotation)] : [];
+  if (progress.phase === "retire") return [retireStep(deps, organisationId)];
+  return deps.places.flatMap((place) => place.hashes(organisationId).map((hash) => resealStep(deps, rotation, place, hash)));
+}
+
+/** Seals again what is sealed under any key but its subject's current one. */
+function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, hash: string): Step {
+  const { vault } = deps;
+  const { organisationId, createdAt, reason, keyId } = rotation;
+  const { collection, fields, index } = place;
+  const oldest = firstIdAt("dataKey", createdAt);
+
+  /** The key to seal with, or `undefined` when `old` is that already. */
+  const successor = async (old: DataKey): Promise<DataKey | undefined> => {
+    const userId = old.userId ?? null;
+    let current = userId === null ? await vault.dataKey(organisationId) : await vault.userKey(organisationId, userId);
+    // Users get their new keys here, when their records come by: a million users cannot get theirs in one commit.
+    if (userId !== null && reason === "scheduled" && keyId === null && current.id < oldest && isId("dataKey", current.id))
+      current = (await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id)) ?? current;
+    return current.id === old.id ? undefined : current;
+  };
+
+  return {
+    range: { table: collection.table, ...(index === undefined ? {} : { index }), hash },
+    async look(items) {
+      const rewrites: Rewrite[] = [];
+      let unreadable = 0;
+      const opened = new Map<string, DataKey>();
+      const keyOf = async (id: string): Promise<DataKey> => {
+        const known = opened.get(id) ?? (await openingKey(vault, organisationId, id, reason === "compromise" ? keyId : null));
+        opened.set(id, known);
+        return known;
+      };
+      for (const item of items) {
+        const fresh = new Map<string, { readonly before: string; readonly after: JsonObject }>();
+        for (const field of fields) {
+          const sealed = item[field] as unknown as Sealed | null | undefined;
+          if (sealed === null || sealed === undefined) continue;
+          const binding = bindingOf(place, organisationId, item, field);
+          let next: DataKey | undefined;
+          let text: string;
+          try {
+            const old = await keyOf(sealed.key_id);
+            next = await successor(old);
+            if (next === undefined) continue;
+            text = vault.open(old, binding, sealed);
+          } catch (error) {
+            if (!isUnreadable(error)) throw error;
+            unreadable += 1;
+            continue;
+          }
+          fresh.set(field, { before: sealed.ciphertext, after: { ...vault.seal(next, binding, text) } });
+        }
+        if (fresh.size > 0)
+          rewrites.push({ collection, key: keyOfItem(collection, item), apply: (record) => resealed(collection, record, fresh) });
+      }
+      return { rewrites, unreadable };
+    },
+  };
+}
+
+function resealed(
+  collection: Collection<Versioned>,
+  record: Versioned,
+  fresh: ReadonlyMap<string, { readonly before: string; readonly after: JsonObject }>,
+): Versioned | undefined {
+  const item: Record<string, Item[string]> = { ...collection.toItem(record) };
+  for (const [field, { before, after }] of fresh) {
+    const now = item[field] as unknown as Sealed | null | undefined;
+    if (now?.ciphertext !== before) return undefined;
+    item[field] = after;
+  }
+  return collection.fromItem({ ...item, version: record.version + 1 });
+}
+
+/** A key for opening: compromised keys open for the rotation that was started for them. */
+async function openingKey(vault: Vault, organisationId: OrganisationId, id: string, compromised: string | null): Promise<DataKey> {
+  return id === compromised ? vault.unwrapAny(organisationId, id) : vault.dataKeyById(organisationId, id);
+}
+
+function isUnreadable(error: unknown): boolean {
+  return (
+    error instanceof SealBrokenError ||
+    error instanceof DataKeyNotFoundError ||
+    // Of a compromised key takes care the rotation that was started for it.
+    error instanceof DataKeyBlockedError ||
+    error instanceof UserShreddedError ||
+    error instanceof InvalidCiphertextError
+  );
+}
+
+/** Wraps every data key anew that was last wrapped before the rotation began. */
+function rewrapStep({ kms, environment }: StepDeps, { organisationId, createdAt, keyId }: KeyRotation): Step {
+  return {
+    range: { ...keysRange(organisationId), ...(keyId === null ? {} : { from: keyId, to: keyId }) },
+    async look(items) {
+      const rewrites: Rewrite[] = [];
+      let unreadable = 0;
+      invariant(kms.reEncrypt !== undefined, "this KMS cannot wrap anew");
+      for (const item of items) {
+        const { id, wrapped, wrappedAt, kmsKeyId, ...subject } = dataKeys.fromItem(item);
+        if (wrapped === null || wrappedAt >= createdAt) continue;
+        try {
+          const made = await kms.reEncrypt(wrapped, dataKeyContext(subject, id, environment), kmsKeyId);
+          rewrites.push(
+            rewriteOf(dataKeys, { hash: id }, (record) =>
+              // Whatever was made while the rotation runs has a later time: `createdAt` is enough to tell it is done.
+              record.wrapped === wrapped ? { ...record, ...made, wrappedAt: createdAt, version: record.version + 1 } : undefined,
+            ),
+          );
+        } catch (error) {
+          if (!isUnreadable(error)) throw error;
+          unreadable += 1;
+        }
+      }
+      return { rewrites, unreadable };
+    },
+  };
+}
+
+/** Takes keys out of service that are no longer current: they open what still lies about, and seal nothing any more. */
+function retireStep({ store }: StepDeps, organisationId: OrganisationId): Step {
+  return {
+    range: keysRange(organisationId),
+    async look(items) {
+      const enabled = items.map((item) => dataKeys.fromItem(item)).filter(({ state }) => state === "enabled");
+      if (enabled.length === 0) return { rewrites: [], unreadable: 0 };
+      const rings = [...new Set(enabled.map(keyringId))];
+      const stored = await store.getMany(rings.map((id) => ({ table: DATA_KEYS_TABLE, key: { hash: id } })));
+      const current = new Set(stored.flatMap((item) => (item === undefined ? [] : [keyrings.fromItem(item).currentKeyId])));
+      const rewrites = enabled
+        .filter(({ id }) => !current.has(id))
+        .map(({ id }) =>
+          rewriteOf(dataKeys, { hash: id }, (record) =>
+            record.state === "enabled" ? { ...record, state: "retired" as const, version: record.version + 1 } : undefined,
+          ),
+        );
+      return { rewrites, unreadable: 0 };
+    },
+  };
+}
+
+function rewriteOf<T extends Versioned>(collection: Collection<T>, key: Key, apply: (record: T) => T | undefined): Rewrite {
+  // The pair is consistent by this signature; the list of rewrites forgets which T each one has.
+  return { collection, key, apply } as unknown as Rewrite;
+}

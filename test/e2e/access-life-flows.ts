@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ALL_SCOPES } from "#kernel/scopes.ts";
+import { ok, refused } from "../support/http-client.ts";
+import { eventsAfter, newestEvent } from "./audit-trail.ts";
+import type { Stage } from "./stage.ts";
+
+/** The life of a key: what it may do, how it is changed, rotated and ends. */
+export function keyLifeFlows(stage: Stage): void {
+  describe("the life of an API key", () => {
+    it("KEY-02 has the scopes it was given, and gives no others", async () => {
+      const own = await stage.app.newOrganisation();
+      const all = ok(await own.api.get(`/v1/api-keys/${own.apiKeyId}`), 200);
+      assert.deepEqual(all["scopes"], [...ALL_SCOPES]);
+      const made = ok(await own.api.post("/v1/api-keys", { name: "Some", scopes: ["users:read", "api_keys:write", "users:read"] }), 201);
+      assert.deepEqual(made["scopes"], ["users:read", "api_keys:write"]);
+      const some = own.api.as(made.secret);
+      ok(await some.get("/v1/users"), 200);
+      const lacking = refused(await some.get("/v1/accounts"), "insufficient_scope");
+      assert.match(String(lacking["detail"]), /accounts:read/);
+      refused(
+        await some.post("/v1/api-keys", { name: "More", scopes: ["users:read", "accounts:read"] }),
+        "beyond_own_permissions",
+        "scopes",
+      );
+      assert.deepEqual(ok(await some.post("/v1/api-keys", { name: "Same" }), 201)["scopes"], ["users:read", "api_keys:write"]);
+      refused(await own.api.post("/v1/api-keys", { name: "None", scopes: [] }), "invalid_request", "scopes");
+      refused(await own.api.post("/v1/api-keys", { name: "Odd", scopes: ["users:*"] }), "invalid_request", "scopes.0");
+      // A key that manages keys can neither take over one that may do more, nor change it, nor itself upwards.
+      refused(await some.post(`/v1/api-keys/${own.apiKeyId}/rotate`, { overlap_seconds: 60 }), "beyond_own_permissions");
+      refused(await some.patch(`/v1/api-keys/${own.apiKeyId}`, { name: "Mine" }), "beyond_own_permissions");
+      refused(
+        await some.patch(`/v1/api-keys/${made.id}`, { rate_limit_per_minute: 101 }),
+        "beyond_own_permissions",
+        "rate_limit_per_minute",
+      );
+      refused(await some.patch(`/v1/api-keys/${made.id}`, { ip_allowlist: ["203.0.113.7"] }), "would_lock_out", "ip_allowlist");
+    });
+
+    it("KEY-02 is changed from the version seen, at once, and the change is audited", async () => {
+      const own = await stage.app.newOrganisation();
+      const { id, secret } = ok(await own.api.post("/v1/api-keys", { name: "Till" }), 201);
+      const read = await own.api.get(`/v1/api-keys/${id}`);
+      const tag = String(read.headers.etag);
+      assert.equal(tag, '"1"');
+      const seen = await newestEvent(own.api);
+      const change = { scopes: ["users:read"], rate_limit_per_minute: 7, ip_allowlist: ["127.0.0.1"], expires_at: "2120-01-01T00:00:00Z" };
+      const changed = ok(await own.api.patch(`/v1/api-keys/${id}`, change, { headers: { "if-match": tag } }), 200);
+      assert.deepEqual(
+        [changed.version, changed["expires_at"], changed["burst_limit_per_second"], changed["name"]],
+        [2, "2120-01-01T00:00:00.000Z", 7, "Till"],
+      );
+      refused(await own.api.patch(`/v1/api-keys/${id}`, { name: "Late" }, { headers: { "if-match": tag } }), "version_conflict");
+      refused(await own.api.as(secret).get("/v1/accounts"), "insufficient_scope");
+      const answer = await own.api.as(secret).get("/v1/users");
+      ok(answer, 200);
+      assert.match(String(answer.headers["ratelimit-policy"]), /"default";q=7;w=60/);
+      const [event] = await eventsAfter(own.api, seen);
+      assert.equal(event?.["event_type"], "api_key.updated");
+      const details = event["details"] as { before: { scopes: string[] }; after: { scopes: string[] } };
+      assert.deepEqual([details.before.scopes, details.after.scopes], [[...ALL_SCOPES], ["users:read"]]);
+      refused(await own.api.patch(`/v1/api-keys/${id}`, { expires_at: "2020-01-01T00:00:00Z" }), "invalid_request", "expires_at");
+      refused(await own.api.patch(`/v1/api-keys/${id}`, { expires_at: "2119-02-31T00:00:00Z" }), "invalid_request", "expires_at");
+    });
+
+    it("KEY-02 is rotated: both secrets are good while they overlap, never three, and the new one is shown once", async () => {
+      const { clock } = stage.app;
+      const own = await stage.app.newOrganisation();
+      const { id, secret } = ok(await own.api.post("/v1/api-keys", { name: "Till" }), 201);
+      const rotate = (overlap_seconds: number) => own.api.post(`/v1/api-keys/${id}/rotate`, { overlap_seconds });
+      const rotated = ok(await rotate(3_600), 200);
+      assert.equal(rotated.id, id);
+      assert.notEqual(rotated.secret, secret);
+      for (const good of [secret, rotated.secret]) ok(await own.api.as(good).get("/v1/users"), 200);
+      const read = await own.api.get(`/v1/api-keys/${id}`);
+      assert.ok(!read.text.includes("sfk_"));
+      assert.notEqual(ok(read, 200)["previous_secret_expires_at"], null);
+      refused(await rotate(60), "rotation_overlapping");
+      clock.advance(3_600_000);
+      refused(await own.api.as(secret).get("/v1/users"), "unauthenticated");
+      ok(await own.api.as(rotated.secret).get("/v1/users"), 200);
+      assert.equal(ok(await own.api.get(`/v1/api-keys/${id}`), 200)["previous_secret_expires_at"], null);
+      const again = ok(await rotate(604_800), 200);
+      const emergency = ok(await rotate(0), 200);
+      for (const ended of [rotated.secret, again.secret]) refused(await own.api.as(ended).get("/v1/users"), "unauthenticated");
+      ok(await own.api.as(emergency.secret).get("/v1/users"), 200);
+      refused(await rotate(604_801), "invalid_request", "overlap_seconds");
+      // A key may rotate itself.
+      const itself = ok(await own.api.as(emergency.secret).post(`/v1/api-keys/${id}/rotate`, { overlap_seconds: 0 }), 200);
+      refused(await own.api.as(emergency.secret).get("/v1/users"), "unauthenticated");
+      ok(await own.api.as(itself.secret).get("/v1/users"), 200);
+    });
+
+    it("KEY-02 ends when it was said to", async () => {
+      const { clock } = stage.app;
+      const own = await stage.app.newOrganisation();
+      const expires_at = new Date(clock.now() + 60_000).toISOString();
+      const { id, secret } = ok(await own.api.post("/v1/api-keys", { name: "Guest", expires_at }), 201);
+      ok(await own.api.as(secret).get("/v1/users"), 200);
+      clock.advance(60_000);
+      refused(await own.api.as(secret).get("/v1/users"), "unauthenticated");
+      assert.equal(ok(await own.api.get(`/v1/api-keys/${id}`), 200).status, "expired");
+      refused(await own.api.post(`/v1/api-keys/${id}/rotate`, { overlap_seconds: 0 }), "api_key_expired");
+      ok(await own.api.patch(`/v1/api-keys/${id}`, { expires_at: null }), 200);
+      ok(await own.api.as(secret).get("/v1/users"), 200);
+    });
+
+    it("KEY-02 tells when it was last used, without the key changing by it", async () => {
+      const { app, clock } = stage.app;
+      const own = await stage.app.newOrganisation();
+      const { id, secret } = ok(await own.api.post("/v1/api-keys", { name: "Till" }), 201);
+      assert.equal(ok(await own.api.get(`/v1/api-keys/${id}`), 200)["last_used_at"], null);
+      ok(await own.api.as(secret).get("/v1/users"), 200);
+      const before = clock.now();
+      await app.maintain();
+      const read = ok(await own.api.get(`/v1/api-keys/${id}`), 200);
+      const used = Date.parse(String(read["last_used_at"]));
+      assert.ok(Math.abs(before - used) < 10_000);
+      assert.equal(read.version, 1);
+      const listed = ok(await own.api.get("/v1/api-keys"), 200).data.find((key) => key.id === id);
+      assert.equal(listed?.["last_used_at"], read["last_used_at"]);
+    });
+  });
+}
+
+export function organisationFlows(stage: Stage): void {
+  describe("the organisation", () => {
+    it("is read, and changed from the version seen, which is audited", async () => {
+      const own = await stage.app.newOrganisation();
+      const read = await own.api.get("/v1/organisation");
+      const first = ok(read, 200);
+      assert.deepEqual(
+        [first.id, first["rate_limit_ceiling"], first["key_rate_limit_per_minute"], first["ip_allowlist"]],
+        [own.id, 10_000_000, 100, []],
+      );
+      const tag = String(read.headers.etag);
+      const seen = await newestEvent(own.api);
+      const change = {
+        name: "Bank of Test",
+        rate_limit_per_minute: 9_000,
+        key_rate_limit_per_minute: 33,
+        ip_allowlist: ["127.0.0.0/8", "::1"],
+      };
+      const changed = ok(await own.api.patch("/v1/organisation", change, { headers: { "if-match": tag } }), 200);
+      const { created_at } = first;
+      assert.deepEqual(changed, { ...first, ...change, created_at, version: 2 });
+      assert.deepEqual(ok(await own.api.get("/v1/organisation"), 200), changed);
+      refused(await own.api.patch("/v1/organisation", { name: "Late" }, { headers: { "if-match": tag } }), "version_conflict");
+      const [event] = await eventsAfter(own.api, seen);
+      assert.deepEqual([event?.["event_type"], event?.["object_id"]], ["organisation.updated", own.id]);
+      assert.equal(ok(await own.api.post("/v1/api-keys", { name: "Usual" }), 201)["rate_limit_per_minute"], 33);
+    });
+
+    it("refuses limits above its ceiling and lists that lock out who sets them", async () => {
+      const own = await stage.app.newOrganisation();
+      const patch = (body: object) => own.api.patch("/v1/organisation", body);
+      refused(await patch({ rate_limit_per_minute: 10_000_001 }), "beyond_own_permissions", "rate_limit_per_minute");
+      refused(await patch({ ip_allowlist: ["203.0.113.0/24"] }), "would_lock_out", "ip_allowlist");
+      refused(await patch({ ip_allowlist: ["127.0.0.1", "10.0.0.1/8"] }), "invalid_request", "ip_allowlist.1");
+      refused(await patch({}), "invalid_request");
+      refused(await patch({ rate_limit_ceiling: 5 }), "unknown_field", "rate_limit_ceiling");
+      assert.equal(ok(await own.api.get("/v1/organisation"), 200).version, 1);
+      ok(await own.api.get("/v1/users"), 200);
+    });
+
+    it("RL-01 has one quota over all its keys", async () => {
+      const own = await stage.app.newOrganisation();
+      const keys = await Promise.all(
+        Array.from({ length: 3 }, async (_, n) => ok(await own.api.post("/v1/api-keys", { name: `Key ${n}` }), 201).secret),
+      );
+      ok(await own.api.patch("/v1/organisation", { rate_limit_per_minute: 40 }), 200);
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, (_, n) => own.api.as(keys[n % 3] ?? "").get(`/v1/api-keys/${own.apiKeyId}`)),
+      );
+      // What made the keys and set the limit was counted too, under the limit before.
+      const granted = answers.filter(({ status }) => status === 200).length;
+      assert.equal(granted, 40 - 4);
+      const turned = answers.find(({ status }) => status === 429);
+      assert.ok(turned);
+      assert.match(String(turned.headers["ratelimit"]), /"organisation";r=0;t=\d+$/);
+      const other = await stage.app.newOrganisation();
+      ok(await other.api.get("/v1/users"), 200);
+      stage.app.clock.advance(60_000);
+      ok(await own.api.as(keys[0] ?? "").get("/v1/users"), 200);
+    });
+  });
+}

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createClient, ok } from "../support/http-client.ts";
+
+const START = fileURLToPath(new URL("../../bin/start.mjs", import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), "smartfinance-dos-process-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+/** More log lines than the pipe between two processes holds. */
+const REQUESTS = 6_000;
+/** Longer than output must stand still before nobody is thought to read it (src/log-output.ts). */
+const STANDSTILL_MS = 2_500;
+
+it("DOS-03: a process whose standard output nobody reads serves on, and stops when it is told to", async () => {
+  const environment: Record<string, string> = { SMARTFINANCE_PORT: "0", SMARTFINANCE_DATA_DIR: join(directory, "data") };
+  for (const name of ["PATH", "HOME", "TMPDIR"]) environment[name] = process.env[name] ?? "";
+  const child = spawn(process.execPath, [START], { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  let gaveUp = false;
+  const timer = setTimeout(() => {
+    gaveUp = true;
+    child.kill("SIGKILL");
+  }, 20_000);
+  let text = "";
+  const url = await new Promise<string>((resolve) => {
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      const found = /"url":"([^"]+)"/.exec(text)?.[1];
+      if (found === undefined) return;
+      child.stdout.pause();
+      resolve(found);
+    });
+  });
+  const client = createClient(url, undefined, 32);
+  await Promise.all(Array.from({ length: REQUESTS }, () => client.get("/healthz")));
+  await sleep(STANDSTILL_MS);
+  ok(await client.get("/readyz"), 200);
+  client.close();
+  child.kill("SIGTERM");
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+  clearTimeout(timer);
+  // It cannot leave in the ordinary way, which writes what is waiting first.
+  assert.deepEqual([code, signal, gaveUp], [null, "SIGKILL", false]);
+  child.stdout.destroy();
+});
