@@ -7,6 +7,7 @@ import {
   ResourceInUseException,
   ResourceNotFoundException,
   type TableDescription,
+  UpdateTableCommand,
   UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { Clock } from "#kernel/clock.ts";
@@ -34,6 +35,52 @@ export async function createTable(client: DynamoDBClient, input: TableInput): Pr
     if (error instanceof ResourceInUseException) return false;
     throw error;
   }
+}
+
+/** Indexes of one table that are added at one opening at most. */
+const INDEXES_MAX = 20;
+
+/**
+ * Adds the indexes that a table of an earlier release lacks, one after the other as DynamoDB wants it. Called only for
+ * tables that this process may create. Other processes may be doing the same.
+ * @throws StoreUnavailableError when DynamoDB is still filling an index; it goes on doing so, and a later opening finds it.
+ */
+export async function addIndexes(client: DynamoDBClient, clock: Clock, { create }: TableInput): Promise<void> {
+  for (let added = 0; added < INDEXES_MAX; added++) {
+    const table = await settled(client, clock, create.TableName);
+    const there = new Set((table.GlobalSecondaryIndexes ?? []).map(({ IndexName }) => IndexName));
+    const missing = create.GlobalSecondaryIndexes?.find(({ IndexName }) => !there.has(IndexName));
+    if (missing === undefined) return;
+    const declared = new Map((table.AttributeDefinitions ?? []).map((attribute) => [attribute.AttributeName, attribute]));
+    for (const { AttributeName } of missing.KeySchema ?? []) {
+      const wanted = create.AttributeDefinitions?.find((attribute) => attribute.AttributeName === AttributeName);
+      if (wanted !== undefined && !declared.has(AttributeName)) declared.set(AttributeName, wanted);
+    }
+    try {
+      await client.send(
+        new UpdateTableCommand({
+          TableName: create.TableName,
+          AttributeDefinitions: [...declared.values()],
+          GlobalSecondaryIndexUpdates: [{ Create: missing }],
+        }),
+      );
+    } catch (error) {
+      // Another process that opens the same table may have been quicker: the next round sees what it did.
+      const now = await describe(client, create.TableName);
+      if (!now.GlobalSecondaryIndexes?.some(({ IndexName }) => IndexName === missing.IndexName)) throw error;
+    }
+  }
+}
+
+/** The table once it and its indexes are at rest. */
+async function settled(client: DynamoDBClient, clock: Clock, name: string): Promise<TableDescription> {
+  for (let wait = 0; wait < WAITS_MAX; wait++) {
+    const table = await describe(client, name);
+    const busy = table.TableStatus !== "ACTIVE" || (table.GlobalSecondaryIndexes ?? []).some(({ IndexStatus }) => IndexStatus !== "ACTIVE");
+    if (!busy) return table;
+    await clock.sleep(wait < QUICK_WAITS ? 100 : 1_000);
+  }
+  throw new StoreUnavailableError(`table ${name} did not come to rest in time; an index may still be filled`);
 }
 
 /**

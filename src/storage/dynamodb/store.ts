@@ -11,7 +11,7 @@ import { type ClientOptions, openClients } from "./clients.ts";
 import { createFeed } from "./feed.ts";
 import { createFeedOrder } from "./feed-order.ts";
 import { getMany } from "./get-many.ts";
-import { createTable, enableTimeToLive, verifyTable } from "./provision.ts";
+import { addIndexes, createTable, enableTimeToLive, verifyTable } from "./provision.ts";
 import { runQuery } from "./query.ts";
 import { createReader, type Reader } from "./read.ts";
 import { createBackoff } from "./retry.ts";
@@ -30,7 +30,7 @@ export interface DynamoStoreOptions extends ClientOptions, TableOptions {
   readonly timeouts?: { readonly commitMs?: number; readonly readMs?: number };
 }
 
-const limits: Store["limits"] = { writesPerCommit: 100, commitBytes: 3_500_000, itemBytes: 390_000, commitsInFlight: 16, batchChunk: 16 };
+const limits: Store["limits"] = { writesPerCommit: 100, commitBytes: 3_500_000, itemBytes: 390_000, commitsInFlight: 16, batchChunk: 14 };
 const READ_ATTEMPTS = 4;
 const PING_MS = 2_000;
 
@@ -114,6 +114,7 @@ async function prepareTables(client: DynamoDBClient, options: DynamoStoreOptions
   const created = await Promise.all(
     inputs.map(async (input) => {
       const isNew = options.createTables && (await createTable(client, input));
+      if (options.createTables && !isNew) await addIndexes(client, options.clock, input);
       await verifyTable(client, options.clock, input);
       if (options.createTables) await enableTimeToLive(client, input);
       return isNew && input.create.TableName === (options.tablePrefix ?? "") + FEED_TABLE;
