@@ -200,6 +200,7 @@ export async function createDemo(deps: BootstrapDeps, environment: "test" | "liv
   };
 }
 
-function installer(organisationId: OrganisationId) {
+/** Whoever has the store itself: the audit log shows such events without an API key. */
+export function installer(organisationId: OrganisationId) {
   return { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null };
 }

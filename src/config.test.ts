@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { signerOf } from "#log/index.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, readConfig, settings } from "./config.ts";
 
@@ -16,6 +17,9 @@ const flag = (
   ["", "yes", "1", "TRUE", " true"],
   pick,
 ];
+
+const WITNESS = signerOf("witness.example/w1", "cosignature", new Uint8Array(32)).verifier.vkey;
+const LOG_KEY = signerOf("bank.example/audit", "signature", new Uint8Array(32)).verifier.vkey;
 
 /** Of each setting: values that are taken and what they become, values that are not, and where it ends up. */
 const table: Record<Name, [readonly (readonly [string, unknown])[], readonly string[], (config: Config) => unknown]> = {
@@ -35,6 +39,30 @@ const table: Record<Name, [readonly (readonly [string, unknown])[], readonly str
     ],
     ["", "65536", "-1", "80.5", "0x50", "1e3", "abc", " 80", "99999999999"],
     ({ port }) => port,
+  ],
+  WEBHOOK_DEVELOPMENT: [
+    [
+      ["true", true],
+      ["false", false],
+    ],
+    ["", "yes", "1"],
+    ({ webhookDevelopment }) => webhookDevelopment,
+  ],
+  MAX_STREAMS: [
+    [
+      ["1", 1],
+      ["100000", 100_000],
+    ],
+    ["", "0", "-1", "100001", "many"],
+    ({ maxStreams }) => maxStreams,
+  ],
+  MAX_STREAMS_PER_KEY: [
+    [
+      ["1", 1],
+      ["100000", 100_000],
+    ],
+    ["", "0", "-1", "100001", "many"],
+    ({ maxStreamsPerKey }) => maxStreamsPerKey,
   ],
   DATA_DIR: [[["/var/lib/smartfinance", "/var/lib/smartfinance"]], ["", " "], ({ dataDir }) => dataDir],
   STORE: [
@@ -67,6 +95,23 @@ const table: Record<Name, [readonly (readonly [string, unknown])[], readonly str
     ],
     ["a b", "ä", "a/b", "a".repeat(65)],
     ({ dynamodb }) => dynamodb.tablePrefix,
+  ],
+  AUDIT_ORIGIN: [
+    [
+      ["", undefined],
+      ["bank.example/audit", "bank.example/audit"],
+    ],
+    ["a b", "a+b", " "],
+    ({ auditTree }) => auditTree.origin,
+  ],
+  AUDIT_WITNESSES: [
+    [
+      ["", 0],
+      [`${WITNESS} https://witness.example/w1`, 1],
+      [`${WITNESS} https://witness.example/w1, ${WITNESS} http://127.0.0.1:7`, 2],
+    ],
+    [WITNESS, `${WITNESS} witness.example`, `${WITNESS} https://a b`, `x+${WITNESS} https://a`, LOG_KEY, `${LOG_KEY} https://a`, ","],
+    ({ auditTree }) => auditTree.witnesses.length,
   ],
   CREATE_TABLES: flag(({ dynamodb }) => dynamodb.createTables),
   DEMO: flag(({ demo }) => demo),
@@ -180,6 +225,7 @@ void describe("readConfig", () => {
       demo: true,
       environment: "test",
       logLevel: "info",
+      auditTree: { origin: undefined, witnesses: [] },
       auditLog: true,
       trustedProxyHops: 0,
       nodes: 1,
@@ -189,6 +235,9 @@ void describe("readConfig", () => {
       tlsTerminatedByProxy: false,
       maxConnections: 10_000,
       maxConnectionsPerAddress: 1_000,
+      webhookDevelopment: false,
+      maxStreams: 1000,
+      maxStreamsPerKey: 10,
     });
     for (const { about } of Object.values(settings)) assert.ok(about.length > 0);
   });

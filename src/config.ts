@@ -1,5 +1,7 @@
 import { isIPv4 } from "node:net";
 import type { TlsFiles } from "#http/index.ts";
+import type { WitnessAddress } from "#log/index.ts";
+import { isKeyName, parseVkey } from "#log/index.ts";
 
 /** Everything the process is configured by. The only reader of the environment. */
 export interface Config {
@@ -33,6 +35,16 @@ export interface Config {
   readonly tlsTerminatedByProxy: boolean;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  /** Whether webhooks may go to http and to this machine. */
+  readonly webhookDevelopment: boolean;
+  readonly maxStreams: number;
+  readonly maxStreamsPerKey: number;
+  readonly auditTree: {
+    /** What a new audit log is called; a name of its own where undefined. */
+    readonly origin: string | undefined;
+    /** Who cosigns its checkpoints. */
+    readonly witnesses: readonly WitnessAddress[];
+  };
 }
 
 /** A setting whose value cannot be used: its message is the one line the operator sees. */
@@ -43,7 +55,7 @@ export class ConfigError extends Error {
 const PREFIX = "SMARTFINANCE_";
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
-/** Every setting, its default, and what it means: `npm run config` prints this, the README shows it. */
+/** Every setting, its default, and what it means; the README shows them. */
 export const settings = {
   HOST: { initial: "127.0.0.1", about: "Address to listen on" },
   PORT: { initial: "8080", about: "Port to listen on; 0 takes a free one" },
@@ -77,6 +89,11 @@ export const settings = {
     about: "A proxy in front speaks TLS; allows plain HTTP on any address where ENVIRONMENT is live",
   },
   MAX_CONNECTIONS: { initial: "10000", about: "Connections at once; further ones are closed" },
+  AUDIT_ORIGIN: { initial: "", about: "What the audit log is called in its checkpoints, once, when it begins; empty makes up a name" },
+  AUDIT_WITNESSES: { initial: "", about: "Who cosigns checkpoints: `<verifier key> <url>`, several separated by commas" },
+  WEBHOOK_DEVELOPMENT: { initial: "false", about: "Lets webhooks go to http and to this machine; refused where ENVIRONMENT is live" },
+  MAX_STREAMS: { initial: "1000", about: "Open event streams of this node at once" },
+  MAX_STREAMS_PER_KEY: { initial: "10", about: "Open event streams of one API key at once" },
   MAX_CONNECTIONS_PER_ADDRESS: { initial: "1000", about: "Connections at once of one address; not looked at behind trusted proxies" },
 } as const;
 
@@ -147,7 +164,35 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     tlsTerminatedByProxy,
     maxConnections: integer("MAX_CONNECTIONS", 1, 1_000_000),
     maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS", 1, 1_000_000),
+    webhookDevelopment: webhookDevelopment(),
+    maxStreams: integer("MAX_STREAMS", 1, 100_000),
+    maxStreamsPerKey: integer("MAX_STREAMS_PER_KEY", 1, 100_000),
+    auditTree: { origin: origin(), witnesses: witnesses() },
   };
+
+  function origin(): string | undefined {
+    const name = text("AUDIT_ORIGIN");
+    if (name === "") return undefined;
+    return isKeyName(name) ? name : fail("AUDIT_ORIGIN", "a name without spaces and plus signs, such as bank.example/audit");
+  }
+
+  function witnesses(): readonly WitnessAddress[] {
+    const listed = text("AUDIT_WITNESSES").split(",");
+    if (listed.length === 1 && listed[0]?.trim() === "") return [];
+    const wanted = "a list of `<verifier key> <url>`";
+    return listed.map((entry) => {
+      const [vkey = "", url = "", ...rest] = entry.trim().split(/ +/);
+      const verifier = parseVkey(vkey);
+      if (verifier?.type !== "cosignature" || rest.length > 0 || !/^https?:\/\//.test(url) || !URL.canParse(url))
+        return fail("AUDIT_WITNESSES", wanted);
+      return { verifier, url };
+    });
+  }
+
+  function webhookDevelopment(): boolean {
+    const allowed = flag("WEBHOOK_DEVELOPMENT");
+    return allowed && environment === "live" ? fail("WEBHOOK_DEVELOPMENT", `false where ${PREFIX}ENVIRONMENT is live`) : allowed;
+  }
 
   function tlsFiles(): TlsFiles | undefined {
     const certificateFile = text("TLS_CERT_FILE");

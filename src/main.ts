@@ -1,24 +1,29 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import type { BuiltEvent } from "#audit/index.ts";
 import { readTls, replaceTls, stop } from "#http/index.ts";
 import { systemClock } from "#kernel/clock.ts";
+import { createOutbound } from "#outbound/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
 import { systemRandom } from "#kernel/random.ts";
 import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
-import { KmsUnavailableError, runKmsCommand } from "#vault/index.ts";
+import { probeFailure, runKmsCommand } from "#vault/index.ts";
+import { webhookOutboundLimits } from "#webhooks/index.ts";
 import { createApp } from "./app.ts";
 import type { Demo } from "./bootstrap.ts";
-import { createDemo, createOrganisation, firstOrganisation } from "./bootstrap.ts";
+import { createDemo, firstOrganisation } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
 import { readConfig } from "./config.ts";
 import { createLogOutput } from "./log-output.ts";
 import { keyFileOf, keysNamed, openKms } from "./open-kms.ts";
+import { openSealer } from "./open-sealer.ts";
 import { openStore } from "./open-store.ts";
-import { organisationAsked } from "./organisation-command.ts";
+import { operatorCommand } from "./organisation-command.ts";
+import { runOperatorCommand } from "./organisation-command-run.ts";
+import { listenFailure, makeDataDir, storeFailure } from "./start-failure.ts";
 
 /** How many portions of expired records one round deletes: some 15,000 a second at most. */
 const MAX_PURGE_PORTIONS = 2_000;
@@ -28,6 +33,11 @@ const CLOSE_MS = 30_000;
 const PURGE_EVERY_MS = 60_000;
 /** How often rotations of keys are looked for that wait to be carried on, ms. */
 const ROTATE_EVERY_MS = 5_000;
+/** How often the feed is looked at for events to seal in the audit log, ms. */
+const SEAL_EVERY_MS = 200;
+/** How often deliveries of webhooks are looked after, ms. What this node commits is delivered at once. */
+const DELIVER_EVERY_MS = 200;
+const SEAL_REMOTE_EVERY_MS = 1_000;
 
 try {
   await start();
@@ -43,20 +53,28 @@ try {
 async function start(): Promise<void> {
   const config = readConfig(process.env);
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
-  const destination = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 });
+  const [command, ...rest] = process.argv.slice(2);
+  // What a command prints is its answer; what it logs must not be in between.
+  const destination = pino.destination({ dest: command === undefined ? 1 : 2, sync: false, minLength: 4096, periodicFlush: 100 });
   const output = createLogOutput(destination, { now: () => performance.now() });
   const logger = pino({ level: config.logLevel, base: { service: "smartfinance" } }, output);
   const clock = systemClock;
   const tls = config.tls === undefined ? undefined : readTls(config.tls, clock.now());
   const random = systemRandom();
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const [command, ...rest] = process.argv.slice(2);
   if (await changedKeyFile(config, random, clock.now(), command, rest)) return;
+  const asked = command === undefined ? undefined : operatorCommand(command, rest, config.environment);
+  if (asked?.kind === "help") {
+    process.stdout.write(asked.text);
+    return;
+  }
+  makeDataDir(config.dataDir);
   let stopping = false;
   const store = await openStore(config, clock, random, (error) => {
     logger.fatal({ err: error }, "the store failed; stopping, since its state is not known any more");
     output.flushSync();
     process.exit(70);
+  }).catch((error: unknown) => {
+    throw storeFailure(error, config);
   });
 
   const installed = await firstOrganisation(store);
@@ -67,22 +85,32 @@ async function start(): Promise<void> {
   const limits = { connections: config.maxConnections, connectionsPerAddress: config.maxConnectionsPerAddress };
   const transport = { tls, tlsTerminatedByProxy, limits, auditBlocked: () => config.auditLog && output.blocked };
   const access = { trustedProxyHops, nodes, authFailuresPerMinute, environment: config.environment };
-  const app = createApp({ store, kms, clock, random, logger, auditLog, ...access, ...transport, version });
+  // Witnesses are the operator's own choice; loopback is allowed where no live money is at stake.
+  const log = {
+    ...config.auditTree,
+    outbound: createOutbound({ development: config.environment === "test" }),
+    sealer: openSealer(config, store),
+  };
+  const development = config.webhookDevelopment;
+  const webhooks = { outbound: createOutbound({ development, limits: webhookOutboundLimits }), development };
+  const streams = { total: config.maxStreams, perKey: config.maxStreamsPerKey };
+  const events = { webhooks, streams };
+  const app = createApp({ store, kms, clock, random, logger, auditLog, log, ...access, ...transport, ...events, version });
   const deps = { ...app, store, clock, random };
 
-  if (installed !== undefined) await openFirstDataKey(app.vault, installed, keysNamed(config));
-
-  if (command !== undefined) {
-    if (command !== "create-organisation")
-      throw new Error(`there is no command ${JSON.stringify(command)}, only create-organisation, rotate-kms-key, kms-key-state`);
-    const made = await createOrganisation(deps, organisationAsked(rest, config.environment));
+  if (asked !== undefined) {
+    const { text, warning } = await runOperatorCommand(deps, asked, config.environment);
     output.flushSync();
-    process.stdout.write(`organisation ${made.organisationId}\napi key      ${made.apiKey}   (shown once)\n`);
+    if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
+    process.stdout.write(text);
     await store.close();
     return;
   }
 
-  await app.server.listen({ host: config.host, port: config.port });
+  if (installed !== undefined) await openFirstDataKey(app.vault, installed, keysNamed(config));
+  await app.server.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
+    throw listenFailure(error, config);
+  });
   const address = app.server.server.address() as AddressInfo;
   const url = `${tls === undefined ? "http" : "https"}://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
   // Everything that follows comes before anyone is told that the server listens: who started it may stop it from then on.
@@ -94,6 +122,11 @@ async function start(): Promise<void> {
   // Also takes up what an earlier process or another node left unfinished.
   const rotate = setInterval(() => void app.rotations.work(), ROTATE_EVERY_MS);
   rotate.unref();
+  // On DynamoDB a look at the feed costs three requests, also where nothing is new.
+  const deliver = setInterval(() => void app.webhooks.work(), DELIVER_EVERY_MS);
+  deliver.unref();
+  const seal = setInterval(() => void app.log.worker.work(), config.store === "sqlite" ? SEAL_EVERY_MS : SEAL_REMOTE_EVERY_MS);
+  seal.unref();
 
   const shutDown = async (signal: string): Promise<void> => {
     if (stopping) return;
@@ -101,6 +134,8 @@ async function start(): Promise<void> {
     logger.info({ signal }, "stopping: finishing what was accepted");
     clearInterval(purge);
     clearInterval(rotate);
+    clearInterval(seal);
+    clearInterval(deliver);
     await stop(app.server, { graceMs: config.shutdownGraceMs });
     const ended = await Promise.race([
       app
@@ -141,12 +176,14 @@ async function start(): Promise<void> {
   output.flushSync();
   if (demo !== undefined) process.stdout.write(welcome(url, demo));
   logger.info({ url, store: config.store, version }, `listening on ${url}`);
+  if (installed === undefined && demo === undefined)
+    logger.info('there is no organisation yet; stop the server, then: npm run create-organisation -- "NAME"');
   output.flush();
 }
 
 /** Runs an operator's command on the local key file, beside a running server or without one. @returns whether it was one */
 async function changedKeyFile(config: Config, random: Random, now: number, command: string | undefined, rest: string[]): Promise<boolean> {
-  if (command === undefined) return false;
+  if (command === undefined || rest.includes("--help") || rest.includes("-h")) return false;
   const facts = { environment: config.environment, now };
   const said = await runKmsCommand([command, ...rest], { file: keyFileOf(config), local: config.kms.engine === "local", random, facts });
   if (said === undefined) return false;
@@ -154,13 +191,12 @@ async function changedKeyFile(config: Config, random: Random, now: number, comma
   return true;
 }
 
-/** Fails the start when the wrapping key is not the one that the store's data keys were wrapped with. */
+/** Fails the start when the wrapping key is not the one that the store's data keys were wrapped with, or these are damaged. */
 async function openFirstDataKey(vault: Vault, organisation: OrganisationId, keys: string): Promise<void> {
   try {
     await vault.probe(organisation);
   } catch (error) {
-    if (error instanceof KmsUnavailableError) throw error;
-    throw new Error(`the ${keys} does not open this store's data keys: restore the right one from its backup`, { cause: error });
+    throw probeFailure(error, keys);
   }
 }
 
@@ -183,6 +219,7 @@ function welcome(url: string, demo: Demo): string {
   return `
 A demo organisation was made, with two users and a funded account each:
 
+export URL=${url}
 export KEY=${demo.apiKey}   # shown once
 export ALICE=${from}   # 1000.00 EUR
 export BOB=${to}     #  250.00 EUR

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { organisationAsked } from "./organisation-command.ts";
+import { operatorCommand, organisationAsked, scopesWarning } from "./organisation-command.ts";
 
 void describe("create-organisation", () => {
   void it("takes a name, and what the first key may do", () => {
     assert.deepEqual(organisationAsked(["Bank of Test"], "test"), { name: "Bank of Test", environment: "test" });
     const args = ["--scopes", "users:read,users:write", "Bank", "--environment=live", "--rate-limit", "6000"];
-    assert.deepEqual(organisationAsked(args, "test"), {
+    assert.deepEqual(organisationAsked(args, "live"), {
       name: "Bank",
       environment: "live",
       scopes: ["users:read", "users:write"],
@@ -22,6 +22,7 @@ void describe("create-organisation", () => {
       ["x".repeat(101)],
       ["Bank", "of"],
       ["Bank", "--environment", "prod"],
+      ["Bank", "--environment", "live"],
       ["Bank", "--scopes", "users:*"],
       ["Bank", "--scopes", ""],
       ["Bank", "--scopes"],
@@ -31,5 +32,55 @@ void describe("create-organisation", () => {
       ["Bank", "--password", "secret"],
     ];
     for (const args of wrong) assert.throws(() => organisationAsked(args, "test"), /usage: npm run create-organisation/, args.join(" "));
+  });
+});
+
+void describe("the operator's commands", () => {
+  const id = "org_01M82BHM94EKAVVN1J472JCKY4";
+
+  void it("make a key for an organisation, and reset its allow-list", () => {
+    assert.deepEqual(operatorCommand("create-api-key", [id, "--name", "Rescue"], "test"), {
+      kind: "create-api-key",
+      asked: { organisationId: id, name: "Rescue" },
+    });
+    assert.deepEqual(operatorCommand("create-api-key", ["--name=R", id, "--scopes", "audit:read", "--rate-limit=5"], "test"), {
+      kind: "create-api-key",
+      asked: { organisationId: id, name: "R", scopes: ["audit:read"], rateLimitPerMinute: 5 },
+    });
+    assert.deepEqual(operatorCommand("reset-allow-list", [id], "test"), { kind: "reset-allow-list", organisationId: id });
+  });
+
+  void it("refuse everything else, with their usage", () => {
+    const wrong: readonly [string, readonly string[]][] = [
+      ["create-api-key", [id]],
+      ["create-api-key", ["--name", "Rescue"]],
+      ["create-api-key", ["Bank", "--name", "Rescue"]],
+      ["create-api-key", [id, id, "--name", "Rescue"]],
+      ["create-api-key", [id, "--name", " "]],
+      ["create-api-key", [id, "--name", "Rescue", "--scopes", "all"]],
+      ["create-api-key", [id, "--name", "Rescue", "--environment", "live"]],
+      ["reset-allow-list", []],
+      ["reset-allow-list", [id, "--all"]],
+      ["reset-allow-list", ["usr_01M82BHM94EKAVVN1J472JCKY4"]],
+    ];
+    for (const [name, args] of wrong)
+      assert.throws(() => operatorCommand(name, args, "test"), new RegExp(`usage: npm run ${name}`), args.join(" "));
+    assert.throws(() => operatorCommand("create-admin", [], "test"), /no command "create-admin", only create-organisation, create-api-key/);
+  });
+
+  void it("tell what they are for when asked, without doing anything", () => {
+    for (const name of ["create-organisation", "create-api-key", "reset-allow-list", "rotate-kms-key", "kms-key-state"]) {
+      const told = operatorCommand(name, ["Bank", "--help"], "test");
+      assert.ok(told.kind === "help" && told.text.includes(`${name} `.trimEnd()), name);
+      const all = operatorCommand("--help", [], "test");
+      assert.ok(all.kind === "help" && all.text.includes(name), name);
+    }
+  });
+
+  void it("warn of a first key that nobody can do anything with", () => {
+    assert.equal(scopesWarning(undefined), undefined);
+    assert.equal(scopesWarning(["api_keys:write", "transfers:write"]), undefined);
+    assert.match(scopesWarning(["transfers:write"]) ?? "", /create-api-key/);
+    assert.match(scopesWarning(["api_keys:write", "organisation:write", "api_keys:read"]) ?? "", /only the scopes it has itself/);
   });
 });

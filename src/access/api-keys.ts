@@ -23,6 +23,8 @@ export interface AccessDeps {
   readonly random: Random;
   readonly authenticator: Authenticator;
   readonly uses: KeyUses;
+  /** Whether the listener asks for client certificates, so that a key can be bound to one. */
+  readonly clientCertificates?: boolean;
 }
 
 /** A key of this organisation; another's reads like an unknown one. */

@@ -67,6 +67,19 @@ describe("the authenticator", () => {
     assert.equal(reasonOf(await authenticator.authenticate(text)), "unauthenticated/wrong_secret");
   });
 
+  it("ENV-01 refuses keys of the other kind of installation, without a store read, and says so", async () => {
+    const { issue, node, counts } = bench();
+    const live = await issue();
+    const test = await issue({ environment: "test" });
+    const authenticator = node({ environment: "test" });
+    const answer = authenticator.authenticate(live.text);
+    assert.equal(reasonOf(answer), "unauthenticated/wrong_environment");
+    assert.ok("ok" in answer && !answer.ok);
+    assert.equal(answer.detail, "This is a live key; the installation takes test keys.");
+    assert.equal(counts.reads, 0);
+    assert.equal(reasonOf(await authenticator.authenticate(test.text)), "ok");
+  });
+
   it("remembers ids that do not exist, in bounds, without pushing real keys out", async () => {
     const { issue, node, ids, counts } = bench();
     const { text } = await issue();

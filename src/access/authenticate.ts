@@ -56,6 +56,7 @@ export interface AuthenticationRefusal extends Refusal {
     | "malformed"
     | "unknown"
     | "wrong_secret"
+    | "wrong_environment"
     | "rotated"
     | "revoked"
     | "expired"
@@ -83,6 +84,8 @@ export interface Authenticator {
 export interface AuthenticatorDeps {
   readonly store: Store;
   readonly clock: Clock;
+  /** What the installation is for: keys of the other kind are refused, wherever they come from. Undefined takes both. */
+  readonly environment?: Environment;
   /** Reads what an organisation has set; `undefined` when there is none of this id, whose keys then let nobody in. */
   readonly organisation: (id: OrganisationId) => Promise<OrganisationAccess | undefined>;
   /** Told of every good key. */
@@ -174,6 +177,11 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
       if (headerValue === undefined || headerValue === "") return deny("missing");
       const key = parseApiKey(headerValue);
       if (!key.ok) return deny("malformed");
+      if (deps.environment !== undefined && key.environment !== deps.environment)
+        return {
+          ...deny("wrong_environment", key.id),
+          detail: `This is a ${key.environment} key; the installation takes ${deps.environment} keys.`,
+        };
       const known = found.get(key.id) ?? missing.get(key.id);
       const now = clock.now();
       if (known !== undefined && known.goodUntil > now) return judge(key, known, now);

@@ -24,7 +24,8 @@ function list(...entries: string[]) {
   assert.ok(parsed.ok);
   return parsed;
 }
-const admin = (...scopes: Scope[]) => ({ apiKeyId: newId("apiKey"), scopes: new Set(scopes) });
+const limits = { rateLimitPerMinute: 200, organisation: { keyRateLimitPerMinute: 100 } };
+const admin = (...scopes: Scope[]) => ({ apiKeyId: newId("apiKey"), scopes: new Set(scopes), ...limits });
 const all = admin(...ALL_SCOPES);
 const codeOf = (decision: ReturnType<typeof changeApiKey>): string =>
   decision.ok ? "ok" : `${decision.code} ${decision.param ?? ""}`.trim();
@@ -38,7 +39,7 @@ void describe("changing a key", () => {
       rateLimitPerMinute: 7,
       allowlist: list("10.0.0.0/8"),
     };
-    const decision = changeApiKey(record, all, change, IP);
+    const decision = changeApiKey(record, all, change, IP, T0);
     assert.deepEqual(decision, {
       ok: true,
       record: {
@@ -51,26 +52,46 @@ void describe("changing a key", () => {
       },
     });
     const { expiresAt: _, ...forEver } = record;
-    assert.deepEqual(changeApiKey(record, all, { expiresAt: null }, IP), { ok: true, record: { ...forEver, version: 2 } });
-    assert.deepEqual(changeApiKey(record, all, { expiresAt: T0 + 9 }, IP), {
+    assert.deepEqual(changeApiKey(record, all, { expiresAt: null }, IP, T0), { ok: true, record: { ...forEver, version: 2 } });
+    assert.deepEqual(changeApiKey(record, all, { expiresAt: T0 + 9 }, IP, T0), {
       ok: true,
       record: { ...record, expiresAt: T0 + 9, version: 2 },
     });
   });
 
+  void it("KEY-02 lets a key that has ended be named, and nothing that could bring its secret back", () => {
+    const record = keyWith({ expiresAt: T0 });
+    assert.equal(codeOf(changeApiKey(record, all, { expiresAt: null }, IP, T0 - 1)), "ok");
+    assert.equal(codeOf(changeApiKey(record, all, { name: "old" }, IP, T0)), "ok");
+    const changes: KeyChange[] = [
+      { expiresAt: null },
+      { expiresAt: T0 + 1 },
+      { name: "old", expiresAt: T0 + 1 },
+      { scopes: ["users:read"] },
+      { rateLimitPerMinute: 1 },
+      { allowlist: list("10.0.0.0/8") },
+      { certificateSha256: "c".repeat(64) },
+    ];
+    for (const change of changes)
+      assert.equal(codeOf(changeApiKey(record, all, change, IP, T0)), "api_key_expired", JSON.stringify(change));
+  });
+
   void it("AUTHZ-03 takes the caller to have every scope that is given, and every one that the key has", () => {
     const record = keyWith({ scopes: ["users:read", "transfers:write"] });
-    assert.equal(codeOf(changeApiKey(record, admin("api_keys:write"), { name: "x" }, IP)), "beyond_own_permissions");
+    assert.equal(codeOf(changeApiKey(record, admin("api_keys:write"), { name: "x" }, IP, T0)), "beyond_own_permissions");
     const equal = admin("api_keys:write", "users:read", "transfers:write");
-    assert.equal(codeOf(changeApiKey(record, equal, { name: "x" }, IP)), "ok");
-    assert.equal(codeOf(changeApiKey(record, equal, { scopes: ["users:read"] }, IP)), "ok");
-    assert.equal(codeOf(changeApiKey(record, equal, { scopes: ["users:read", "deposits:write"] }, IP)), "beyond_own_permissions scopes");
+    assert.equal(codeOf(changeApiKey(record, equal, { name: "x" }, IP, T0)), "ok");
+    assert.equal(codeOf(changeApiKey(record, equal, { scopes: ["users:read"] }, IP, T0)), "ok");
+    assert.equal(
+      codeOf(changeApiKey(record, equal, { scopes: ["users:read", "deposits:write"] }, IP, T0)),
+      "beyond_own_permissions scopes",
+    );
   });
 
   void it("AUTHZ-03 lets a key only give up of itself", () => {
     const record = keyWith({ scopes: ["users:read", "api_keys:write"], ipAllowlist: ["10.0.0.0/8", "2001:db8::/32"], expiresAt: T0 + 100 });
     // Scopes as of before it was narrowed elsewhere: what counts is the record.
-    const self = { apiKeyId: record.id, scopes: new Set(ALL_SCOPES) };
+    const self = { apiKeyId: record.id, scopes: new Set(ALL_SCOPES), ...limits };
     const tries: [KeyChange, string][] = [
       [{ name: "x" }, "ok"],
       [{ scopes: ["users:read"] }, "ok"],
@@ -89,26 +110,46 @@ void describe("changing a key", () => {
       [{ allowlist: list() }, "beyond_own_permissions ip_allowlist"],
       [{ allowlist: list("10.9.0.0/16") }, "would_lock_out ip_allowlist"],
     ];
-    for (const [change, expected] of tries) assert.equal(codeOf(changeApiKey(record, self, change, IP)), expected, JSON.stringify(change));
-    for (const [change] of tries.slice(3)) assert.equal(codeOf(changeApiKey(record, all, change, IP)), "ok", "another may");
-    assert.equal(codeOf(changeApiKey(keyWith({ id: record.id }), self, { allowlist: list("10.0.0.0/8") }, IP)), "ok");
+    for (const [change, expected] of tries)
+      assert.equal(codeOf(changeApiKey(record, self, change, IP, T0)), expected, JSON.stringify(change));
+    for (const [change] of tries.slice(3)) assert.equal(codeOf(changeApiKey(record, all, change, IP, T0)), "ok", "another may");
+    assert.equal(codeOf(changeApiKey(keyWith({ id: record.id }), self, { allowlist: list("10.0.0.0/8") }, IP, T0)), "ok");
+  });
+
+  void it("AUTHZ-03 raises no limit above the caller's own, or the organisation's for keys where that is more; lowering is free", () => {
+    const record = keyWith({ rateLimitPerMinute: 500 });
+    const refused = "beyond_own_permissions rate_limit_per_minute";
+    const tries: [number, string][] = [
+      [501, refused],
+      [500, "ok"],
+      [300, "ok"],
+      [1, "ok"],
+    ];
+    for (const [rateLimitPerMinute, expected] of tries)
+      assert.equal(codeOf(changeApiKey(record, all, { rateLimitPerMinute }, IP, T0)), expected);
+    const usual = keyWith();
+    assert.equal(codeOf(changeApiKey(usual, all, { rateLimitPerMinute: 200 }, IP, T0)), "ok");
+    assert.equal(codeOf(changeApiKey(usual, all, { rateLimitPerMinute: 201 }, IP, T0)), refused);
+    const generous = { ...all, organisation: { keyRateLimitPerMinute: 1_000 } };
+    assert.equal(codeOf(changeApiKey(usual, generous, { rateLimitPerMinute: 1_000 }, IP, T0)), "ok");
+    assert.equal(codeOf(changeApiKey(usual, generous, { rateLimitPerMinute: 1_001 }, IP, T0)), refused);
   });
 
   void it("binds a key to a client certificate and frees it, which it cannot do itself", () => {
     const record = keyWith();
-    const bound = changeApiKey(record, all, { certificateSha256: "c".repeat(64) }, IP);
+    const bound = changeApiKey(record, all, { certificateSha256: "c".repeat(64) }, IP, T0);
     assert.deepEqual(bound, { ok: true, record: { ...record, certificateSha256: "c".repeat(64), version: 2 } });
     assert.ok(bound.ok);
-    const self = { apiKeyId: record.id, scopes: new Set(ALL_SCOPES) };
+    const self = { apiKeyId: record.id, scopes: new Set(ALL_SCOPES), ...limits };
     const free = { certificateSha256: null };
-    assert.equal(codeOf(changeApiKey(bound.record, self, free, IP)), "beyond_own_permissions certificate_sha256");
-    assert.deepEqual(changeApiKey(bound.record, all, free, IP), { ok: true, record: { ...record, version: 3 } });
+    assert.equal(codeOf(changeApiKey(bound.record, self, free, IP, T0)), "beyond_own_permissions certificate_sha256");
+    assert.deepEqual(changeApiKey(bound.record, all, free, IP, T0), { ok: true, record: { ...record, version: 3 } });
   });
 
   void it("is refused for a revoked key", () => {
     const revoked = revokeApiKey(keyWith(), all.apiKeyId, T0);
     assert.ok(revoked.ok);
-    assert.equal(codeOf(changeApiKey(revoked.record, all, { name: "x" }, IP)), "api_key_revoked");
+    assert.equal(codeOf(changeApiKey(revoked.record, all, { name: "x" }, IP, T0)), "api_key_revoked");
   });
 });
 

@@ -2,11 +2,11 @@ import { refuse } from "#kernel/problems.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import type { ApiKeyRecord } from "./api-key.ts";
-import { orderedScopes } from "./api-key.ts";
+import { isExpired, orderedScopes } from "./api-key.ts";
 import type { ParsedAllowlist } from "./ip-allowlist.ts";
 import { allows, isNarrower } from "./ip-allowlist.ts";
-import type { Granter } from "./permissions.ts";
-import { refuseBeyond } from "./permissions.ts";
+import type { LimitGranter } from "./permissions.ts";
+import { refuseBeyond, refuseFaster } from "./permissions.ts";
 
 /** What may be changed of a key; what is absent stays. */
 export interface KeyChange {
@@ -21,19 +21,28 @@ export interface KeyChange {
 }
 
 /**
- * Decides a change of a key. The caller must have all the key's scopes, the old and the new ones. Of itself a key may only
+ * Decides a change of a key. The caller must have all the key's scopes, the old and the new ones, and cannot raise its limit
+ * above what it may give. Of itself a key may only
  * give up: fewer scopes, a lower limit, a narrower allow-list that still has the caller's address, an earlier end.
+ * Of a key that has ended only the name may be changed: whatever kept its secret, an old backup or a lost machine, believes
+ * it worthless, so it must stay so.
  * @param ip the caller's address
+ * @param now milliseconds since the epoch
  */
 export function changeApiKey(
   record: ApiKeyRecord,
-  by: Granter,
+  by: LimitGranter,
   change: KeyChange,
   ip: string,
+  now: number,
 ): { readonly ok: true; readonly record: ApiKeyRecord } | Refusal {
   if (record.status === "revoked") return refuse("api_key_revoked");
+  if (isExpired(record, now) && !onlyNames(change)) return refuse("api_key_expired");
   const beyond = refuseBeyond(by, record.scopes) ?? refuseBeyond(by, change.scopes ?? [], "scopes");
   if (beyond !== undefined) return beyond;
+  const raised = change.rateLimitPerMinute ?? 0;
+  const faster = raised > record.rateLimitPerMinute ? refuseFaster(by, raised) : undefined;
+  if (faster !== undefined) return faster;
   const refusal = record.id === by.apiKeyId ? refuseOwnGain(record, change, ip) : undefined;
   if (refusal !== undefined) return refusal;
   const { expiresAt: ends, certificateSha256: bound, ...kept } = record;
@@ -52,6 +61,10 @@ export function changeApiKey(
       version: record.version + 1,
     },
   };
+}
+
+function onlyNames(change: KeyChange): boolean {
+  return Object.keys(change).every((field) => field === "name");
 }
 
 function refuseOwnGain(record: ApiKeyRecord, change: KeyChange, ip: string): Refusal | undefined {

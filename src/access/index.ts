@@ -23,7 +23,7 @@ export { createKeyUses } from "./key-uses.ts";
 export type { KeyUses } from "./key-uses.ts";
 export { createRateLimiter } from "./rate-limit.ts";
 export type { RateLimiter, RateLimitResult } from "./rate-limit.ts";
-export { rateLimitFields } from "./rate-limit-headers.ts";
+export { exhaustedText, rateLimitFields } from "./rate-limit-headers.ts";
 export { accessRoutes } from "./routes.ts";
 export { createSecurityLog, MAX_TOLD_PER_MINUTE } from "./security-log.ts";
 export type { RefusedCall, SecurityLog } from "./security-log.ts";

@@ -15,7 +15,7 @@ import { changeApiKey } from "./change-api-key.ts";
 import { parseAllowlist } from "./ip-allowlist.ts";
 import { issueApiKey } from "./issue-api-key.ts";
 import { mintApiKey } from "./key-text.ts";
-import { refuseBeyond } from "./permissions.ts";
+import { refuseBeyond, refuseFaster } from "./permissions.ts";
 import { revokeApiKey } from "./revoke-api-key.ts";
 import { rotateApiKey } from "./rotate-api-key.ts";
 
@@ -43,6 +43,16 @@ function endOf(text: string | null | undefined, now: number): { readonly ok: tru
   return at > now ? { ok: true, at } : refuse("invalid_request", "expires_at", "The time has passed.");
 }
 
+/** A fingerprint as it is kept and compared, whatever way it was written. */
+const thumbprintOf = (text: string): string => text.replaceAll(":", "").toLowerCase();
+
+/** A key bound to a certificate that this server never asks for would be good for nothing. */
+function refuseBound(deps: AccessDeps, certificate: string | null | undefined): Refusal | undefined {
+  if (certificate === undefined || certificate === null || deps.clientCertificates === true) return undefined;
+  const detail = "This server asks for no client certificates (SMARTFINANCE_TLS_CLIENT_CA_FILE), so the key could never be used.";
+  return refuse("invalid_request", "certificate_sha256", detail);
+}
+
 /** POST /v1/api-keys. The answer is the only place the key's text ever appears: it is not stored. */
 export async function createKey(
   deps: AccessDeps,
@@ -53,7 +63,8 @@ export async function createKey(
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const scopes = body.scopes ?? orderedScopes(by.scopes);
-  const beyond = refuseBeyond(by, scopes, "scopes");
+  const beyond =
+    refuseBeyond(by, scopes, "scopes") ?? refuseFaster(by, body.rate_limit_per_minute ?? 1) ?? refuseBound(deps, body.certificate_sha256);
   if (beyond !== undefined) return answered(beyond, requestId);
   const allowlist = parseAllowlist(body.ip_allowlist ?? []);
   if (!allowlist.ok) return answered(allowlist, requestId);
@@ -66,7 +77,7 @@ export async function createKey(
     scopes,
     ipAllowlist: allowlist.entries,
     rateLimitPerMinute: body.rate_limit_per_minute ?? by.organisation.keyRateLimitPerMinute,
-    ...(typeof body.certificate_sha256 === "string" ? { certificateSha256: body.certificate_sha256 } : {}),
+    ...(typeof body.certificate_sha256 === "string" ? { certificateSha256: thumbprintOf(body.certificate_sha256) } : {}),
     ...(typeof end.at === "number" ? { expiresAt: end.at } : {}),
   });
   const executed = await deps.queue.execute({
@@ -93,6 +104,8 @@ export async function changeKey(
   ifVersion: number | undefined,
 ): Promise<Executed> {
   const { requestId } = asked.actor;
+  const bound = refuseBound(deps, body.certificate_sha256);
+  if (bound !== undefined) return answered(bound, requestId);
   const allowlist = body.ip_allowlist === undefined ? undefined : parseAllowlist(body.ip_allowlist);
   if (allowlist?.ok === false) return answered(allowlist, requestId);
   const end = endOf(body.expires_at, deps.clock.now());
@@ -102,13 +115,15 @@ export async function changeKey(
     ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
     ...(body.rate_limit_per_minute === undefined ? {} : { rateLimitPerMinute: body.rate_limit_per_minute }),
     ...(allowlist === undefined ? {} : { allowlist }),
-    ...(body.certificate_sha256 === undefined ? {} : { certificateSha256: body.certificate_sha256 }),
+    ...(body.certificate_sha256 === undefined
+      ? {}
+      : { certificateSha256: body.certificate_sha256 === null ? null : thumbprintOf(body.certificate_sha256) }),
     ...(end.at === undefined ? {} : { expiresAt: end.at }),
   };
-  return onKey(deps, asked, id, "api_key.updated", (record) => {
+  return onKey(deps, asked, id, "api_key.updated", (record, at) => {
     if (ifVersion !== undefined && ifVersion !== record.version)
       return refuse("version_conflict", undefined, `The current version is ${record.version}.`);
-    const decision = changeApiKey(record, by, change, asked.actor.ip ?? "");
+    const decision = changeApiKey(record, by, change, asked.actor.ip ?? "", at);
     return decision.ok ? { ...decision, details: { before: detailsOf(record), after: detailsOf(decision.record) } } : decision;
   });
 }

@@ -1,4 +1,4 @@
-import type { PolicyState, RateLimitResult } from "./rate-limit.ts";
+import type { PolicyName, PolicyState, RateLimitResult } from "./rate-limit.ts";
 import { POLICIES } from "./rate-limit.ts";
 
 /** The values of the fields that every answer to a key carries. */
@@ -14,7 +14,7 @@ export interface RateLimitFields {
  * e.g. `RateLimit-Policy: "burst";q=50;w=1, "default";q=100;w=60` and `RateLimit: "burst";r=49;t=1, "default";r=99;t=60`. `Retry-After`
  * (RFC 9110 10.2.3, seconds), where refused, is never below the `t` of the policy that refused, because clients may heed either.
  */
-export function rateLimitFields(result: RateLimitResult): RateLimitFields {
+export function rateLimitFields(result: Pick<RateLimitResult, "policies">): RateLimitFields {
   let policy = "";
   let limit = "";
   for (const state of result.policies) {
@@ -27,4 +27,18 @@ export function rateLimitFields(result: RateLimitResult): RateLimitFields {
 
 function policyItem({ name, limit }: PolicyState): string {
   return `"${name}";q=${limit};w=${POLICIES[name]}`;
+}
+
+const WINDOWS: Readonly<Record<PolicyName, string>> = {
+  burst: "this key in one second",
+  default: "this key in one minute",
+  organisation: "all keys of the organisation in one minute",
+};
+
+/** Which quotas refused, in words: `The quota "burst" is used up: 50 units of this key in one second.` Empty when none did. */
+export function exhaustedText({ policies, refusedBy }: Pick<RateLimitResult, "policies" | "refusedBy">): string {
+  return policies
+    .filter(({ name }) => refusedBy.includes(name))
+    .map(({ name, limit }) => `The quota "${name}" is used up: ${limit} units of ${WINDOWS[name]}.`)
+    .join(" ");
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Clock } from "#kernel/clock.ts";
 import { createRateLimiter, POLICIES } from "./rate-limit.ts";
 import type { PolicyName, RateLimitResult, Spender } from "./rate-limit.ts";
-import { rateLimitFields } from "./rate-limit-headers.ts";
+import { exhaustedText, rateLimitFields } from "./rate-limit-headers.ts";
 
 /** More than any test takes. */
 const PLENTY = 1_000_000_000;
@@ -209,6 +209,21 @@ describe("the rate limiter", () => {
   });
 });
 
+describe("what a refusal says", () => {
+  it("RL-01 names every quota that had not enough, and nothing when none refused", () => {
+    const { limiter, spender } = bench();
+    const asker = spender({ burstPerSecond: 2, rateLimitPerMinute: 2, organisationLimit: 6000 });
+    assert.equal(exhaustedText(limiter.take(asker, 2)), "");
+    assert.equal(
+      exhaustedText(limiter.take(asker)),
+      'The quota "burst" is used up: 2 units of this key in one second. The quota "default" is used up: 2 units of this key in one minute.',
+    );
+    const shared = spender({ burstPerSecond: 5, rateLimitPerMinute: 5, organisationLimit: 1 });
+    limiter.take(shared);
+    assert.match(exhaustedText(limiter.take(shared)), /^The quota "organisation" is used up: 1 units of all keys/);
+  });
+});
+
 describe("the rate limit's header fields", () => {
   it("RL-01 tell every policy", () => {
     const { limiter, spender, pass } = bench();
@@ -229,8 +244,8 @@ describe("the rate limit's header fields", () => {
       resetSeconds: fc.nat({ max: 60 }),
     });
     fc.assert(
-      fc.property(fc.boolean(), fc.array(policy, { minLength: 1, maxLength: 3 }), natural, (allowed, policies, retryAfterSeconds) => {
-        const fields = rateLimitFields({ allowed, policies, retryAfterSeconds });
+      fc.property(fc.array(policy, { minLength: 1, maxLength: 3 }), (policies) => {
+        const fields = rateLimitFields({ policies });
         const told = (pick: (state: (typeof policies)[number]) => Record<string, number>) =>
           policies.map((state) => [state.name, pick(state)]);
         assert.deepEqual(

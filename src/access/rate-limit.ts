@@ -31,6 +31,8 @@ export interface PolicyState {
 export interface RateLimitResult {
   readonly allowed: boolean;
   readonly policies: readonly PolicyState[];
+  /** The policies that had not enough; empty when allowed. */
+  readonly refusedBy: readonly PolicyName[];
   /** 0 when allowed; otherwise until the same request would be allowed if nothing else came. Never below the reset of what refused it. */
   readonly retryAfterSeconds: number;
 }
@@ -78,16 +80,20 @@ export function createRateLimiter(deps: RateLimiterDeps): RateLimiter {
       const organisation = organisations.of(spender.organisationId, share(spender.organisation.rateLimitPerMinute), now);
       const allowed = fits(burst, cost) && fits(minute, cost) && fits(organisation, cost);
       let wait = 0;
+      let refusedBy: readonly PolicyName[] = [];
       if (allowed) {
         draw(burst, now, cost);
         draw(minute, now, cost);
         draw(organisation, now, cost);
       } else {
+        const windows = { burst, default: minute, organisation };
+        refusedBy = (Object.keys(windows) as PolicyName[]).filter((name) => !fits(windows[name], cost));
         wait = Math.max(1, waitOf(burst, now, cost), waitOf(minute, now, cost), waitOf(organisation, now, cost));
       }
       return {
         allowed,
         policies: [stateOf("burst", burst, now), stateOf("default", minute, now), stateOf("organisation", organisation, now)],
+        refusedBy,
         retryAfterSeconds: wait,
       };
     },

@@ -11,6 +11,7 @@ import {
   sendExecuted,
   sendObject,
   sendRefusal,
+  sendVersioned,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -34,12 +35,14 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
   app.post(
     "/v1/api-keys",
     {
-      config: { access: "key", scope: "api_keys:write", sensitive: true, problems: ["beyond_own_permissions"] },
+      config: { access: "key", scope: "api_keys:write", sensitive: true, idempotent: "refused", problems: ["beyond_own_permissions"] },
       schema: {
         operationId: "createApiKey",
         tags,
         summary: "Create an API key",
-        description: "The key is shown once. It is not kept, so this operation takes no Idempotency-Key; revoke what you do not need.",
+        description:
+          "The key is shown once. It is not kept, so this operation takes no Idempotency-Key; when an answer got lost, revoke the key of " +
+          "that name and create another.",
         body: createKeyBody,
         response: { 201: ref("NewApiKey") },
       },
@@ -112,7 +115,8 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
         access: "key",
         scope: "api_keys:write",
         sensitive: true,
-        problems: ["not_found", "api_key_revoked", "beyond_own_permissions", "would_lock_out", "version_conflict"],
+        sends: ["ETag"],
+        problems: ["not_found", "api_key_revoked", "api_key_expired", "beyond_own_permissions", "would_lock_out", "version_conflict"],
       },
       schema: {
         operationId: "updateApiKey",
@@ -120,7 +124,7 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
         summary: "Change what an API key may do",
         description:
           "Effective at once on the node that answers and within five seconds on every other. The caller needs every scope of the key, " +
-          "before and after. Of itself a key can only give up.",
+          "before and after. Of itself a key can only give up. Of a key that has expired only the name can be changed.",
         params,
         headers: Type.Object({ "if-match": versionTagHeader }),
         body: changeKeyBody,
@@ -130,7 +134,7 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
     async (request, reply) => {
       const seen = request.headers["if-match"];
       const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
-      return sendExecuted(reply, await changeKey(deps, askedBy(request), principalOf(request), request.params.id, request.body, version));
+      return sendVersioned(reply, await changeKey(deps, askedBy(request), principalOf(request), request.params.id, request.body, version));
     },
   );
 
@@ -141,6 +145,7 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
         access: "key",
         scope: "api_keys:write",
         sensitive: true,
+        idempotent: "refused",
         problems: ["not_found", "api_key_revoked", "api_key_expired", "rotation_overlapping", "beyond_own_permissions"],
       },
       schema: {

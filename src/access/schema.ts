@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { idField, nullable, PLAIN_TEXT, TIME, timestampField } from "#http/index.ts";
+import { FINGERPRINT, idField, nullable, PLAIN_TEXT, TIME, timestampField } from "#http/index.ts";
 import { ALL_SCOPES, SCOPES } from "#kernel/scopes.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import { MAX_RATE_LIMIT_PER_MINUTE } from "./api-key.ts";
@@ -25,22 +25,24 @@ const limitField = (absent = "") =>
   Type.Integer({
     minimum: 1,
     maximum: MAX_RATE_LIMIT_PER_MINUTE,
-    description: `Units in any 60 seconds; most operations cost one. A tenth of it, but at least 50, may be spent within one second.${absent}`,
+    description: `At most what the caller has itself, or the organisation's default if that is more. Units in any 60 seconds; most operations cost one. A tenth of it, but at least 50, may be spent within one second.${absent}`,
   });
 const endField = (absent: string) => Type.String({ pattern: TIME, description: `When the key ends by itself, RFC 3339. ${absent}` });
 const allowlistField = Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
   maxItems: MAX_ALLOWLIST_ENTRIES,
   description:
-    "Addresses or CIDR blocks that sensitive operations may come from: withdrawals, review decisions, managing keys and the " +
-    "organisation. Empty: every address. The organisation's own list holds for every operation besides.",
+    "Addresses or CIDR blocks that sensitive operations may come from: those that the list in docs/access.md names, " +
+    "such as withdrawals, review decisions and managing keys. Empty: every address. The organisation's own list holds for every operation besides.",
 });
 
 const certificateField = (absent: string) =>
   Type.String({
-    pattern: "^[0-9a-f]{64}$",
+    pattern: FINGERPRINT,
     description:
-      "Binds the key to a client certificate: SHA-256 of its DER form, in lower-case hexadecimal digits. The key is then refused on " +
-      `every connection without it. ${absent}`,
+      "Binds the key to a client certificate: SHA-256 of its DER form in hexadecimal digits, upper or lower case, with or without the colons " +
+      "that openssl prints. The key is then refused on every connection without it. Only where the server itself asks for client " +
+      `certificates. ${absent}`,
+    examples: ["5e".repeat(32)],
   });
 
 const fields = {
@@ -56,7 +58,10 @@ const fields = {
   ip_allowlist: Type.Array(Type.String(), {
     description: "Addresses and CIDR blocks that sensitive operations may come from. Empty: every one.",
   }),
-  certificate_sha256: nullable(Type.String(), "The client certificate that the key is bound to; null when it is bound to none."),
+  certificate_sha256: nullable(
+    Type.String(),
+    "The client certificate that the key is bound to, 64 lower-case hexadecimal digits; null when it is bound to none.",
+  ),
   created_at: timestampField,
   expires_at: nullable(timestampField, "When the key ends by itself; null: never."),
   last_used_at: nullable(timestampField, "When the key was last good for a request, about a minute late; null when it never was."),

@@ -75,7 +75,7 @@ export function bench() {
     },
     settings,
     noted,
-    node: (over: { ttlMs?: number; maxCached?: number; maxReads?: number } = {}) =>
+    node: (over: { ttlMs?: number; maxCached?: number; maxReads?: number; environment?: "test" | "live" } = {}) =>
       createAuthenticator({
         store,
         clock,

@@ -2,11 +2,12 @@ import type { EventDraft, EventType } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { AccountId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Metadata } from "#vault/index.ts";
-import { metadataOpener, sealOptional } from "#vault/index.ts";
+import { metadataOpener, sealOptional, StaleMetadataError } from "#vault/index.ts";
 import type { Account } from "#ledger/index.ts";
 import { accounts, changeTerms, closeAccount, freezeAccount, readAccount, unfreezeAccount } from "#ledger/index.ts";
 import { presentAccount } from "./present-account.ts";
@@ -25,15 +26,32 @@ interface ChangeAsked {
   readonly ifVersion?: number | undefined;
   readonly type: EventType;
   readonly details?: EventDraft["details"];
+  /** Metadata that `decide` writes. */
+  readonly metadata?: JsonObject | null | undefined;
   readonly decide: (account: Account, at: number) => { readonly ok: true; readonly account: Account } | Refusal;
 }
 
+/** Reads of an account whose metadata a rotation of keys sealed anew each time. One is rare: two rotations within seconds. */
+const MAX_READS = 4;
+
+/** @throws StaleMetadataError when the metadata was sealed anew at every attempt: nothing was changed, and it may be sent again. */
 async function changeAccount(deps: AccountDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
+  for (let reads = 1; ; reads++) {
+    try {
+      return await changeOnce(deps, asked, change);
+    } catch (error) {
+      // The decision threw, so nothing was committed, and the Idempotency-Key is not taken.
+      if (!(error instanceof StaleMetadataError) || reads >= MAX_READS) throw error;
+    }
+  }
+}
+
+async function changeOnce(deps: AccountDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const { id } = change;
   const eventId = deps.ids.next("event");
   const found = await readAccount(deps.store, organisationId, id);
-  const open = found && (await metadataOpener(deps.vault, organisationId, "smartfinance-accounts", id, found.metadata));
+  const open = found && (await metadataOpener(deps.vault, organisationId, "smartfinance-accounts", id, found.metadata, change.metadata));
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
@@ -77,6 +95,7 @@ export async function changeAccountTerms(
   return changeAccount(deps, asked, {
     id,
     ifVersion,
+    metadata,
     type: "account.updated",
     details: {
       // The names of what changed, and the values of the terms; metadata may be personal and stays out.

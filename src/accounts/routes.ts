@@ -20,6 +20,7 @@ import {
   sendRefusal,
   timeParameter,
   versionTagHeader,
+  sendVersioned,
 } from "#http/index.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import { minorToWire } from "#kernel/money.ts";
@@ -148,6 +149,7 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
       config: {
         access: "key",
         scope: "accounts:write",
+        sends: ["ETag"],
         problems: ["not_found", "version_conflict", "account_closed", "account_type_not_allowed", "overdraft_in_use"],
       },
       schema: {
@@ -173,7 +175,7 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
     async (request, reply) => {
       const seen = request.headers["if-match"];
       const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
-      return sendExecuted(reply, await changeAccountTerms(deps, askedBy(request), request.params.id, request.body, version));
+      return sendVersioned(reply, await changeAccountTerms(deps, askedBy(request), request.params.id, request.body, version));
     },
   );
 
@@ -211,7 +213,8 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
         operationId: "getBalance",
         tags,
         summary: "Get the balance, now or at a time",
-        description: "The balance is the sum of the entries posted until then, so the past does not change.",
+        description:
+          "The balance is the sum of the entries posted until then, so the past does not change. For a time to come it is the balance of now, and `at` says so.",
         params,
         querystring: Type.Object(
           { at: described(timeParameter, "The time to tell the balance of, RFC 3339; now when absent.") },
@@ -225,14 +228,16 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
       if (account === undefined) return sendRefusal(reply, refuse("not_found"));
       const asked = readTimes({ at: request.query.at });
       if (!asked.ok) return sendRefusal(reply, asked);
-      const { at = deps.clock.now() } = asked.times;
+      const now = deps.clock.now();
+      const { at = now } = asked.times;
       const balance = asked.times.at === undefined ? account.balance : await balanceAt(deps.store, account, at);
       return sendObject(reply, {
         object: "balance",
         account_id: account.id,
         currency: account.currency,
         balance: minorToWire(balance),
-        at: toTimestamp(at),
+        // What will be by a time to come is not known: the answer says that it is the balance of now.
+        at: toTimestamp(Math.min(at, now)),
       });
     },
   );

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import type { HttpServer } from "#http/index.ts";
+import type { Caller, HttpServer } from "#http/index.ts";
 import {
   described,
   exampleId,
@@ -19,8 +19,10 @@ import {
 } from "#http/index.ts";
 import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Store } from "#storage/index.ts";
 import { mergePartitions } from "#storage/index.ts";
+import type { Actor } from "./event.ts";
 import { presentEvent } from "./event.ts";
 import { eventTypes } from "./event-types.ts";
 
@@ -56,8 +58,21 @@ const eventSchema = Type.Object(
     request_id: nullable(Type.String(), "The `X-Request-Id` of the request; null for what the installation did itself."),
     checksum: Type.String({
       pattern: "^[0-9a-f]{64}$",
-      description: "SHA-256 of the RFC 8785 canonical JSON of all members but `checksum`, `id` and `object`.",
+      description: "SHA-256 of the RFC 8785 canonical JSON of all members but `checksum`, `id`, `object` and `proof`.",
     }),
+    proof: Type.Optional(
+      nullable(
+        Type.Object({
+          index: Type.Integer({ minimum: 0, description: "Which leaf of the audit log the event is, from 0." }),
+          tree_size: Type.Integer({ minimum: 1, description: "Size of the tree of the checkpoint." }),
+          leaf_hash: Type.String({ description: "Hash of the leaf, base64." }),
+          opening: Type.String({ description: "What opens the part of the leaf that hides the caller's address, base64." }),
+          hashes: Type.Array(Type.String(), { description: "The inclusion proof, RFC 9162 section 2.1.3.1, base64." }),
+          checkpoint: Type.String({ description: "The signed checkpoint." }),
+        }),
+        "That the event is in the audit log; null for about a second, until it is. Only where one event is asked for by its id.",
+      ),
+    ),
   },
   {
     $id: "Event",
@@ -93,8 +108,21 @@ const eventSchema = Type.Object(
 /** Ids are drawn when a request arrives, events carry the time of the commit: how far the two may lie apart, ms. */
 const SLACK_MS = 120_000;
 
+export interface AuditRouteDeps {
+  readonly store: Store;
+  /** The proof that an event is in the Merkle log, as it is shown; `null` while it is not. */
+  readonly proofOf: (eventId: string) => Promise<JsonObject | null>;
+  /** Told who reads events. */
+  readonly onRead: (actor: Actor, operation: string) => void;
+}
+
 /** Routes of the audit log. */
-export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): void {
+export function auditRoutes(app: HttpServer, deps: AuditRouteDeps): void {
+  const noteRead = ({ principal, ip, userAgent, requestId }: Caller, operation: string): void =>
+    deps.onRead(
+      { organisationId: principal.organisationId, apiKeyId: principal.apiKeyId, ip, userAgent: userAgent || null, requestId },
+      operation,
+    );
   app.addSchema(eventSchema);
   const tags = ["Audit"];
 
@@ -112,6 +140,14 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
             ...pageParameters,
             event_type: Type.Optional(Type.String({ enum: [...eventTypes], description: "Only events of this type." })),
             transaction_id: Type.Optional(idField("transaction", "Only events of this transaction.")),
+            user_id: Type.Optional(idField("user", "Only events that concern this user.")),
+            object_id: Type.Optional(
+              Type.String({
+                pattern: "^[a-z]{3}_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+                description: "Only events of this object, of whatever kind.",
+                examples: [exampleId("account")],
+              }),
+            ),
             created_from: described(timeParameter, "Only events of this time or later, RFC 3339."),
             created_to: described(timeParameter, "Only events of this time or earlier, RFC 3339."),
           },
@@ -122,7 +158,7 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
     },
     async (request, reply) => {
       const { limit, cursor } = readPage(request.query);
-      const { event_type, transaction_id, created_from, created_to } = request.query;
+      const { event_type, transaction_id, user_id, object_id, created_from, created_to } = request.query;
       if (cursor !== undefined && !isId("event", cursor)) return sendRefusal(reply, refuse("invalid_cursor", "cursor"));
       const asked = readTimes({ created_from, created_to });
       if (!asked.ok) return sendRefusal(reply, asked);
@@ -137,9 +173,12 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
         keep: (item) =>
           (event_type === undefined || item.event_type === event_type) &&
           (transaction_id === undefined || item.transaction_id === transaction_id) &&
+          (user_id === undefined || item.user_id === user_id) &&
+          (object_id === undefined || item.object_id === object_id) &&
           (from === undefined || Date.parse(String(item.timestamp)) >= from) &&
           (to === undefined || Date.parse(String(item.timestamp)) <= to),
       });
+      noteRead(request.caller, "listAuditEvents");
       return sendObject(reply, listOf(page.items.map(presentEvent), page.next));
     },
   );
@@ -152,7 +191,7 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
         operationId: "getAuditEvent",
         tags,
         summary: "Get an audit event",
-        description: "Its checksum can be recomputed from the answer.",
+        description: "Its checksum and its leaf in the log can be recomputed from the answer.",
         params: Type.Object({ id: idField("event") }),
         response: { 200: ref("Event") },
       },
@@ -161,7 +200,9 @@ export function auditRoutes(app: HttpServer, deps: { readonly store: Store }): v
       const { organisationId } = request.caller.principal;
       const { id } = request.params;
       const item = await deps.store.get("smartfinance-audit-logs", { hash: partitionOf(organisationId, id), range: id });
-      return item === undefined ? sendRefusal(reply, refuse("not_found")) : sendObject(reply, presentEvent(item));
+      if (item === undefined) return sendRefusal(reply, refuse("not_found"));
+      noteRead(request.caller, "getAuditEvent");
+      return sendObject(reply, { ...presentEvent(item), proof: await deps.proofOf(id) });
     },
   );
 }

@@ -3,6 +3,7 @@ import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
+import { outageOf } from "#kernel/problems.ts";
 import type { Random } from "#kernel/random.ts";
 import type { Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
@@ -57,6 +58,8 @@ const EAGER_GROUP = 16;
 const USUAL_APPENDS = 3;
 /** New items of a batch that take as long as one command of its own: five transfers, measured. */
 const ITEMS_PER_WEIGHT = 15;
+/** How long idempotency records are looked for after a commit that found one, ms. */
+const LOOK_MS = 5_000;
 /** How far the waiting line is searched for commands whose records are free. */
 const MAX_SCAN = 4096;
 
@@ -104,6 +107,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   /** A commit failed that others may have been decided upon: none begins before all in flight have ended. */
   let settling = false;
   const claims = new Set<string>();
+  /** Until then idempotency records are read before anything is decided. */
+  let lookUntil = 0;
   let inFlight = 0;
   let depth = 0;
   let load = 0;
@@ -168,7 +173,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     try {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         // Where one of them was refused before, all are looked at: a group that is sent again must not fail for the same reason.
-        const optimistic = ordered && open.every(({ attempts }) => attempts === 0);
+        const optimistic = ordered && clock.now() >= lookUntil && open.every(({ attempts }) => attempts === 0);
         const loaded = await loadGroup(store, open, optimistic);
         if (loaded === undefined) return end(open, "store_unavailable");
         if (ordered) speculation.lay(loaded);
@@ -195,6 +200,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           }
           return decided.deferred;
         }
+        // Where kept replies are asked for, one look for each command is cheaper than groups that fail.
+        if (optimistic) lookUntil = clock.now() + LOOK_MS;
         open = open.filter((pending) => !pending.settled);
         if (ordered) return again(open);
         if (attempt < MAX_ATTEMPTS) await clock.sleep(backoff(attempt, random));
@@ -277,7 +284,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
               enqueue(pending);
             },
             (error: unknown) =>
-              error instanceof StoreUnavailableError ? pending.answer({ ok: false, code: "store_unavailable" }) : pending.fail(error),
+              error instanceof StoreUnavailableError ? pending.answer({ ok: false, code: outageOf(error) }) : pending.fail(error),
           );
         } else enqueue(pending);
       });
@@ -320,7 +327,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       const body = await options.replyBox.open(command.actor.organisationId, claim, sealed);
       return { ...executed, reply: { ...executed.reply, body } };
     } catch (error) {
-      if (error instanceof StoreUnavailableError) return { ok: false, code: "store_unavailable" };
+      if (error instanceof StoreUnavailableError) return { ok: false, code: outageOf(error) };
       throw error;
     }
   }

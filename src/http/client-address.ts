@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
+import ipaddr from "ipaddr.js";
 
-const MAPPED = "::ffff:";
+/** What every spelling of a mapped address has in it. */
+const MAPPED = /:ffff:/i;
 
 /**
  * The client's address. Each trusted proxy appends the address it was called from to X-Forwarded-For, so
@@ -24,9 +26,12 @@ export function clientAddress(request: IncomingMessage, trustedProxyHops: number
   return address;
 }
 
-/** An IPv4 address in IPv6 spelling (what a dual-stack socket reports) in its own. */
+/**
+ * An IPv4 address in IPv6 spelling (what a dual-stack socket reports) in its own, whichever of the spellings it is:
+ * `::ffff:198.51.100.7` and `::ffff:c633:6407` are one client (RFC 4291 section 2.5.5.2). Everything else as it is.
+ */
 export function unmapped(address: string): string {
-  if (!address.toLowerCase().startsWith(MAPPED)) return address;
-  const inner = address.slice(MAPPED.length);
-  return isIP(inner) === 4 ? inner : address;
+  if (!MAPPED.test(address) || isIP(address) !== 6) return address;
+  const plain = ipaddr.process(address);
+  return plain.kind() === "ipv4" ? plain.toString() : address;
 }

@@ -5,6 +5,7 @@ import type { Clock } from "#kernel/clock.ts";
 import type { ApiKeyId, Ids, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
+import type { AskKeys } from "./health.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { TlsSettings } from "./tls.ts";
 
@@ -27,6 +28,8 @@ export interface Quota {
   readonly policy: string;
   /** The value of `RateLimit`. */
   readonly limit: string;
+  /** Which quotas had not enough, in words for the refusal; read only when `allowed` is false. */
+  readonly exhausted?: string;
   /** Whole seconds until a request is allowed again; read only when `allowed` is false. */
   readonly retryAfterSeconds: number;
 }
@@ -94,8 +97,11 @@ export interface RouteConfig {
   readonly cost?: number;
   /** The key's own IP allow-list is checked too (the organisation's is checked on every call). */
   readonly sensitive?: boolean;
-  /** An Idempotency-Key is required. */
-  readonly idempotent?: boolean;
+  /**
+   * `true`: an Idempotency-Key is required. `"refused"`: one is refused, because the reply shows a secret and is not kept, so
+   * that whoever relies on a repetition would be let down. Absent: repeating the operation does nothing twice by itself.
+   */
+  readonly idempotent?: boolean | "refused";
   /** A request without a body is taken as `{}`. */
   readonly bodyOptional?: boolean;
   /** Response headers of the success beyond those that every answer carries; for the OpenAPI document. */
@@ -125,6 +131,8 @@ export interface HttpServerOptions {
   readonly tlsTerminatedByProxy?: boolean;
   /** Resolves when the product can serve, or with why it cannot; a rejection answers /readyz with `store_unavailable`. */
   readonly ready: () => Promise<Refusal | void>;
+  /** The state of the encryption keys, for /readyz; `ok` where absent. */
+  readonly keys?: AskKeys;
   readonly version: string;
   /** Whether to answer 503 before doing any work. Asked once a request, so it must be cheap. */
   readonly overloaded?: () => boolean;

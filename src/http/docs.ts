@@ -15,8 +15,18 @@ const INLINE_SCRIPT = /<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g;
  */
 export function registerDocs(app: HttpServer): void {
   app.get("/openapi.json", { config: { access: "public", scope: null }, schema: { hide: true } }, async (_request, reply) =>
-    reply.header("content-type", "application/json; charset=utf-8").send(await buildOpenApi(app)),
+    reply.header("content-type", "application/json; charset=utf-8").send(await description()),
   );
+  // One buffer for all: a string of a megabyte would be made into bytes anew for everyone who asks.
+  let described: Promise<Buffer> | undefined;
+  const description = (): Promise<Buffer> =>
+    (described ??= buildOpenApi(app).then(
+      (text) => Buffer.from(text),
+      (error: unknown) => {
+        described = undefined;
+        throw error;
+      },
+    ));
   let policy: string | undefined;
   let viewer: Promise<FastifyInstance> | undefined;
   const load = (): Promise<FastifyInstance> => (viewer ??= createViewer());

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Refusal } from "#kernel/problems.ts";
-import { refuse } from "#kernel/problems.ts";
+import { outageOf, problems, refuse } from "#kernel/problems.ts";
 import { InvalidCursorError, StoreUnavailableError } from "#storage/index.ts";
 import { RefusalError } from "./refusal-error.ts";
 import { schemaRefusal } from "./schema-refusal.ts";
@@ -17,7 +17,7 @@ export function refusalOf(error: FastifyError, request: FastifyRequest): Refusal
     const known = part === "querystring" || part === "params" || part === "headers" ? part : "body";
     return schemaRefusal(error.validation, known, request.body === undefined);
   }
-  if (error instanceof StoreUnavailableError) return refuse("store_unavailable");
+  if (error instanceof StoreUnavailableError) return refuse(outageOf(error));
   if (error instanceof InvalidCursorError) return refuse("invalid_cursor", "cursor");
   switch (error.code) {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
@@ -38,7 +38,7 @@ export function createErrorHandler(logger: Logger): (error: unknown, request: Fa
   return (thrown, request, reply) => {
     const error: FastifyError = thrown instanceof Error ? (thrown as FastifyError) : Object.assign(new Error(typeof thrown), { code: "" });
     const refusal = refusalOf(error, request);
-    if (refusal.code === "internal_error" || refusal.code === "store_unavailable") {
+    if (problems[refusal.code].status >= 500 && !(thrown instanceof RefusalError)) {
       // Chosen fields only: errors of drivers carry items and parameters among their properties.
       const { name, message, stack } = error;
       logger.error({ request_id: request.id, code: refusal.code, error: { name, message, stack } }, "request failed");

@@ -5,9 +5,9 @@ import { idPattern } from "#kernel/ids.ts";
 import type { Id } from "#kernel/ids.ts";
 import { currencies } from "#kernel/currencies.ts";
 import type { Currency } from "#kernel/money.ts";
-import { exampleId, kindInWords, PLAIN_TEXT, TIME, VERSION_TAG } from "./pattern-words.ts";
+import { exampleId, kindInWords, PAIR_NAME, PLAIN_TEXT, TIME, VERSION_TAG } from "./pattern-words.ts";
 
-export { exampleId, PLAIN_TEXT, TIME } from "./pattern-words.ts";
+export { DAY, EMAIL, exampleId, FINGERPRINT, PHONE, PLAIN_TEXT, TIME } from "./pattern-words.ts";
 
 /** The fields that objects of every room have in common, as JSON Schema. What a schema has passed is minted as its brand. */
 
@@ -47,7 +47,7 @@ export const referenceField = Type.String({
   examples: ["Lunch"],
 });
 /** A client's own pairs; at most 20, values up to 500 characters. */
-export const metadataField = Type.Record(Type.String({ pattern: "^[A-Za-z0-9_.:-]{1,40}$" }), Type.String({ maxLength: 500 }), {
+export const metadataField = Type.Record(Type.String({ pattern: PAIR_NAME }), Type.String({ maxLength: 500 }), {
   maxProperties: 20,
   additionalProperties: false,
   description:

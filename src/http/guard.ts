@@ -27,6 +27,11 @@ export interface Guard {
   greet(request: FastifyRequest, reply: FastifyReply): Refusal | undefined;
   /** The one onRequest hook of a route: all checks that need no body, in the order of their cost. */
   forRoute(facts: RouteFacts): OnRequest;
+  /**
+   * The preValidation hook of a route with a key: a body may arrive half a minute after its head, and a key that was
+   * revoked, narrowed or bound meanwhile must not act any more. Draws no quota again.
+   */
+  afterBody(facts: RouteFacts): OnRequest;
 }
 
 export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
@@ -49,14 +54,8 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
     onSecurityEvent?.({ ...event, requestId: request.id, operation: `${facts.method} ${facts.pattern}` });
   }
 
-  /** What follows authentication. @returns the refusal, or undefined when the request may go on. */
-  function admit(
-    facts: RouteFacts,
-    outcome: Principal | KeyRefusal,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    ip: string,
-  ): Refusal | undefined {
+  /** Who calls, and whether from where it may. Notes the caller on the request. @returns the refusal, if any. */
+  function identify(facts: RouteFacts, outcome: Principal | KeyRefusal, request: FastifyRequest, ip: string): Refusal | undefined {
     const raw = request.raw;
     const sensitive = facts.sensitive === true;
     if (isRefusal(outcome)) {
@@ -85,14 +84,34 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
       report(facts, request, { code: "ip_not_allowed", allowlist, principal: outcome, ip });
       return refuse("ip_not_allowed");
     }
+    return undefined;
+  }
+
+  function refuseScope(facts: RouteFacts, principal: Principal, request: FastifyRequest, ip: string): Refusal | undefined {
+    const { scope } = facts;
+    if (scope !== null && principal.scopes.has(scope)) return undefined;
+    if (facts.sensitive === true && scope !== null) report(facts, request, { code: "insufficient_scope", scope, principal, ip });
+    return refuse("insufficient_scope", undefined, `The scope needed is ${scope ?? "none"}.`);
+  }
+
+  /** What follows authentication. @returns the refusal, or undefined when the request may go on. */
+  function admit(
+    facts: RouteFacts,
+    outcome: Principal | KeyRefusal,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    ip: string,
+  ): Refusal | undefined {
+    const raw = request.raw;
+    const unknown = identify(facts, outcome, request, ip);
+    if (unknown !== undefined) return unknown;
+    if (isRefusal(outcome)) return outcome;
     const quota = takeQuota(outcome, facts.cost ?? 1);
     writeQuota(reply, quota);
-    if (!quota.allowed) return refuse("rate_limited");
-    const { scope } = facts;
-    if (scope === null || !outcome.scopes.has(scope)) {
-      if (sensitive && scope !== null) report(facts, request, { code: "insufficient_scope", scope, principal: outcome, ip });
-      return refuse("insufficient_scope", undefined, `The scope needed is ${scope ?? "none"}.`);
-    }
+    if (!quota.allowed) return refuse("rate_limited", undefined, quota.exhausted);
+    const lacking = refuseScope(facts, outcome, request, ip);
+    if (lacking !== undefined) return lacking;
+    if (facts.idempotent === "refused" && raw.headers["idempotency-key"] !== undefined) return refuse("idempotency_key_not_taken");
     if (facts.idempotent === true) {
       const key = readIdempotencyKey(single(raw.headers["idempotency-key"]));
       if (!key.ok) return key;
@@ -103,6 +122,19 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
       };
     }
     return undefined;
+  }
+
+  /** The same for a request that was admitted before its body was there. */
+  function readmit(
+    facts: RouteFacts,
+    outcome: Principal | KeyRefusal,
+    request: FastifyRequest,
+    _reply: FastifyReply,
+    ip: string,
+  ): Refusal | undefined {
+    const unknown = identify(facts, outcome, request, ip);
+    if (unknown !== undefined) return unknown;
+    return isRefusal(outcome) ? outcome : refuseScope(facts, outcome, request, ip);
   }
 
   return {
@@ -132,26 +164,47 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
           return;
         }
         const outcome = authenticate(single(request.raw.headers["x-api-key"]));
-        if (!(outcome instanceof Promise)) {
-          const refused = admit(facts, outcome, request, reply, ip);
-          if (refused === undefined) done();
-          else sendRefusal(reply, refused);
+        if (outcome instanceof Promise) outcome.then((settled) => settle(admit, facts, settled, request, reply, ip, done), done);
+        else settle(admit, facts, outcome, request, reply, ip, done);
+      };
+    },
+    afterBody(facts) {
+      return function judgeAgain(request, reply, done) {
+        const caller = request.callerOrNone;
+        if (caller === undefined || !hasBody(request)) {
+          done();
           return;
         }
-        outcome.then((settled) => {
-          let refused: Refusal | undefined;
-          try {
-            refused = admit(facts, settled, request, reply, ip);
-          } catch (error) {
-            done(error instanceof Error ? error : new Error("admission failed", { cause: error }));
-            return;
-          }
-          if (refused === undefined) done();
-          else sendRefusal(reply, refused);
-        }, done);
+        const outcome = authenticate(single(request.raw.headers["x-api-key"]));
+        // The very object of before: nothing is known to have changed, and only a certificate can run out by itself.
+        if (outcome === caller.principal && caller.principal.certificateSha256 === undefined) done();
+        else if (outcome instanceof Promise)
+          outcome.then((settled) => settle(readmit, facts, settled, request, reply, caller.ip, done), done);
+        else settle(readmit, facts, outcome, request, reply, caller.ip, done);
       };
     },
   };
+}
+
+/** Lets a request go on or answers it with the refusal. A throw becomes the error of the request, also in a promise's callback. */
+function settle(
+  judge: (...asked: [RouteFacts, Principal | KeyRefusal, FastifyRequest, FastifyReply, string]) => Refusal | undefined,
+  facts: RouteFacts,
+  outcome: Principal | KeyRefusal,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  ip: string,
+  done: HookHandlerDoneFunction,
+): void {
+  let refused: Refusal | undefined;
+  try {
+    refused = judge(facts, outcome, request, reply, ip);
+  } catch (error) {
+    done(error instanceof Error ? error : new Error("admission failed", { cause: error }));
+    return;
+  }
+  if (refused === undefined) done();
+  else sendRefusal(reply, refused);
 }
 
 function writeQuota(reply: FastifyReply, quota: Quota): void {

@@ -13,11 +13,12 @@ export type {
 export type { HttpLimits } from "./limits.ts";
 export { compileSchemas } from "./lazy-compile.ts";
 export { type PageRequest, listOf, newestFirst, pageParameters, pageSchema, readPage, readTimes } from "./page-query.ts";
-export { buildOpenApi } from "./openapi.ts";
+export { buildOpenApi, tellWebhooks } from "./openapi.ts";
 export { type StoredReply, sendRefusal } from "./send.ts";
 export { createHttpServer } from "./server.ts";
+export { openStream } from "./open-stream.ts";
 export { stop } from "./stop.ts";
 export { replaceTls } from "./listener.ts";
 export { type TlsFiles, type TlsSettings, readTls } from "./tls.ts";
 export * from "./fields.ts";
-export { sendExecuted, sendObject } from "./send-executed.ts";
+export { sendExecuted, sendObject, sendVersioned } from "./send-executed.ts";

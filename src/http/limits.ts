@@ -46,6 +46,8 @@ export interface HttpLimits {
   readonly openBodyBytes: number;
   /** How long /readyz waits for `ready`. */
   readonly readyMs: number;
+  /** How long one answer of the store is everybody's who asks /readyz, ms. */
+  readonly readySharedMs: number;
 }
 
 export const defaultLimits: HttpLimits = {
@@ -72,4 +74,5 @@ export const defaultLimits: HttpLimits = {
   turnMs: 25,
   openBodyBytes: 64 * 1024 * 1024,
   readyMs: 2_000,
+  readySharedMs: 1_000,
 };

@@ -10,6 +10,7 @@ import { headersOf, responseHeaders } from "./openapi-headers.ts";
 /** As much of an OpenAPI document as this room edits. */
 export interface OpenApiDocument {
   paths: Record<string, Record<string, OpenApiOperation>>;
+  webhooks?: Record<string, unknown>;
   components: {
     schemas: Record<string, unknown>;
     headers?: Record<string, unknown>;
@@ -37,6 +38,7 @@ export interface OpenApiOperation {
   description?: string;
   "x-required-scope"?: string;
   "x-quota-cost"?: number;
+  "x-sensitive"?: true;
   security?: readonly Record<string, readonly string[]>[];
   parameters?: unknown[];
   requestBody?: { required?: boolean; content?: Record<string, Media> };
@@ -80,6 +82,8 @@ const withKey: readonly ProblemCode[] = [
   "too_many_failures",
   "overloaded",
   "store_unavailable",
+  "kms_unavailable",
+  "key_blocked",
 ];
 /** Also where no body is wanted: one that comes all the same is read, and only `{}` is let through. */
 const withBody: readonly ProblemCode[] = [
@@ -109,6 +113,7 @@ export function problemsOf(facts: RouteFacts): readonly ProblemCode[] {
       ...(facts.acceptsBody ? (["missing_field"] as const) : []),
       ...(facts.access === "key" && facts.method !== "GET" ? (["contention", "outcome_unknown"] as const) : []),
       ...(facts.idempotent === true ? withIdempotency : []),
+      ...(facts.idempotent === "refused" ? (["idempotency_key_not_taken"] as const) : []),
       ...(facts.problems ?? []),
     ]),
   ];
@@ -123,6 +128,10 @@ export function describeOperation(operation: OpenApiOperation, facts: RouteFacts
     if (facts.cost !== undefined && facts.cost > 1) {
       operation["x-quota-cost"] = facts.cost;
       needs.push(`Takes ${facts.cost} units of the quota.`);
+    }
+    if (facts.sensitive === true) {
+      operation["x-sensitive"] = true;
+      needs.push("Sensitive: an IP allow-list of the key itself is checked, too.");
     }
     operation.description = [operation.description, needs.join(" ")].filter(Boolean).join("\n\n");
   }

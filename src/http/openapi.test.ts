@@ -262,3 +262,15 @@ test("schemas compile when first needed; compileSchemas finds the one that does 
   await compileSchemas(good);
   await Promise.all([app.close(), good.close()]);
 });
+
+test("/openapi.json is the same buffer for everyone who asks", async () => {
+  const { app } = createTestServer();
+  const sent: unknown[] = [];
+  app.addHook("onSend", (_request, _reply, payload, done) => {
+    sent.push(payload);
+    done(null, payload);
+  });
+  for (let n = 0; n < 2; n++) assert.equal((await app.inject("/openapi.json")).statusCode, 200);
+  assert.ok(Buffer.isBuffer(sent[0]) && sent[0] === sent[1]);
+  await app.close();
+});

@@ -6,6 +6,8 @@ import type { HttpServer, RouteFacts } from "./contract.ts";
 import type { ExampledSchema, LookUp } from "./openapi-examples.ts";
 import type { OpenApiDocument, UsedComponents } from "./openapi-operation.ts";
 import { describeOperation, sharedComponents } from "./openapi-operation.ts";
+import type { ToldWebhooks } from "./openapi-webhooks.ts";
+import { describeWebhooks } from "./openapi-webhooks.ts";
 import { describable } from "./openapi-schema.ts";
 import { problemSchema } from "./problem-body.ts";
 
@@ -23,6 +25,7 @@ interface Operation {
 interface Described {
   readonly version: string;
   readonly operations: Map<string, Operation>;
+  tells?: ToldWebhooks;
   text?: Promise<string>;
 }
 
@@ -40,6 +43,13 @@ export function bindOperations(app: HttpServer, version: string): Operations {
       operations.set(id, { route, facts });
     },
   };
+}
+
+/** Adds what this server sends by itself to the document's `webhooks`. */
+export function tellWebhooks(app: HttpServer, tells: ToldWebhooks): void {
+  const described = describedBy.get(app);
+  invariant(described !== undefined, "this server was not made by createHttpServer");
+  described.tells = tells;
 }
 
 /**
@@ -75,7 +85,7 @@ const ABOUT_KEYS = [
   ...Object.entries(SCOPES).map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`),
 ].join("\n");
 
-async function render(app: HttpServer, { version, operations }: Described): Promise<string> {
+async function render(app: HttpServer, { version, operations, tells }: Described): Promise<string> {
   const { default: swagger } = await import("@fastify/swagger");
   const shadow = fastify({ logger: false, exposeHeadRoutes: false });
   // Nothing is ever validated or serialised here; compiling would only cost time.
@@ -122,6 +132,7 @@ async function render(app: HttpServer, { version, operations }: Described): Prom
       describeOperation(operation, known.facts, { body, response, lookUp }, used);
     }
   }
+  if (tells !== undefined) document.webhooks = describeWebhooks(tells, lookUp);
   const schemas = document.components.schemas;
   document.components.schemas = Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)));
   Object.assign(document.components, sharedComponents(used, lookUp));

@@ -240,6 +240,7 @@ test("one address is an IPv4 address or a /64 of IPv6", () => {
   assert.equal(addressBlock("2001:db8::1"), "2001:db8:0:0");
   assert.equal(addressBlock("::1"), "0:0:0:0");
   assert.equal(addressBlock("::ffff:10.0.0.1"), "10.0.0.1");
+  assert.equal(addressBlock("::ffff:a00:1"), "10.0.0.1");
   assert.notEqual(addressBlock("10.0.0.1"), addressBlock("10.0.0.2"));
 });
 

@@ -9,6 +9,16 @@ export const PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u200e\\u200f\\u202
 export const TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,3})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 /** A page's size in a query string. */
 export const PAGE_LIMIT = "^([1-9][0-9]?|100)$";
+/** SHA-256 of a certificate, as people have it: plain, or in pairs with colons as openssl prints it. */
+export const FINGERPRINT = "^(?:[0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2})$";
+/** A telephone number in E.164. */
+export const PHONE = "^\\+[1-9][0-9]{6,14}$";
+/** An e-mail address, roughly. */
+export const EMAIL = "^[^\\s@\\u0000-\\u001f\\u007f-\\u009f]+@[^\\s@\\u0000-\\u001f\\u007f-\\u009f]+$";
+/** A day, from 1900 to 2099. */
+export const DAY = "^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$";
+/** The names of metadata. */
+export const PAIR_NAME = "^[A-Za-z0-9_.:-]{1,40}$";
 /** An entity tag (RFC 9110 section 8.8.3) that is an object's version. */
 export const VERSION_TAG = '^"[1-9][0-9]{0,14}"$';
 
@@ -43,6 +53,18 @@ const forms = new Map<string, Form>([
   [TIME, { words: "an RFC 3339 time", example: "2026-11-22T18:31:00.123Z" }],
   [PAGE_LIMIT, { words: "a whole number from 1 to 100", example: "20", plain: true }],
   [VERSION_TAG, { words: "an entity tag as it was sent", example: '"3"' }],
+  [PHONE, { words: "a telephone number in E.164 (a plus, the country code, the number; no blanks)", example: "+442079460000" }],
+  [EMAIL, { words: "an e-mail address", example: "ada@example.com" }],
+  [DAY, { words: "a day as YYYY-MM-DD, from 1900 on", example: "1985-12-10" }],
+  [PAIR_NAME, { words: "1 to 40 letters, digits and _ . : -", example: "order_id" }],
+  [
+    FINGERPRINT,
+    { words: "a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons between pairs", example: "5e".repeat(32), plain: true },
+  ],
+  ["\\S", { words: "text with a character that can be seen", example: "Lunch", plain: true }],
+  ["^[0-9A-Fa-f:.]+$", { words: "an IP address", example: "203.0.113.7" }],
+  ["^(0|[1-9][0-9]{0,14})$", { words: "a whole number", example: "42" }],
+  ["^(0|[1-9][0-9]{0,15})$", { words: "a whole number", example: "50000" }],
   ["^[0-9a-f]{64}$", { words: "64 lower-case hexadecimal digits", example: "5e".repeat(32), plain: true }],
   ["^[A-Z]{2}$", { words: "two capital letters", example: "DE" }],
 ]);

@@ -33,7 +33,9 @@ test("an entry that is no address ends the walk before it", () => {
 test("IPv4-mapped addresses lose their prefix, other IPv6 addresses stay", () => {
   assert.equal(clientAddress(from("::ffff:127.0.0.1"), 0), "127.0.0.1");
   assert.equal(clientAddress(from("::1", "::FFFF:10.0.0.1"), 1), "10.0.0.1");
-  assert.equal(clientAddress(from("::ffff:7f00:1"), 0), "::ffff:7f00:1");
+  for (const spelled of ["::ffff:c633:6407", "::FFFF:C633:6407", "0:0:0:0:0:ffff:c633:6407", "::ffff:198.51.100.7"])
+    assert.equal(clientAddress(from("::1", spelled), 1), "198.51.100.7", spelled);
+  for (const other of ["2001:db8::ffff:1", "1:ffff:c633:6407::", "::fffe:c633:6407"]) assert.equal(clientAddress(from(other), 0), other);
   assert.equal(clientAddress(from("2001:db8::1"), 0), "2001:db8::1");
 });
 

@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import { parseTimestamp } from "#kernel/clock.ts";
 import { idPattern, idPrefixes } from "#kernel/ids.ts";
 import type { IdKind } from "#kernel/ids.ts";
-import { idField, referenceField, timeParameter, versionTagHeader } from "./fields.ts";
+import { FINGERPRINT, idField, metadataField, PHONE, referenceField, timeParameter, versionTagHeader } from "./fields.ts";
 import { newestFirst, pageParameters, readTimes } from "./page-query.ts";
 import { exampleId, patternInWords } from "./pattern-words.ts";
 import { createTestServer } from "./testing.ts";
@@ -70,4 +70,60 @@ test("a page's query goes on from the cursor, where there is one", () => {
   const query = { table: "smartfinance-holds", index: "AccountHoldsIndex", hash: "acc", order: "descending", limit: 3 };
   assert.deepEqual(newestFirst("smartfinance-holds", "AccountHoldsIndex", "acc", { limit: 3 }), query);
   assert.deepEqual(newestFirst("smartfinance-holds", "AccountHoldsIndex", "acc", { limit: 3, cursor: "c" }), { ...query, cursor: "c" });
+});
+
+test("every keyword is told in words, in one style, and long lists by what is in them", async () => {
+  const { app } = createTestServer();
+  const word = Type.String({ minLength: 2, maxLength: 3 });
+  const fields = {
+    phone: Type.String({ pattern: PHONE }),
+    country: Type.String({ enum: ["AQ", "DE", "GB", ...Array.from({ length: 30 }, (_, n) => `X${n}`)] }),
+    currency: Type.String({ enum: ["EUR", "JPY", ...Array.from({ length: 30 }, (_, n) => `X${n}`)] }),
+    status: Type.String({ enum: ["open", "closed"] }),
+    list: Type.Array(word, { minItems: 1, maxItems: 2 }),
+    count: Type.Integer({ minimum: 1, maximum: 10 }),
+    flag: Type.Boolean(),
+    odd: Type.String({ pattern: "^no words for this$" }),
+    maybe: Type.Union([word, Type.Null()]),
+    metadata: metadataField,
+    certificate: Type.String({ pattern: FINGERPRINT }),
+  };
+  app.post(
+    "/probe",
+    {
+      config: { access: "public", scope: null },
+      schema: { operationId: "words", body: Type.Partial(Type.Object(fields), { additionalProperties: false, minProperties: 1 }) },
+    },
+    () => ({}),
+  );
+  const told = async (payload: object): Promise<string> => {
+    const answer = await app.inject({ method: "POST", url: "/probe", payload });
+    return answer.json<{ detail?: string }>().detail ?? `${answer.statusCode}`;
+  };
+  const cases: [object, string][] = [
+    [{}, "The body must have at least 1 field."],
+    [
+      { phone: "020 7946 0000" },
+      '"phone" must be a telephone number in E.164 (a plus, the country code, the number; no blanks), like +442079460000.',
+    ],
+    [{ country: "UK" }, '"country" must be an ISO 3166-1 alpha-2 code in capital letters, like GB (the United Kingdom; not UK) or DE.'],
+    [{ currency: "eur" }, '"currency" must be an ISO 4217 code in capital letters, like EUR.'],
+    [{ status: "gone" }, '"status" must be one of: open, closed.'],
+    [{ list: [] }, '"list" must have at least 1 item.'],
+    [{ list: ["aa", "aa", "aa"] }, '"list" must have at most 2 items.'],
+    [{ list: ["a"] }, '"list.0" must have at least 2 characters.'],
+    [{ list: ["aaaa"] }, '"list.0" must have at most 3 characters.'],
+    [{ count: 0 }, '"count" must be 1 or more.'],
+    [{ count: 11 }, '"count" must be 10 or less.'],
+    [{ count: "3" }, '"count" must be a whole number.'],
+    [{ flag: "yes" }, '"flag" must be true or false.'],
+    [{ odd: "x" }, '"odd" does not have the form that the API reference gives.'],
+    [{ metadata: { "a b": "c" } }, '"metadata.a b" is not known to this operation.'],
+    [{ certificate: "ab:cd" }, '"certificate" must be a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons between pairs.'],
+    [{ certificate: Array.from({ length: 32 }, () => "AB").join(":") }, "200"],
+    [{ certificate: "ab".repeat(32) }, "200"],
+  ];
+  for (const [payload, detail] of cases) assert.equal(await told(payload), detail, JSON.stringify(payload));
+  assert.match(await told({ maybe: 7 }), /^"maybe" must be .*\.$/);
+  await app.close();
 });

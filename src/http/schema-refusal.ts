@@ -28,19 +28,91 @@ export function schemaRefusal(errors: readonly FastifySchemaValidationError[], p
       return refuse("unknown_field", param, `${named(param, part)} is not known to this operation.`);
     }
     case "enum":
-      return refuse("invalid_request", path, `${named(path, part)} must be one of: ${listed(params.allowedValues)}.`);
+      return refuse("invalid_request", path, `${named(path, part)} must be ${choice(params.allowedValues)}.`);
     case "pattern": {
       const wanted = patternInWords(params.pattern);
-      if (wanted !== undefined) return refuse("invalid_request", path, `${named(path, part)} must be ${wanted}.`);
-      break;
+      return refuse(
+        "invalid_request",
+        path,
+        wanted === undefined
+          ? `${named(path, part)} does not have the form that the API reference gives.`
+          : `${named(path, part)} must be ${wanted}.`,
+      );
     }
+    case "propertyNames":
+      return refuse(
+        "invalid_request",
+        join(path, params.propertyName),
+        `${named(join(path, params.propertyName), part)} is a name that is not allowed.`,
+      );
     case "type":
       if (part === "querystring") return refuse("invalid_request", path, `${named(path, part)} must be given once.`);
       break;
     default:
       break;
   }
-  return refuse("invalid_request", path, `${named(path, part)} ${error.message ?? "is invalid"}.`);
+  return refuse("invalid_request", path, `${named(path, part)} must ${inWords(error.keyword, params)}.`);
+}
+
+/** What a field must be or have, for the keywords that take no name of a field or a list. */
+function inWords(keyword: string, params: Readonly<Record<string, unknown>>): string {
+  const limit = Number(params.limit);
+  switch (keyword) {
+    case "type":
+      return `be ${typesInWords(params.type)}`;
+    case "minLength":
+      return `have at least ${counted(limit, "character")}`;
+    case "maxLength":
+      return `have at most ${counted(limit, "character")}`;
+    case "minItems":
+      return `have at least ${counted(limit, "item")}`;
+    case "maxItems":
+      return `have at most ${counted(limit, "item")}`;
+    case "minProperties":
+      return `have at least ${counted(limit, "field")}`;
+    case "maxProperties":
+      return `have at most ${counted(limit, "field")}`;
+    case "minimum":
+      return `be ${limit} or more`;
+    case "maximum":
+      return `be ${limit} or less`;
+    case "uniqueItems":
+      return "have each item once";
+    case "const":
+      return `be ${JSON.stringify(params.allowedValue)}`;
+    case "anyOf":
+    case "oneOf":
+      return "be one of the forms that the API reference gives";
+    default:
+      return "be as the API reference says";
+  }
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: "a string",
+  integer: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+  object: "an object",
+  array: "a list",
+  null: "null",
+};
+
+function typesInWords(types: unknown): string {
+  const names = Array.isArray(types) ? types : [types];
+  return names.map((name) => TYPES[String(name)] ?? String(name)).join(" or ");
+}
+
+/** What a closed list asks for. The two that are too long to be read out are known by what is in them. */
+function choice(values: unknown): string {
+  if (Array.isArray(values) && values.length > MAX_LISTED_VALUES) {
+    if (values.includes("AQ") && values.includes("GB"))
+      return "an ISO 3166-1 alpha-2 code in capital letters, like GB (the United Kingdom; not UK) or DE";
+    if (values.includes("EUR") && values.includes("JPY")) return "an ISO 4217 code in capital letters, like EUR";
+  }
+  return `one of: ${listed(values)}`;
 }
 
 /**

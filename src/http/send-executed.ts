@@ -14,6 +14,15 @@ export function sendExecuted(reply: FastifyReply, executed: Executed): FastifyRe
   return sendReply(reply, { status: executed.reply.status, body: executed.reply.body, replayed: executed.replayed });
 }
 
+/** The same for an object that was changed: its version is the `ETag`, so that the next change can follow without a read. */
+export function sendVersioned(reply: FastifyReply, executed: Executed): FastifyReply {
+  if (executed.ok && executed.reply.status < 300) {
+    const { version } = JSON.parse(executed.reply.body) as { readonly version: number };
+    reply.header("etag", `"${version}"`);
+  }
+  return sendExecuted(reply, executed);
+}
+
 /** Answers with an object made for this request. */
 export function sendObject(reply: FastifyReply, object: object): FastifyReply {
   return sendReply(reply, { status: 200, body: JSON.stringify(object), replayed: false });

@@ -97,6 +97,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const facts = factsOf(route);
     if (route.schema?.querystring === undefined) route.schema = { ...route.schema, querystring: noQuery };
     route.onRequest = [guard.forRoute(facts), ...[route.onRequest ?? []].flat()];
+    // Nobody waits for the body of a GET.
+    if (facts.access === "key" && facts.method !== "GET" && facts.method !== "HEAD")
+      route.preValidation = [guard.afterBody(facts), ...[route.preValidation ?? []].flat()];
     // The health routes are asked first; through them Fastify builds its compilers.
     if (!PRIMERS.has(facts.pattern)) lazy.postpone(route);
     index.add(facts.method, facts.pattern);
@@ -124,7 +127,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.setNotFoundHandler(unrouted as object, (_request, reply) => sendRefusal(reply, refuse("not_found")));
 
   bindTraffic(app, traffic);
-  registerHealth(app, options.ready, limits.readyMs);
+  registerHealth(app, options.ready, limits, options.keys);
   registerDocs(app);
   return app;
 }

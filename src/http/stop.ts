@@ -1,3 +1,4 @@
+import type { FastifyReply } from "fastify";
 import type { HttpServer } from "./contract.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -9,6 +10,11 @@ const trafficOf = new WeakMap<object, Traffic>();
 /** Remembers which traffic belongs to a server, for `stop`. */
 export function bindTraffic(app: HttpServer, traffic: Traffic): void {
   trafficOf.set(app, traffic);
+}
+
+/** The traffic that an answer is part of. */
+export function trafficOfReply(reply: FastifyReply): Traffic | undefined {
+  return trafficOf.get(reply.server);
 }
 
 /**

@@ -19,6 +19,8 @@ const INFO = 30;
 export interface Traffic {
   /** Counts a request until its answer is out or its client is gone. */
   enter(request: FastifyRequest, reply: FastifyReply): void;
+  /** An answer that is written for as long as its client listens is counted, timed and waited for no more. */
+  detach(reply: FastifyReply): void;
   /** Answers still being made. */
   readonly open: ReadonlySet<ServerResponse>;
   /**
@@ -124,6 +126,15 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
       // "close" comes after "finish" and also when the client goes away, which "finish" does not.
       response.on("close", leave);
       if (stopping || now - bornAt(request.raw.socket, now) > limits.connectionAgeMs) response.shouldKeepAlive = false;
+    },
+    detach(reply) {
+      working.delete(reply.request);
+      open.delete(reply.raw);
+      if (onDrained !== undefined && open.size === 0) {
+        const drained = onDrained;
+        onDrained = undefined;
+        drained();
+      }
     },
     stop(drained) {
       stopping = true;

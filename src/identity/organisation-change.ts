@@ -9,6 +9,8 @@ import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
 import type { Organisation, OrganisationSettings } from "./organisation.ts";
 import { organisations, settingsOf } from "./organisation.ts";
+import type { ReviewTermsFields } from "./review-terms.ts";
+import { changeReviewTerms, DEFAULT_REVIEW_TERMS, presentReviewTerms } from "./review-terms.ts";
 
 export interface OrganisationDeps {
   readonly store: Store;
@@ -18,7 +20,7 @@ export interface OrganisationDeps {
   readonly forget: (id: OrganisationId) => void;
 }
 
-export interface OrganisationFields {
+export interface OrganisationFields extends ReviewTermsFields {
   readonly name?: string;
   readonly rate_limit_per_minute?: number;
   readonly key_rate_limit_per_minute?: number;
@@ -37,6 +39,7 @@ function presentSettings(settings: OrganisationSettings): JsonObject {
     rate_limit_ceiling: settings.rateLimitCeiling,
     key_rate_limit_per_minute: settings.keyRateLimitPerMinute,
     ip_allowlist: settings.ipAllowlist,
+    ...presentReviewTerms(settings.reviews ?? DEFAULT_REVIEW_TERMS),
   };
 }
 
@@ -55,18 +58,21 @@ export async function changeOrganisation(
     actor: asked.actor,
     idempotency: asked.idempotency,
     needs: [{ collection: organisations, key: { hash: organisationId }, mode: "write" }],
-    decide(view) {
+    decide(view, at) {
       const work = workOn(view);
       const organisation = work.get(organisations, { hash: organisationId });
       if (organisation === undefined) return refused(refuse("not_found"), requestId);
       if (ifVersion !== undefined && ifVersion !== organisation.version)
         return refused(refuse("version_conflict", undefined, `The current version is ${organisation.version}.`), requestId);
       const before = settingsOf(organisation);
+      const reviews = changeReviewTerms(before.reviews ?? DEFAULT_REVIEW_TERMS, body, at);
+      if (!reviews.ok) return refused(reviews, requestId);
       const settings = {
         ...before,
         rateLimitPerMinute: body.rate_limit_per_minute ?? before.rateLimitPerMinute,
         keyRateLimitPerMinute: body.key_rate_limit_per_minute ?? before.keyRateLimitPerMinute,
         ipAllowlist: allowlist.entries ?? before.ipAllowlist,
+        reviews: reviews.terms,
       };
       if (settings.rateLimitPerMinute > settings.rateLimitCeiling) {
         const detail = `The organisation may have at most ${settings.rateLimitCeiling}.`;

@@ -2,11 +2,50 @@ import { Type } from "typebox";
 import { MAX_ALLOWLIST_ENTRIES, MAX_RATE_LIMIT_PER_MINUTE } from "#access/index.ts";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import { idField, PLAIN_TEXT, ref, sendExecuted, sendObject, sendRefusal, timestampField, versionTagHeader } from "#http/index.ts";
+import {
+  amountField,
+  currencyField,
+  described,
+  idField,
+  PLAIN_TEXT,
+  ref,
+  sendObject,
+  sendRefusal,
+  sendVersioned,
+  timestampField,
+  versionTagHeader,
+} from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
 import { MAX_ORGANISATION_RATE_LIMIT, readOrganisation } from "./organisation.ts";
 import type { OrganisationDeps } from "./organisation-change.ts";
 import { changeOrganisation, presentOrganisation } from "./organisation-change.ts";
+import { MAX_DUE_HOURS, MAX_EXPIRY_HOURS, MAX_FOUR_EYES_CURRENCIES } from "./review-terms.ts";
+
+const dueHours = Type.Integer({
+  minimum: 1,
+  maximum: MAX_DUE_HOURS,
+  description: "Within so many hours the review of a suspicious payment is to be decided; 24 to begin with. Holds for open reviews, too.",
+});
+const expiryHours = Type.Integer({
+  minimum: 1,
+  maximum: MAX_EXPIRY_HOURS,
+  description:
+    "So many hours after it was due, an undecided review rejects its payment; 72 to begin with. Holds for open reviews, too, unless they have expired.",
+});
+const fourEyesAbove = Type.Array(
+  Type.Object(
+    {
+      currency: described(currencyField, "ISO 4217 alphabetic code, each once."),
+      amount: described(amountField, "Payments of more than this are approved by two keys, in minor units."),
+    },
+    { additionalProperties: false },
+  ),
+  {
+    maxItems: MAX_FOUR_EYES_CURRENCIES,
+    description:
+      "Above which amounts an approval needs two different API keys. In a currency that is not named, one is enough. Payments that wait already keep the least amount that held since.",
+  },
+);
 
 const organisationSchema = Type.Object(
   {
@@ -19,6 +58,9 @@ const organisationSchema = Type.Object(
     }),
     key_rate_limit_per_minute: Type.Integer({ description: "What a key made without a limit of its own is given." }),
     ip_allowlist: Type.Array(Type.String(), { description: "Which addresses may call at all. Empty: every one." }),
+    review_due_hours: dueHours,
+    review_expiry_hours: expiryHours,
+    review_four_eyes_above: fourEyesAbove,
     created_at: timestampField,
     version: Type.Integer({ description: "Counts the changes; the `ETag`." }),
   },
@@ -42,6 +84,9 @@ const changeBody = Type.Object(
         description: "Addresses and CIDR blocks that calls with any key of the organisation may come from. It must have your own address.",
       }),
     ),
+    review_due_hours: Type.Optional(dueHours),
+    review_expiry_hours: Type.Optional(expiryHours),
+    review_four_eyes_above: Type.Optional(fourEyesAbove),
   },
   { additionalProperties: false, minProperties: 1 },
 );
@@ -78,6 +123,7 @@ export function organisationRoutes(app: HttpServer, deps: OrganisationDeps): voi
         access: "key",
         scope: "organisation:write",
         sensitive: true,
+        sends: ["ETag"],
         problems: ["not_found", "beyond_own_permissions", "would_lock_out", "version_conflict"],
       },
       schema: {
@@ -93,7 +139,7 @@ export function organisationRoutes(app: HttpServer, deps: OrganisationDeps): voi
     async (request, reply) => {
       const seen = request.headers["if-match"];
       const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
-      return sendExecuted(reply, await changeOrganisation(deps, askedBy(request), request.body, version));
+      return sendVersioned(reply, await changeOrganisation(deps, askedBy(request), request.body, version));
     },
   );
 }

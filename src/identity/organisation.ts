@@ -1,5 +1,7 @@
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { Collection, Store } from "#storage/index.ts";
+import type { ReviewTerms, StoredReviewTerms } from "./review-terms.ts";
+import { DEFAULT_REVIEW_TERMS, reviewTermsFromItem, reviewTermsToItem } from "./review-terms.ts";
 
 /** What an organisation may set for itself. */
 export interface OrganisationSettings {
@@ -11,6 +13,8 @@ export interface OrganisationSettings {
   readonly keyRateLimitPerMinute: number;
   /** Which addresses may call at all, as `parseAllowlist` gives them. Empty: every one. */
   readonly ipAllowlist: readonly string[];
+  /** How suspicious payments are reviewed; see `reviewTermsOf`. */
+  readonly reviews?: ReviewTerms;
 }
 
 /** A tenant: everything belongs to exactly one. */
@@ -54,6 +58,11 @@ export function settingsOf(organisation: Organisation): OrganisationSettings {
   );
 }
 
+/** How the organisation wants reviews; the defaults where it has said nothing. */
+export function reviewTermsOf(organisation: Organisation | undefined): ReviewTerms {
+  return organisation?.settings?.reviews ?? DEFAULT_REVIEW_TERMS;
+}
+
 export const organisations: Collection<Organisation> = {
   table: "smartfinance-organisations",
   keyOf: (organisation) => ({ hash: organisation.id }),
@@ -67,6 +76,7 @@ export const organisations: Collection<Organisation> = {
           rate_limit_ceiling: settings.rateLimitCeiling,
           key_rate_limit_per_minute: settings.keyRateLimitPerMinute,
           ip_allowlist: settings.ipAllowlist,
+          ...(settings.reviews === undefined ? {} : { reviews: reviewTermsToItem(settings.reviews) }),
         }),
     created_at: createdAt,
     version,
@@ -83,6 +93,7 @@ export const organisations: Collection<Organisation> = {
         rateLimitCeiling: stored.rate_limit_ceiling,
         keyRateLimitPerMinute: stored.key_rate_limit_per_minute,
         ipAllowlist: stored.ip_allowlist,
+        ...(stored.reviews === undefined ? {} : { reviews: reviewTermsFromItem(stored.reviews) }),
       },
       createdAt,
       version,
@@ -97,6 +108,7 @@ interface StoredOrganisation {
   readonly rate_limit_ceiling: number;
   readonly key_rate_limit_per_minute: number;
   readonly ip_allowlist?: readonly string[];
+  readonly reviews?: StoredReviewTerms;
   readonly created_at: number;
   readonly version: number;
 }

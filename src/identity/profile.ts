@@ -43,7 +43,8 @@ export const BLANK = {
 
 /** What the schema cannot say about a profile. `now` in milliseconds. */
 export function checkProfile(profile: Profile, type: UserType, now: number): Refusal | undefined {
-  const { email, date_of_birth: born, address } = profile;
+  const { name: called, email, date_of_birth: born, address } = profile;
+  if (called.trim() === "") return refuse("invalid_request", "name", '"name" must have a character that can be seen.');
   if (email !== null && normaliseEmail(email) === undefined) return refuse("invalid_request", "email", "This is no e-mail address.");
   if (born !== null && type === "business") return refuse("invalid_request", "date_of_birth", "A business has no date of birth.");
   if (born !== null && !isBirthDate(born, now))

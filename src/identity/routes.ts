@@ -11,6 +11,7 @@ import {
   sendExecuted,
   sendObject,
   sendRefusal,
+  sendVersioned,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -106,7 +107,7 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
   app.patch(
     "/v1/users/:id",
     {
-      config: { access: "key", scope: "users:write", problems: ["not_found", "version_conflict", "user_erased"] },
+      config: { access: "key", scope: "users:write", sends: ["ETag"], problems: ["not_found", "version_conflict", "user_erased"] },
       schema: {
         operationId: "updateUser",
         tags,
@@ -123,7 +124,7 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
     async (request, reply) => {
       const seen = request.headers["if-match"];
       const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
-      return sendExecuted(reply, await updateUser(deps, askedBy(request), request.params.id, request.body, version));
+      return sendVersioned(reply, await updateUser(deps, askedBy(request), request.params.id, request.body, version));
     },
   );
 

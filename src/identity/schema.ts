@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { described, exampleId, idField, metadataField, nullable, PLAIN_TEXT, timestampField } from "#http/index.ts";
+import { DAY, described, EMAIL, exampleId, idField, metadataField, nullable, PHONE, PLAIN_TEXT, timestampField } from "#http/index.ts";
 import { COUNTRIES } from "./countries.ts";
 import type { Address } from "./profile.ts";
 import type { UserStatus, UserType } from "./user.ts";
@@ -25,12 +25,12 @@ export const userStatusField = Type.Unsafe<UserStatus>(
 export const emailField = Type.String({
   minLength: 3,
   maxLength: 254,
-  pattern: "^[^\\s@\\u0000-\\u001f\\u007f-\\u009f]+@[^\\s@\\u0000-\\u001f\\u007f-\\u009f]+$",
+  pattern: EMAIL,
   description: "An e-mail address. Kept as it is given, compared without regard to case (NFKC, lower-case). Need not be unique.",
   examples: [examplePerson.email],
 });
 export const phoneField = Type.String({
-  pattern: "^\\+[1-9][0-9]{6,14}$",
+  pattern: PHONE,
   description: "A telephone number in E.164: a plus, the country code, the number. Nothing is guessed or added.",
   examples: [examplePerson.phone],
 });
@@ -66,7 +66,7 @@ const addressChange = nullable(
 
 const nameField = text(200, "The name of the person, or the registered name of the business. Up to 200 characters.");
 const birthField = Type.String({
-  pattern: "^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$",
+  pattern: DAY,
   description: "A day of the past, from 1900 on. For `personal` users only.",
   examples: [examplePerson.date_of_birth],
 });

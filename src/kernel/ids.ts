@@ -11,10 +11,19 @@ export const idPrefixes = {
   transaction: "txn",
   hold: "hld",
   review: "rev",
+  reviewNote: "rvn",
+  label: "lbl",
   event: "evt",
   request: "req",
   dataKey: "dek",
   keyRotation: "rot",
+  webhookEndpoint: "whk",
+  webhookDelivery: "dlv",
+  ruleSet: "rul",
+  ruleList: "lst",
+  dryRun: "dry",
+  riskModel: "mdl",
+  modelTraining: "trn",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -27,8 +36,16 @@ export type AccountId = Id<"account">;
 export type TransactionId = Id<"transaction">;
 export type HoldId = Id<"hold">;
 export type ReviewId = Id<"review">;
+export type ReviewNoteId = Id<"reviewNote">;
 export type EventId = Id<"event">;
 export type KeyRotationId = Id<"keyRotation">;
+export type WebhookEndpointId = Id<"webhookEndpoint">;
+export type WebhookDeliveryId = Id<"webhookDelivery">;
+export type RuleSetId = Id<"ruleSet">;
+export type RuleListId = Id<"ruleList">;
+export type DryRunId = Id<"dryRun">;
+export type RiskModelId = Id<"riskModel">;
+export type ModelTrainingId = Id<"modelTraining">;
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /** The 26 characters after the prefix; the first holds 3 bits only, hence `[0-7]`. */

@@ -16,6 +16,7 @@ export const problems = {
   key_in_query: { status: 400, title: "API keys are refused in the query string; use the X-API-Key header." },
   idempotency_key_missing: { status: 400, title: "This operation needs an Idempotency-Key header." },
   idempotency_key_invalid: { status: 400, title: "The Idempotency-Key header is malformed." },
+  idempotency_key_not_taken: { status: 400, title: "This operation shows a secret once and keeps no reply; it takes no Idempotency-Key." },
   idempotency_key_reused: { status: 422, title: "This Idempotency-Key was used with another request." },
   idempotency_key_in_use: { status: 409, title: "A request with this Idempotency-Key is still running." },
   request_timeout: { status: 408, title: "The request took too long to arrive." },
@@ -35,8 +36,10 @@ export const problems = {
   // Where
   not_found: { status: 404, title: "There is no such resource." },
   method_not_allowed: { status: 405, title: "This resource does not know this method." },
+  not_sealed: { status: 409, title: "The audit log has not sealed this yet; it takes about a second." },
   // Money
   account_not_found: { status: 404, title: "There is no such account." },
+  transaction_not_found: { status: 404, title: "There is no such transaction." },
   user_not_found: { status: 404, title: "There is no such user." },
   user_not_active: { status: 422, title: "The user is not active." },
   user_has_open_accounts: { status: 422, title: "Only a user whose accounts are all closed can be closed." },
@@ -60,17 +63,49 @@ export const problems = {
   hold_amount_exceeded: { status: 422, title: "The capture is larger than what the hold still reserves." },
   transaction_not_reversible: { status: 422, title: "This transaction cannot be reversed." },
   reversal_exceeds_original: { status: 422, title: "The reversals would exceed the original amount." },
-  risk_declined: { status: 422, title: "The risk score is above the limit for this operation." },
+  risk_declined: { status: 422, title: "The risk score or a risk rule does not allow this operation." },
   review_already_decided: { status: 409, title: "The review has been decided already." },
+  review_expired: { status: 409, title: "The review was not decided in time; the payment is rejected." },
+  review_already_assigned: { status: 409, title: "The review is assigned already; it has to be released first." },
+  review_not_assigned: { status: 409, title: "The review is assigned to nobody." },
+  reason_not_allowed: { status: 422, title: "This reason does not go with this decision." },
+  too_many_notes: { status: 422, title: "The review has as many notes as one review may have." },
+  transaction_not_scored: { status: 422, title: "Only a transaction that was scored can be labelled." },
+  too_many_labels: { status: 422, title: "The transaction has been labelled as often as one transaction may be." },
   api_key_revoked: { status: 409, title: "The API key is revoked already." },
   api_key_expired: { status: 409, title: "The API key has expired." },
   rotation_overlapping: { status: 409, title: "The secret before is still good; end that first, or rotate with an overlap of 0." },
   rotation_running: { status: 409, title: "A rotation of these keys is running already." },
   too_many_keys: { status: 422, title: "There are as many data keys as one organisation may have." },
+  url_not_allowed: { status: 422, title: "Events cannot be sent to this URL." },
+  too_many_webhook_endpoints: { status: 422, title: "There are as many webhook endpoints as one organisation may have." },
+  webhook_endpoint_disabled: { status: 409, title: "The webhook endpoint is disabled." },
+  too_many_streams: { status: 429, title: "There are as many open streams as may be; close one first." },
   cannot_revoke_self: { status: 409, title: "A key cannot revoke itself." },
+  // Risk rules
+  rule_set_not_draft: { status: 409, title: "A rule set that was in force once cannot be changed; make a new one." },
+  rule_set_active: { status: 409, title: "The rule set is in force already." },
+  rule_set_invalid: { status: 422, title: "The rule set has expressions that are not valid any more." },
+  second_person_required: { status: 403, title: "This needs a second person: another key has to do it." },
+  list_name_taken: { status: 409, title: "There is a list of this name already." },
+  limit_reached: { status: 422, title: "There are as many of these as there may be." },
+  dry_run_running: { status: 409, title: "A dry run of this organisation is under way already." },
+  dry_run_finished: { status: 409, title: "The dry run has ended already." },
+  // Fraud models
+  training_running: { status: 409, title: "A training of this organisation is under way already." },
+  training_finished: { status: 409, title: "The training has ended already." },
+  model_in_force: { status: 409, title: "The model is in force." },
+  model_in_shadow: { status: 409, title: "The model runs in the shadow already." },
+  model_retired: { status: 409, title: "The model is retired already." },
+  model_unusable: { status: 409, title: "The model was made for other features than this version of the product computes." },
+  no_former_model: { status: 409, title: "There is nothing to go back to." },
+  not_enough_evidence: { status: 422, title: "Too few labelled frauds have come since the model was trained." },
+  model_not_better: { status: 422, title: "The model is not better than what decides now." },
   // The server
   contention: { status: 409, title: "Too many concurrent changes to the same accounts; nothing was done, try again." },
   overloaded: { status: 503, title: "The server is over capacity; nothing was done, try again later." },
+  key_blocked: { status: 503, title: "An encryption key that this needs is blocked; nothing was done. An operator has to act." },
+  kms_unavailable: { status: 503, title: "The key management service cannot be reached; nothing was done, try again later." },
   store_unavailable: { status: 503, title: "The store cannot be reached; nothing was done, try again later." },
   outcome_unknown: { status: 504, title: "The outcome is not known yet; repeat the request with the same Idempotency-Key." },
   shutting_down: { status: 503, title: "The server is stopping; nothing was done, try again." },
@@ -90,4 +125,13 @@ export interface Refusal {
 /** Builds a refusal. */
 export function refuse(code: ProblemCode, param?: string, detail?: string): Refusal {
   return { ok: false, code, ...(param === undefined ? {} : { param }), ...(detail === undefined ? {} : { detail }) };
+}
+
+/**
+ * What an error of the store's family means to a client. The rooms below tell what else it was by `outage`: to them a key that
+ * cannot be had is a store that cannot be read.
+ */
+export function outageOf(error: object): "store_unavailable" | "kms_unavailable" | "key_blocked" {
+  const outage = "outage" in error ? error.outage : undefined;
+  return outage === "kms_unavailable" || outage === "key_blocked" ? outage : "store_unavailable";
 }

@@ -41,6 +41,8 @@ export interface Account {
   /** Number of the newest entry; entries are numbered 1, 2, 3 … without a gap. */
   readonly entryCount: number;
   readonly chain: Chain;
+  /** What is remembered of the payments it was paid, written with them; the ledger never looks inside. `null` before the first. */
+  readonly incoming: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly version: number;
@@ -78,6 +80,7 @@ export const accounts: Collection<Account> = {
         : account.reserved.map((r) => ({ id: r.id, amount: minorToWire(r.amount), expires_at: r.expiresAt })),
     entry_count: account.entryCount,
     chain: { length: account.chain.length, last: account.chain.last, marks: account.chain.marks, at: account.chain.at },
+    ...(account.incoming === null ? {} : { incoming: account.incoming }),
     created_at: account.createdAt,
     updated_at: account.updatedAt,
     version: account.version,
@@ -101,6 +104,7 @@ export const accounts: Collection<Account> = {
           : stored.reserved.map((r) => ({ id: r.id, amount: minorFromWire(r.amount), expiresAt: r.expires_at })),
       entryCount: stored.entry_count,
       chain: stored.chain,
+      incoming: stored.incoming ?? null,
       createdAt: stored.created_at,
       updatedAt: stored.updated_at,
       version: stored.version,
@@ -122,6 +126,7 @@ interface StoredAccount {
   readonly reserved: readonly { readonly id: HoldId | TransactionId; readonly amount: number; readonly expires_at: number | null }[];
   readonly entry_count: number;
   readonly chain: Chain;
+  readonly incoming?: string;
   readonly created_at: number;
   readonly updated_at: number;
   readonly version: number;

@@ -46,6 +46,7 @@ const account: fc.Arbitrary<Account> = plain({
   reserved: fc.array(plain({ id: idOf("hold"), amount: positive, expiresAt: fc.option(time, { nil: null }) })),
   entryCount: fc.nat(),
   chain,
+  incoming: fc.option(fc.string(), { nil: null }),
   createdAt: time,
   updatedAt: time,
   version: count,

@@ -25,6 +25,7 @@ export function openAccount(asked: NewAccount, at: number): Account {
     reserved: [],
     entryCount: 0,
     chain: emptyChain,
+    incoming: null,
     createdAt: at,
     updatedAt: at,
     version: 1,

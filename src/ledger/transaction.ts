@@ -8,7 +8,7 @@ import type { Link } from "./chain.ts";
 
 export const transactionTypes = ["transfer", "deposit", "withdrawal", "capture", "reversal"] as const;
 export type TransactionType = (typeof transactionTypes)[number];
-export const transactionStatuses = ["posted", "pending_review", "rejected"] as const;
+export const transactionStatuses = ["posted", "pending_review", "rejected", "blocked"] as const;
 export type TransactionStatus = (typeof transactionStatuses)[number];
 
 /** A numbered, immutable movement on one account. `amount` is signed: a debit of the account is negative. */
@@ -32,7 +32,10 @@ export interface Leg {
   readonly balanceAfter: Minor;
 }
 
-/** A movement of money between two accounts. Only `status`, `postedAt`, `legs` (by approval) and `reversedAmount` ever change. */
+/**
+ * A movement of money between two accounts, or one that was asked for and blocked: that has no legs and is in no account's history. Only `status`,
+ * `postedAt`, `legs` (by approval) and `reversedAmount` ever change.
+ */
 export interface Transaction {
   readonly id: TransactionId;
   readonly organisationId: OrganisationId;

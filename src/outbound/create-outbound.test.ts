@@ -238,3 +238,38 @@ test("SSRF-01: the certificate must be for the name, in date and of a trusted au
     outbound.close();
   }
 });
+
+test("idle connections are bounded in number and time, and those to other hosts leave no new host waiting", async (t) => {
+  const open = new Set<Socket>();
+  const server = createServer((_request, response) => response.end("ok"));
+  server.keepAliveTimeout = 60_000;
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+  });
+  const port = await serve(t, server);
+  const ask = (outbound: ReturnType<typeof createOutbound>, host: string) =>
+    outbound.request({ url: `http://${host}.shop:${port}/`, ...GET });
+  const few = createOutbound({ development: true, resolve: here, limits: { inFlight: 8, totalMs: 2_000, idleMs: 60_000 } });
+  t.after(() => few.close());
+  for (let n = 0; n < 16; n++) assert.ok((await ask(few, `h${n}`)).ok, "not one waits for the idle sockets of the others");
+  for (let n = 16; n < 300; n++) assert.ok((await ask(few, `h${n}`)).ok);
+  const settled = Date.now() + 5_000;
+  while (open.size > 256 && Date.now() < settled) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(open.size, 256);
+  few.close();
+
+  const brief = createOutbound({ development: true, resolve: here, limits: { idleMs: 50 } });
+  t.after(() => brief.close());
+  assert.ok((await ask(brief, "brief")).ok);
+  while (open.size > 0 && Date.now() < settled) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(open.size, 0);
+});
+
+test("how long an idle connection is kept is no bound on an answer", async (t) => {
+  const { outbound, url } = await development(t, (_request, response) => void setTimeout(() => response.end("late"), 200), {
+    limits: { idleMs: 50 },
+  });
+  const answer = await outbound.request({ url, ...GET });
+  assert.ok(answer.ok && answer.body.toString() === "late");
+});

@@ -12,8 +12,13 @@ export const outboundDefaults: OutboundLimits = {
   headerBytes: 16 * 1024,
   inFlight: 1_024,
   inFlightPerHost: 64,
-  idleMs: 30_000,
+  idleMs: 5_000,
 };
+
+/** Idle connections kept to one host and port. */
+const KEPT_PER_HOST = 16;
+/** Idle connections kept to all together; what is over is closed after its call. */
+const KEPT = 256;
 
 export interface OutboundOptions {
   /** The name servers of the machine where absent. */
@@ -55,8 +60,9 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
   const pool = {
     keepAlive: true,
     maxSockets: limits.inFlightPerHost,
-    maxTotalSockets: limits.inFlight,
-    maxFreeSockets: Math.min(256, limits.inFlight),
+    // No maxTotalSockets: it counts the idle sockets of all hosts, so who has many names could leave a new host waiting until
+    // its call times out. `inFlight` bounds the sockets in use, `KEPT` those that are not.
+    maxFreeSockets: KEPT_PER_HOST,
     timeout: limits.idleMs,
     scheduling: "lifo" as const,
   };
@@ -68,6 +74,8 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
     ...(options.trust === undefined ? {} : { ca: options.trust }),
   });
   const http = new HttpAgent(pool);
+  boundIdle(https);
+  boundIdle(http);
   const perHost = new Map<string, number>();
   let inFlight = 0;
   let closed = false;
@@ -110,6 +118,16 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
       // Sockets in use end with their calls.
       if (inFlight === 0) destroyAgents();
     },
+  };
+}
+
+/** Bounds the idle sockets of all hosts; the agent's own `maxFreeSockets` is for each host. */
+function boundIdle(agent: HttpAgent): void {
+  const keep = agent.keepSocketAlive.bind(agent);
+  agent.keepSocketAlive = (socket) => {
+    let idle = 0;
+    for (const sockets of Object.values(agent.freeSockets)) idle += sockets?.length ?? 0;
+    return idle < KEPT && keep(socket);
   };
 }
 

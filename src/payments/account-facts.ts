@@ -1,7 +1,7 @@
 import type { AccountId, OrganisationId } from "#kernel/ids.ts";
 import { accounts } from "#ledger/index.ts";
 import type { Item, Store } from "#storage/index.ts";
-import { profileIdOf } from "./decide/payment.ts";
+import { profileIdOf } from "./decide/judge.ts";
 
 /** What never changes about an account once it is opened, so that it may be remembered. */
 export interface AccountFacts {

@@ -2,6 +2,8 @@ import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
+import type { Models } from "#risk/index.ts";
+import type { Policies } from "#rules/index.ts";
 import type { Vault } from "#vault/index.ts";
 import type { AccountFactsCache } from "./account-facts.ts";
 
@@ -13,4 +15,7 @@ export interface PaymentDeps {
   readonly ids: Ids;
   readonly clock: Clock;
   readonly facts: AccountFactsCache;
+  /** What organisations have in force: thresholds and rules, and models. */
+  readonly policies: Pick<Policies, "of">;
+  readonly models: Models;
 }

@@ -5,6 +5,7 @@ const bob = "acc_01M82BHM94EKDS19EG849YHCB7";
 const transfer = "txn_01M82BHNRJEVBSSMQ92ZWY0M4T";
 const suspicious = "txn_01M82BK3W7F8HSV0T5X9C2QJRD";
 const review = "rev_01M82BK3W7F8JAY41N6E8RKPZB";
+const key = "key_01M82BHM8XEK6XS3S5A9Q0VWET";
 const at = "2026-11-22T19:25:52.275Z";
 const later = "2026-11-22T19:31:07.804Z";
 const parties = { from_account_id: alice, to_account_id: bob };
@@ -15,6 +16,7 @@ const calm = {
   factors: { velocity: 0.05, amount: 0.05, location: 0.3, device: 0.4, behaviour: 0.3 },
   reasons: ["location_absent", "device_absent"],
   velocity_count: 1,
+  action: "allow",
 };
 const alarming = {
   risk_score: 0.83,
@@ -22,6 +24,7 @@ const alarming = {
   factors: { velocity: 0.9, amount: 0.8, location: 1, device: 1, behaviour: 0.1 },
   reasons: ["velocity_burst", "amount_unusual", "location_impossible_travel", "device_new"],
   velocity_count: 11,
+  action: "review",
 };
 
 const transaction = {
@@ -36,6 +39,7 @@ const transaction = {
   metadata: { order: "4711" },
   risk_score: calm.risk_score,
   risk: calm,
+  risk_reason: null,
   review_id: null,
   hold_id: null,
   reverses: null,
@@ -56,6 +60,7 @@ export const examples = {
     metadata: {},
     risk_score: alarming.risk_score,
     risk: alarming,
+    risk_reason: "under_review",
     review_id: review,
     created_at: later,
     posted_at: null,
@@ -112,11 +117,72 @@ export const examples = {
     amount: 60_000,
     currency: "EUR",
     risk: alarming,
+    assigned_to: null,
+    assigned_by: null,
+    assigned_at: null,
+    note_count: 0,
+    due_at: "2026-11-23T19:31:07.804Z",
+    overdue: false,
+    expires_at: "2026-11-26T19:31:07.804Z",
+    first_approved_by: null,
+    first_approved_at: null,
+    reason_code: null,
     created_at: later,
     decided_at: null,
     decided_by: null,
   },
-  decided: { decided_at: "2026-11-22T19:40:12.091Z", decided_by: "key_01M82BHM8XEK6XS3S5A9Q0VWET" },
+  assigned: { assigned_to: "analyst-7", assigned_by: key, assigned_at: "2026-11-22T19:33:00.000Z" },
+  decided: { decided_at: "2026-11-22T19:40:12.091Z", decided_by: key },
+  note: {
+    id: "rvn_01M82BKMT9F8JAY41N6E8RKPZB",
+    object: "review_note",
+    review_id: review,
+    text: "Called the customer back on the number we know.",
+    author: key,
+    created_at: "2026-11-22T19:36:41.120Z",
+  },
+  linked: {
+    id: transfer,
+    object: "linked_transaction",
+    link: "payee",
+    type: "transfer",
+    status: "posted",
+    ...parties,
+    amount: 1250,
+    currency: "EUR",
+    risk_score: calm.risk_score,
+    review_id: null,
+    label: null,
+    created_at: at,
+  },
+  assessment: {
+    id: transfer,
+    object: "risk_assessment",
+    subject: "transaction",
+    risk_score: calm.risk_score,
+    model: calm.model,
+    reasons: calm.reasons,
+    velocity_count: calm.velocity_count,
+    action: "allow",
+    factor_score: calm.risk_score,
+    factors: [
+      { name: "velocity", value: 0.05, weight: 0.3, contribution: 0.015 },
+      { name: "amount", value: 0.05, weight: 0.25, contribution: 0.0125 },
+      { name: "location", value: 0.3, weight: 0.2, contribution: 0.06 },
+      { name: "device", value: 0.4, weight: 0.15, contribution: 0.06 },
+      { name: "behaviour", value: 0.3, weight: 0.1, contribution: 0.03 },
+    ],
+    features_version: 1,
+    features: [{ name: "amount", value: 1250, unit: "reference cents", source: "payment", description: "The amount." }],
+    champion: null,
+    shadow: null,
+    rule_set: null,
+    thresholds: { challenge_above: null, review_above: 0.8, block_above: null },
+    outcome: { status: "posted", review: null, label: null },
+    replayed_score: calm.risk_score,
+    matches: true,
+    created_at: at,
+  },
   batch: {
     object: "transfer_batch",
     mode: "independent",

@@ -53,8 +53,8 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
         tags,
         summary: "Authorise a hold",
         description:
-          "Reserves funds of the payer for the payee. Scored for fraud here; a score above 0.8 declines it with `risk_declined`, because a " +
-          "hold cannot wait for a reviewer.",
+          "Reserves funds of the payer for the payee. Judged for fraud here; what a transfer would wait for a review for, or be blocked for, " +
+          "declines it with `risk_declined`, because a hold cannot wait.",
         body: authoriseBody,
         response: { 201: ref("Hold") },
       },

@@ -5,7 +5,8 @@ import type { Hold, Transaction } from "#ledger/index.ts";
 import { remainingOf, statusAt } from "#ledger/index.ts";
 import { assessmentFromItem, presentAssessment } from "#risk/index.ts";
 import type { Metadata } from "#vault/index.ts";
-import type { Review } from "./review.ts";
+import type { RiskReason } from "./review-reasons.ts";
+import { riskReasons } from "./review-reasons.ts";
 
 /** The transaction as the API shows it. `metadata` is the opened one. */
 export function presentTransaction(t: Transaction, metadata: Metadata): JsonObject {
@@ -23,6 +24,7 @@ export function presentTransaction(t: Transaction, metadata: Metadata): JsonObje
     metadata,
     risk_score: assessment === null ? null : (assessment.risk_score ?? null),
     risk: assessment,
+    risk_reason: riskReasonOf(t),
     review_id: t.reviewId,
     hold_id: t.holdId,
     reverses: t.reverses,
@@ -30,6 +32,13 @@ export function presentTransaction(t: Transaction, metadata: Metadata): JsonObje
     created_at: toTimestamp(t.createdAt),
     posted_at: t.postedAt === null ? null : toTimestamp(t.postedAt),
   };
+}
+
+/** What customers may know of why a payment waited or did not go through; `null` where there is nothing to tell. */
+function riskReasonOf({ status, assessment }: Transaction): RiskReason | null {
+  if (status === "pending_review") return "under_review";
+  if (status === "blocked") return "declined_security";
+  return riskReasons.find((reason) => reason === assessment?.risk_reason) ?? null;
 }
 
 /** A stored assessment as the API shows it. */
@@ -56,23 +65,5 @@ export function presentHold(hold: Hold, metadata: Metadata, at: number): JsonObj
     expires_at: toTimestamp(hold.expiresAt),
     created_at: toTimestamp(hold.createdAt),
     updated_at: toTimestamp(hold.updatedAt),
-  };
-}
-
-/** The review; why the payment waits is in `risk.reasons`. */
-export function presentReview(review: Review): JsonObject {
-  return {
-    id: review.id,
-    object: "review",
-    status: review.status,
-    transaction_id: review.transactionId,
-    from_account_id: review.fromAccountId,
-    to_account_id: review.toAccountId,
-    amount: minorToWire(review.amount),
-    currency: review.currency,
-    risk: presentStored(review.assessment),
-    created_at: toTimestamp(review.createdAt),
-    decided_at: review.decidedAt === null ? null : toTimestamp(review.decidedAt),
-    decided_by: review.decidedBy,
   };
 }

@@ -7,11 +7,24 @@ import type { Minor } from "#kernel/money.ts";
 import type { Item } from "#storage/index.ts";
 import { assertStorable, keyOf } from "#storage/validate-commit.ts";
 import type { Review } from "./review.ts";
-import { reviews, reviewStatuses } from "./review.ts";
+import { isUndecided, reviews, reviewStatuses, WAITING_SHARDS } from "./review.ts";
+import { reviewNotes } from "./review-note.ts";
+import { reasonCodes } from "./review-reasons.ts";
 
 const time = fc.integer({ min: 0, max: 253402300799999 });
+const by = fc.option(fc.constant<string>(newId("apiKey")));
+const work = fc.record(
+  {
+    assignment: fc.option(fc.record({ to: fc.constant("ada"), by, at: time }, { noNullPrototype: true })),
+    firstApproval: fc.option(fc.record({ by, at: time, reasonCode: fc.constantFrom(...reasonCodes) }, { noNullPrototype: true })),
+    reasonCode: fc.option(fc.constantFrom(...reasonCodes)),
+    notes: fc.nat(100),
+  },
+  { noNullPrototype: true },
+);
 const review: fc.Arbitrary<Review> = fc.record(
   {
+    work,
     id: fc.constant(newId("review")),
     organisationId: fc.constant(ORG),
     transactionId: fc.constant(newId("transaction")),
@@ -26,7 +39,24 @@ const review: fc.Arbitrary<Review> = fc.record(
     decidedBy: fc.option(fc.constant(newId("apiKey"))),
     version: fc.integer({ min: 1, max: 9 }),
   },
-  { noNullPrototype: true },
+  {
+    noNullPrototype: true,
+    requiredKeys: [
+      "id",
+      "organisationId",
+      "transactionId",
+      "fromAccountId",
+      "toAccountId",
+      "amount",
+      "currency",
+      "status",
+      "assessment",
+      "createdAt",
+      "decidedAt",
+      "decidedBy",
+      "version",
+    ],
+  },
 );
 
 void describe("stored reviews", () => {
@@ -37,8 +67,25 @@ void describe("stored reviews", () => {
         assertStorable(item);
         assert.deepEqual(keyOf(reviews.table, item), { hash: record.id });
         assert.equal(item.status_key, `${ORG}#${record.status}`);
+        assert.equal(WAITING_SHARDS.includes(String(item.waiting)), isUndecided(record.status), "decided ones are in no such list");
         assert.deepEqual(reviews.fromItem(JSON.parse(JSON.stringify(item)) as Item), record);
       }),
     );
+  });
+
+  void it("and so do their notes", () => {
+    const note = {
+      id: newId("reviewNote"),
+      reviewId: newId("review"),
+      organisationId: ORG,
+      text: { key_id: "dek" },
+      author: null,
+      createdAt: 5,
+      version: 1,
+    };
+    const item = reviewNotes.toItem(note);
+    assertStorable(item);
+    assert.deepEqual(keyOf(reviewNotes.table, item), { hash: note.reviewId, range: note.id });
+    assert.deepEqual(reviewNotes.fromItem(JSON.parse(JSON.stringify(item)) as Item), note);
   });
 });

@@ -3,9 +3,35 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Collection } from "#storage/index.ts";
+import type { ReasonCode } from "./review-reasons.ts";
 
-export const reviewStatuses = ["open", "approved", "rejected"] as const;
+/** `approved_once` waits for a second key; `expired` was not decided in time, which rejects the payment. */
+export const reviewStatuses = ["open", "approved_once", "approved", "rejected", "expired"] as const;
 export type ReviewStatus = (typeof reviewStatuses)[number];
+
+/** Who has a review in hand. */
+export interface Assignment {
+  /** The organisation's own id of a person, or the id of an API key. */
+  readonly to: string;
+  readonly by: string | null;
+  readonly at: number;
+}
+
+/** The first of two approvals. */
+export interface FirstApproval {
+  readonly by: string | null;
+  readonly at: number;
+  readonly reasonCode: ReasonCode;
+}
+
+/** What analysts have done with a review so far. */
+export interface ReviewWork {
+  readonly assignment: Assignment | null;
+  readonly firstApproval: FirstApproval | null;
+  /** Set when it is decided by somebody. */
+  readonly reasonCode: ReasonCode | null;
+  readonly notes: number;
+}
 
 /** The manual review of one suspicious payment. Decided once. */
 export interface Review {
@@ -18,12 +44,28 @@ export interface Review {
   readonly currency: Currency;
   readonly status: ReviewStatus;
   readonly assessment: JsonObject;
+  /** Absent until somebody has touched it. */
+  readonly work?: ReviewWork;
   readonly createdAt: number;
   readonly decidedAt: number | null;
   /** The API key that decided. */
   readonly decidedBy: string | null;
   readonly version: number;
 }
+
+const UNTOUCHED: ReviewWork = { assignment: null, firstApproval: null, reasonCode: null, notes: 0 };
+
+export function workOf(review: Review): ReviewWork {
+  return review.work ?? UNTOUCHED;
+}
+
+/** Whether it is stored as undecided; `statusAt` tells whether its time is over. */
+export function isUndecided(status: ReviewStatus): boolean {
+  return status === "open" || status === "approved_once";
+}
+
+/** The hash values of the index of undecided reviews: the last character of an id is random. */
+export const WAITING_SHARDS: readonly string[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ".split("");
 
 export const reviews: Collection<Review> = {
   table: "smartfinance-reviews",
@@ -32,6 +74,7 @@ export const reviews: Collection<Review> = {
     id: review.id,
     organisation_id: review.organisationId,
     status_key: `${review.organisationId}#${review.status}`,
+    ...(isUndecided(review.status) ? { waiting: review.id.slice(-1) } : {}),
     transaction_id: review.transactionId,
     from_account_id: review.fromAccountId,
     to_account_id: review.toAccountId,
@@ -39,6 +82,7 @@ export const reviews: Collection<Review> = {
     currency: review.currency,
     status: review.status,
     assessment: review.assessment,
+    ...(review.work === undefined ? {} : { work: storedWork(review.work) }),
     created_at: review.createdAt,
     decided_at: review.decidedAt,
     decided_by: review.decidedBy,
@@ -56,6 +100,7 @@ export const reviews: Collection<Review> = {
       currency: stored.currency,
       status: stored.status,
       assessment: stored.assessment,
+      ...(stored.work === undefined ? {} : { work: workFromItem(stored.work) }),
       createdAt: stored.created_at,
       decidedAt: stored.decided_at,
       decidedBy: stored.decided_by,
@@ -63,6 +108,32 @@ export const reviews: Collection<Review> = {
     };
   },
 };
+
+function storedWork({ assignment, firstApproval, reasonCode, notes }: ReviewWork): JsonObject {
+  return {
+    assignment: assignment === null ? null : { to: assignment.to, by: assignment.by, at: assignment.at },
+    first_approval: firstApproval === null ? null : { by: firstApproval.by, at: firstApproval.at, reason_code: firstApproval.reasonCode },
+    reason_code: reasonCode,
+    notes,
+  };
+}
+
+function workFromItem(stored: StoredWork): ReviewWork {
+  const first = stored.first_approval;
+  return {
+    assignment: stored.assignment,
+    firstApproval: first === null ? null : { by: first.by, at: first.at, reasonCode: first.reason_code },
+    reasonCode: stored.reason_code,
+    notes: stored.notes,
+  };
+}
+
+interface StoredWork {
+  readonly assignment: Assignment | null;
+  readonly first_approval: { readonly by: string | null; readonly at: number; readonly reason_code: ReasonCode } | null;
+  readonly reason_code: ReasonCode | null;
+  readonly notes: number;
+}
 
 interface StoredReview {
   readonly id: ReviewId;
@@ -74,6 +145,7 @@ interface StoredReview {
   readonly currency: Currency;
   readonly status: ReviewStatus;
   readonly assessment: JsonObject;
+  readonly work?: StoredWork;
   readonly created_at: number;
   readonly decided_at: number | null;
   readonly decided_by: string | null;

@@ -32,13 +32,13 @@ import { holdRoutes } from "./hold-routes.ts";
 import { listTransactions } from "./list-transactions.ts";
 import { presentTransaction } from "./present.ts";
 import { reviewRoutes } from "./review-routes.ts";
+import { linkedSchema, noteSchema, reviewSchema } from "./review-schema.ts";
 import {
   batchBody,
   batchSchema,
   depositBody,
   holdSchema,
   reversalBody,
-  reviewSchema,
   transactionSchema,
   transferBody,
   withdrawalBody,
@@ -58,7 +58,7 @@ export const moneyProblems = [
 
 /** Routes of transfers, deposits, withdrawals, transactions, holds and reviews. */
 export function paymentRoutes(app: HttpServer, deps: PaymentDeps): void {
-  for (const schema of [transactionSchema, holdSchema, reviewSchema, batchSchema]) app.addSchema(schema);
+  for (const schema of [transactionSchema, holdSchema, reviewSchema, noteSchema, linkedSchema, batchSchema]) app.addSchema(schema);
   moneyRoutes(app, deps);
   transactionRoutes(app, deps);
   holdRoutes(app, deps);
@@ -71,14 +71,20 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/transfers",
     {
-      config: { access: "key", scope: "transfers:write", idempotent: true, problems: [...moneyProblems, "same_account", "too_many_holds"] },
+      config: {
+        access: "key",
+        scope: "transfers:write",
+        idempotent: true,
+        problems: [...moneyProblems, "same_account", "too_many_holds", "risk_declined"],
+      },
       schema: {
         operationId: "createTransfer",
         tags: ["Transfers"],
         summary: "Transfer money",
         description:
-          "Scored for fraud before it posts. 201: posted. 202: the score is above 0.8, the funds are held and a review is open; " +
-          "`risk.reasons` tells why.",
+          "Judged for fraud before it posts, by score and rules. 201: posted. 202: the funds are held and a review is open (a score above 0.8, " +
+          "unless the organisation has it otherwise); `risk.reasons` tells why. 422 `risk_declined`: blocked, nothing moved, and a transaction " +
+          "with the status `blocked` tells why.",
         body: transferBody,
         response: waits,
       },
@@ -106,7 +112,7 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
         summary: "Transfer money many times",
         description:
           "`independent`: up to 1,000 transfers, decided in order, a result each (200). `atomic`: up to 10, all or none (201); a transfer " +
-          "that would wait for a review refuses the batch.",
+          "that would wait for a review, or be blocked, refuses the batch.",
         body: batchBody,
         response: { 200: ref("TransferBatch"), 201: ref("TransferBatch") },
       },
@@ -144,13 +150,13 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
         scope: "withdrawals:write",
         idempotent: true,
         sensitive: true,
-        problems: [...moneyProblems, "too_many_holds"],
+        problems: [...moneyProblems, "too_many_holds", "risk_declined"],
       },
       schema: {
         operationId: "createWithdrawal",
         tags: ["Deposits and withdrawals"],
         summary: "Debit an account to the outside",
-        description: "Moves money to the organisation's settlement account of the currency. Scored for fraud like a transfer.",
+        description: "Moves money to the organisation's settlement account of the currency. Judged for fraud like a transfer.",
         body: withdrawalBody,
         response: waits,
       },

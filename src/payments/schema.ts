@@ -13,7 +13,7 @@ import {
 import { transactionStatuses, transactionTypes } from "#ledger/index.ts";
 import { assessmentSchema, riskContextSchema } from "#risk/index.ts";
 import { examples } from "./examples.ts";
-import { reviewStatuses } from "./review.ts";
+import { riskReasons } from "./review-reasons.ts";
 
 const scoreField = nullable(
   Type.Number({ minimum: 0, maximum: 1 }),
@@ -23,7 +23,9 @@ const payer = idField("account", "The account that pays.");
 const payee = idField("account", "The account that is paid.");
 const keptReference = nullable(Type.String(), "The text shown to payer and payee; null when none was given.");
 const statusField = Type.Enum([...transactionStatuses], {
-  description: "`posted`: the money has moved. `pending_review`: its funds are held until a review is decided. `rejected`: nothing moved.",
+  description:
+    "`posted`: the money has moved. `pending_review`: its funds are held until a review is decided. `rejected`: nothing moved. " +
+    "`blocked`: asked for and declined at once, nothing was ever held.",
 });
 
 /** A transaction as the API shows it. */
@@ -41,6 +43,11 @@ export const transactionSchema = Type.Object(
     metadata: metadataField,
     risk_score: scoreField,
     risk: nullable(assessmentSchema, "How the payment was scored; null where nothing was."),
+    risk_reason: nullable(
+      Type.Enum([...riskReasons]),
+      "What customers may be told of why the payment waits, or did not go through; tells nothing of how it was scored. Null for one " +
+        "that never waited.",
+    ),
     review_id: nullable(idField("review"), "The review that decides, or decided, this payment; null when it needed none."),
     hold_id: nullable(idField("hold"), "The hold that this captures; null for everything but captures."),
     reverses: nullable(idField("transaction"), "The transaction that this reverses; null for everything but reversals."),
@@ -79,29 +86,6 @@ export const holdSchema = Type.Object(
   },
 );
 
-/** A review as the API shows it. */
-export const reviewSchema = Type.Object(
-  {
-    id: idField("review"),
-    object: Type.Literal("review"),
-    status: Type.Enum([...reviewStatuses], { description: "`open` until it is decided, once." }),
-    transaction_id: idField("transaction", "The payment that waits."),
-    from_account_id: payer,
-    to_account_id: payee,
-    amount: amountField,
-    currency: currencyField,
-    risk: nullable(assessmentSchema, "How the payment was scored; `reasons` tells why it waits."),
-    created_at: timestampField,
-    decided_at: nullable(timestampField, "When it was decided, RFC 3339; null while open."),
-    decided_by: nullable(Type.String(), "Id of the API key that decided; null while open."),
-  },
-  {
-    $id: "Review",
-    description: "The manual review of one suspicious payment, whose funds are held meanwhile.",
-    examples: [examples.review],
-  },
-);
-
 /** The results of a batch, in the order of its transfers. */
 export const batchSchema = Type.Object(
   {
@@ -111,7 +95,9 @@ export const batchSchema = Type.Object(
       Type.Object({
         index: Type.Integer({ minimum: 0, description: "The place of the transfer in the request, from 0." }),
         status: Type.Integer({ description: "What POST /v1/transfers would have answered: 201, 202 or a problem's status." }),
-        transaction_id: Type.Optional(idField("transaction", "The transaction; absent for a transfer that was refused.")),
+        transaction_id: Type.Optional(
+          idField("transaction", "The transaction; absent for a transfer that was refused, unless it was blocked."),
+        ),
         transaction_status: Type.Optional(statusField),
         risk_score: Type.Optional(scoreField),
         review_id: Type.Optional(nullable(idField("review"), "The review that the payment waits for; null when it needs none.")),

@@ -1,7 +1,8 @@
+import type { Outcome, PayerProfile } from "#features/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import type { Assessment, ReasonCode } from "./assessment.ts";
-import { type RiskContext, readEvidence } from "./context.ts";
+import { type Evidence, type RiskContext, readEvidence } from "./context.ts";
 import { amountFactor, behaviourFactor, deviceFactor, type Factor, locationFactor, velocityFactor } from "./factors.ts";
 import { MODEL, NOTABLE_CONTRIBUTION, ONE, REVIEW_ABOVE, velocity as velocityConfig, weights } from "./factors-config.ts";
 import { emptyProfile, learnPayment, learnVelocity } from "./learn.ts";
@@ -21,6 +22,16 @@ export interface AssessInput {
   readonly at: number;
 }
 
+/** A payment scored by the factors, and what is needed to learn it once it is decided. */
+export interface Scored {
+  readonly assessment: Assessment;
+  readonly evidence: Evidence;
+  readonly before: RiskProfile;
+  /** The payments of the window, this one included. */
+  readonly recent: readonly number[];
+  readonly payee: number;
+}
+
 export interface Assessed {
   readonly assessment: Assessment;
   /** With this payment learnt; its version is one above the given profile's, 1 for the first. */
@@ -28,12 +39,21 @@ export interface Assessed {
 }
 
 /**
- * Scores one payment and says what to remember of it. Pure and synchronous: it runs inside the money
- * decision, and the profile is written in the same commit, so that of eleven parallel payments one is the
- * eleventh. A malformed context counts as absent.
+ * Scores one payment by the five factors and learns it as that score alone decides: above 0.8 it is held. Pure and synchronous.
  * @throws InvariantError when amount or time are impossible, or the profile is another owner's.
  */
 export function assess(input: AssessInput): Assessed {
+  const scored = scoreFactors(input);
+  const { assessment } = scored;
+  return { assessment, profile: learn(scored, input, assessment.score > REVIEW_ABOVE ? "held" : "posted", scored.before.features) };
+}
+
+/**
+ * Scores one payment by the five factors. Pure and synchronous: it runs inside the money decision, and what is learnt is written in the
+ * same commit, so that of eleven parallel payments one is the eleventh. A malformed context counts as absent.
+ * @throws InvariantError when amount or time are impossible, or the profile is another owner's.
+ */
+export function scoreFactors(input: AssessInput): Scored {
   const { ownerId, amount, currency, payeeAccountId, at } = input;
   invariant(amount > 0n, "risk: an amount is positive");
   invariant(Number.isSafeInteger(at) && at >= 0, "risk: a time is whole milliseconds since 1970");
@@ -67,11 +87,18 @@ export function assess(input: AssessInput): Assessed {
     velocity_count: recent.length,
   };
   if (recent.length > velocityConfig.remembered) recent.shift();
-  const learnt =
-    score > REVIEW_ABOVE
-      ? learnVelocity(profile, recent, at)
-      : learnPayment(profile, recent, { amount, currency, payee, evidence, at, minute });
-  return { assessment, profile: learnt };
+  return { assessment, evidence, before: profile, recent, payee };
+}
+
+/**
+ * The profile after a scored payment: one that does not post counts for velocity, and vouches for nothing.
+ * @param features what the features remember from now on
+ */
+export function learn(scored: Scored, input: AssessInput, outcome: Outcome, features: PayerProfile | undefined): RiskProfile {
+  const { before, recent, payee, evidence } = scored;
+  const { amount, currency, at } = input;
+  if (outcome === "held") return learnVelocity(before, recent, at, features);
+  return learnPayment(before, recent, { amount, currency, payee, evidence, at, minute: Math.floor(at / 60_000) }, features);
 }
 
 /** The payments of the window and this one. Times ahead of `at` (a clock went back) count as well. */

@@ -6,7 +6,7 @@ import { shortHash } from "./short-hash.ts";
 /** What the organisation tells of the circumstances of a payment. All of it is optional, none of it is proof. */
 export interface RiskContext {
   readonly device_id?: string;
-  /** Kept with the decision; the model "factors-1" does not score it. */
+  /** Read by features and rules; the five factors do not score it. */
   readonly ip?: string;
   /** Degrees, WGS 84. Latitude and longitude come together or not at all. */
   readonly latitude?: number;
@@ -69,6 +69,11 @@ const within = (value: unknown, limit: number): value is number => typeof value 
 /** A text's number; blank or missing texts are absent. */
 function textKey(text: unknown, skipDigits: boolean): number {
   return typeof text === "string" && text.length > 0 && text.trim().length > 0 ? shortHash(text, skipDigits) : 0;
+}
+
+/** The number a context's device is known by; 0 when it names none. */
+export function deviceKey(context: RiskContext): number {
+  return textKey(context.device_id, false);
 }
 
 /** Reads a context, trusting nothing: also not that a schema has seen it. */

@@ -1,3 +1,4 @@
+import type { PayerProfile } from "#features/index.ts";
 import { historyOf, learnAmount, withHistory } from "./amount-history.ts";
 import type { Evidence } from "./context.ts";
 import { HOUR_COUNT_MAX, remembered, SETTLE_MINUTES } from "./factors-config.ts";
@@ -24,11 +25,17 @@ export function emptyProfile(id: string, at: number): RiskProfile {
     payees: [],
     lastLocation: undefined,
     hours: NO_HOURS,
+    features: undefined,
   };
 }
 
 /** The profile after a payment that goes to review: it counts for velocity, and vouches for nothing. */
-export function learnVelocity(profile: RiskProfile, recent: readonly number[], at: number): RiskProfile {
+export function learnVelocity(
+  profile: RiskProfile,
+  recent: readonly number[],
+  at: number,
+  features: PayerProfile | undefined,
+): RiskProfile {
   // The literal is written out because spreading costs several times as much on the decision's path.
   return {
     id: profile.id,
@@ -43,6 +50,7 @@ export function learnVelocity(profile: RiskProfile, recent: readonly number[], a
     payees: profile.payees,
     lastLocation: profile.lastLocation,
     hours: profile.hours,
+    features,
   };
 }
 
@@ -58,7 +66,12 @@ export interface Payment {
 }
 
 /** The profile after a payment that may vouch for later ones. */
-export function learnPayment(profile: RiskProfile, recent: readonly number[], payment: Payment): RiskProfile {
+export function learnPayment(
+  profile: RiskProfile,
+  recent: readonly number[],
+  payment: Payment,
+  features: PayerProfile | undefined,
+): RiskProfile {
   const { amount, currency, evidence, at, minute, payee } = payment;
   const founding = at - profile.firstSeen < SETTLE_MINUTES * MS_PER_MINUTE;
   const history = learnAmount(historyOf(profile.amounts, currency), currency, amount, minute, founding);
@@ -75,6 +88,7 @@ export function learnPayment(profile: RiskProfile, recent: readonly number[], pa
     payees: remember(profile.payees, payee, minute, founding, remembered.payees),
     lastLocation: learnLocation(profile, evidence, at),
     hours: learnHour(profile, at),
+    features,
   };
 }
 

@@ -1,3 +1,4 @@
+import { decodePayer, encodePayer } from "#features/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { JsonValue } from "#kernel/json.ts";
 import { minorToWire } from "#kernel/money.ts";
@@ -31,6 +32,7 @@ export function riskProfileToItem(profile: RiskProfile): Item {
     payees: profile.payees,
     location: lastLocation === undefined ? null : [lastLocation.latitudeE4, lastLocation.longitudeE4, lastLocation.at],
     hours: profile.hours,
+    ...(profile.features === undefined ? {} : { features: encodePayer(profile.features) }),
   };
 }
 
@@ -82,6 +84,8 @@ export function riskProfileFromItem(item: Item): RiskProfile {
   const lastSeen = integer(item["last_seen"]);
   const hours = integers(item["hours"]);
   invariant(hours.length === 24, "risk profile: a day has 24 hours");
+  const features = item["features"];
+  invariant(features === undefined || typeof features === "string", "risk profile: the stored features are malformed");
   return {
     id: item["id"],
     version: integer(item["version"]),
@@ -95,6 +99,7 @@ export function riskProfileFromItem(item: Item): RiskProfile {
     payees: pairs(item["payees"]),
     lastLocation: lastLocation(item["location"]),
     hours,
+    features: features === undefined ? undefined : decodePayer(features),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { PayerProfile } from "#features/index.ts";
 import type { AmountHistory } from "./amount-history.ts";
 import type { Familiar } from "./familiar.ts";
 import type { LastLocation } from "./travel.ts";
@@ -23,4 +24,6 @@ export interface RiskProfile {
   readonly lastLocation: LastLocation | undefined;
   /** Payments by hour of the day (UTC): 24 counts, at most one a clock hour. */
   readonly hours: readonly number[];
+  /** What the features remember; absent in records of before they were counted, and after an erasure. */
+  readonly features?: PayerProfile | undefined;
 }

@@ -1,5 +1,6 @@
 import Type from "typebox";
 import { reasonCodes } from "./assessment.ts";
+import { riskActions } from "./verdict.ts";
 import { type FactorName, MODEL } from "./factors-config.ts";
 
 /** The request's `RiskContext`. That coordinates come in pairs, and the address's form, is `checkRiskContext`'s. */
@@ -21,11 +22,26 @@ export const riskContextSchema = Type.Object(
 
 const unit = (description?: string) => Type.Number({ minimum: 0, maximum: 1, ...(description === undefined ? {} : { description }) });
 
+/** A rule that took part, as `presentHit` makes it. */
+export const ruleHitSchema = Type.Object(
+  {
+    rule: Type.String({ description: "The name of the rule in its rule set." }),
+    action: Type.Enum([...riskActions], { description: "What it asks for." }),
+    reason_code: Type.String({ description: "What the rule gives as its reason." }),
+    failed: Type.Optional(
+      Type.Boolean({ description: "Present and true where its expression could not be evaluated, so that the cautious action holds." }),
+    ),
+  },
+  { additionalProperties: false, description: "A rule that took part in the decision." },
+);
+
 /** The reply's assessment, as `presentAssessment` makes it. */
 export const assessmentSchema = Type.Object(
   {
-    risk_score: unit("Above 0.8 a payment waits for a reviewer."),
-    model: Type.Literal(MODEL, { description: "What scored the payment." }),
+    risk_score: unit(
+      "The score that decides: the model's where one is in force, the five factors' otherwise. The thresholds are the organisation's.",
+    ),
+    model: Type.String({ description: `What gave the score: \`${MODEL}\`, the five factors, or the id of a model.` }),
     factors: Type.Object(
       {
         velocity: unit("How many payments the payer has made lately."),
@@ -36,8 +52,18 @@ export const assessmentSchema = Type.Object(
       } satisfies Record<FactorName, unknown>,
       { additionalProperties: false, description: "Before weighting." },
     ),
-    reasons: Type.Array(Type.Enum([...reasonCodes]), { description: "Factors that added notably, largest first." }),
+    reasons: Type.Array(Type.Enum([...reasonCodes]), {
+      description: "Why the payment does not simply post, then the factors that added notably, largest first.",
+    }),
     velocity_count: Type.Integer({ minimum: 1, description: "Payments in the last 30 minutes, this one included; saturates at 17." }),
+    action: Type.Optional(
+      Type.Enum([...riskActions], {
+        description:
+          "What score and rules ask for together. A `challenge` waits for a review, as long as there is no other way to answer it. Absent in " +
+          "assessments of before there were rules.",
+      }),
+    ),
+    rules: Type.Optional(Type.Array(ruleHitSchema, { description: "The rules that hit, in their order; absent where none did." })),
   },
   { additionalProperties: false },
 );

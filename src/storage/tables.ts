@@ -49,6 +49,8 @@ export const tables = {
     hot: true,
   },
   "smartfinance-risk-profiles": { hash: "id", indexes: [], hot: true },
+  /** Devices of an organisation's customers by `<organisation>#<hash>`: written when a further user comes, not with every payment. */
+  "smartfinance-risk-devices": { hash: "id", indexes: [], hot: true },
   /** `partition` is `partitionOf(organisation, id)`. `status_key` (`<organisation>#<status>`) is set unless posted. */
   "smartfinance-transactions": {
     hash: "partition",
@@ -68,7 +70,20 @@ export const tables = {
     indexes: [
       { name: "OrganisationReviewsIndex", hash: "organisation_id", range: "id", fixed: true },
       { name: "StatusReviewsIndex", hash: "status_key", range: "id", fixed: false },
+      // Undecided ones of all organisations, by the last character of their ids: for what looks for expired ones.
+      { name: "WaitingReviewsIndex", hash: "waiting", range: "id", fixed: false },
     ],
+  },
+  "smartfinance-review-notes": {
+    hash: "review_id",
+    range: "id",
+    // For what goes through all of an organisation's: the re-encryption of their texts.
+    indexes: [{ name: "OrganisationReviewNotesIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  /** What transactions turned out to be: one item per transaction, listed by the time of the latest judgement. */
+  "smartfinance-risk-labels": {
+    hash: "id",
+    indexes: [{ name: "OrganisationLabelsIndex", hash: "organisation_id", range: "decided_key", fixed: false }],
   },
   /** The feed table. `partition` is `partitionOf(organisation, event_id)`. Items are only ever put as absent. */
   "smartfinance-audit-logs": { hash: "partition", range: "event_id", indexes: [] },
@@ -85,6 +100,60 @@ export const tables = {
       { name: "RunningKeyRotationsIndex", hash: "running", range: "id", fixed: false },
     ],
   },
+  /** The Merkle log over the audit events: its state, entries and tiles (src/log/rows.ts). */
+  "smartfinance-log": { hash: "id", indexes: [] },
+  /** Which stretches of the log hold the events of a time. */
+  "smartfinance-log-index": { hash: "bucket", range: "first", indexes: [] },
+  /** An organisation's thresholds and which rules are in force (key: its id), and the names of its lists (`<id>#registry`). */
+  "smartfinance-risk-policies": { hash: "id", indexes: [] },
+  "smartfinance-risk-rule-sets": {
+    hash: "id",
+    indexes: [{ name: "OrganisationRuleSetsIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  /** Lists, and beside them the shards of their entries (`<list>#<n>`). */
+  "smartfinance-risk-lists": {
+    hash: "id",
+    indexes: [{ name: "OrganisationRiskListsIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  /** `running` is set on those under way only. */
+  "smartfinance-risk-dry-runs": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationDryRunsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "RunningDryRunsIndex", hash: "running", range: "id", fixed: false },
+    ],
+  },
+  /** Fraud models and beside them their contents in pieces (`<model>#<n>`); under an organisation's id which of them are in force. */
+  "smartfinance-risk-models": {
+    hash: "id",
+    indexes: [{ name: "OrganisationRiskModelsIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  /** `running` is set on those under way only. */
+  "smartfinance-model-trainings": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationTrainingsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "RunningTrainingsIndex", hash: "running", range: "id", fixed: false },
+    ],
+  },
+  /** Webhook endpoints; under an organisation's id its roster, which names its endpoints. `work` is set while there is something to do. */
+  "smartfinance-webhook-endpoints": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationWebhookEndpointsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "WorkingWebhookEndpointsIndex", hash: "work", range: "id", fixed: false },
+    ],
+  },
+  /** Deliveries that are due or wait for their turn, in the order of the feed. */
+  "smartfinance-webhook-queue": { hash: "endpoint_id", range: "id", indexes: [] },
+  /** Deliveries that have ended. `dead_at` is the endpoint, on those that nobody took. */
+  "smartfinance-webhook-deliveries": {
+    hash: "endpoint_id",
+    range: "id",
+    indexes: [{ name: "DeadWebhookDeliveriesIndex", hash: "dead_at", range: "id", fixed: false }],
+  },
+  /** Which node delivers, and how far the feed has been routed (src/webhooks). */
+  "smartfinance-webhook-state": { hash: "id", indexes: [] },
   "smartfinance-meta": { hash: "id", indexes: [] },
 } as const satisfies Record<string, TableDefinition>;
 

@@ -14,9 +14,14 @@ export class UserShreddedError extends Error {
  * The data key may not be used for this: retired keys open only, compromised ones do nothing. To whoever reads or
  * writes sealed data it is the store that cannot be used: a rotation under way ends it.
  */
-export class DataKeyBlockedError extends StoreUnavailableError {}
+export class DataKeyBlockedError extends StoreUnavailableError {
+  readonly outage = "key_blocked";
+}
 
 /** The subject has as many data keys as one may have. */
 export class TooManyKeysError extends Error {
   override readonly name = "TooManyKeysError";
 }
+
+/** Metadata was sealed under another key between the read and the decision. Reading again helps. */
+export class StaleMetadataError extends StoreUnavailableError {}

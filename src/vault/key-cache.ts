@@ -32,6 +32,11 @@ interface Held {
 
 type Facts = Pick<DataKeyRecord, "id" | "organisationId" | "userId" | "purpose" | "state">;
 
+/** A key as it is handed out. */
+export function handleOf({ id, organisationId, userId, purpose }: Omit<Facts, "state">, secret: KeyObject): DataKey {
+  return { id, organisationId, userId, purpose, secret, uses: 0, opens: 0 };
+}
+
 const usesOf = (dataKey: DataKey): number => dataKey.uses + (dataKey.opens ?? 0);
 
 /** Creates an empty cache. @throws InvariantError for bounds that bound nothing. */
@@ -39,6 +44,8 @@ export function createKeyCache(clock: Clock, bounds: Partial<KeyCacheBounds>) {
   const { maxCached = 10_000, cacheMs = 5 * 60_000, cacheUses = 10_000_000, checkMs = 5_000 } = bounds;
   invariant(maxCached >= 1 && cacheMs > 0 && cacheUses >= 1 && checkMs > 0, "the vault's bounds are wrong");
   const keys = new Map<DataKeyId, Held>();
+  /** How often keys were used whose secret is no longer held: the count bounds what one key may seal, so it goes on. */
+  const counts = new Map<DataKeyId, { readonly uses: number; readonly opens: number }>();
   const currents = new Map<string, { readonly id: DataKeyId; readonly checkAt: number }>();
 
   const remember = <K, V>(map: Map<K, V>, key: K, value: V): void => {
@@ -78,8 +85,9 @@ export function createKeyCache(clock: Clock, bounds: Partial<KeyCacheBounds>) {
     },
     /** Keeps the handle that is in use already, so that its count of uses goes on. */
     hold(facts: Facts, secret: KeyObject, since: number): DataKey {
-      const { id, organisationId, userId, purpose, state } = facts;
-      const value = keys.get(id)?.value ?? { id, organisationId, userId, purpose, secret, uses: 0, opens: 0 };
+      const { id, state } = facts;
+      const value = keys.get(id)?.value ?? { ...handleOf(facts, secret), ...counts.get(id) };
+      counts.delete(id);
       if (state === "retired") value.blocked = "seal";
       remember(keys, id, { value, expiresAt: since + cacheMs, usesEnd: usesOf(value) + cacheUses, checkAt: since + checkMs });
       return value;
@@ -99,6 +107,15 @@ export function createKeyCache(clock: Clock, bounds: Partial<KeyCacheBounds>) {
       const held = keys.get(id);
       if (held !== undefined) held.value.blocked = "all";
       keys.delete(id);
+    },
+    /** Lets go of keys that have to be unwrapped again anyway. Handles in use go on until their work is done. */
+    sweep(): void {
+      const now = clock.now();
+      for (const [id, held] of keys) {
+        if (alive(held, now)) continue;
+        keys.delete(id);
+        remember(counts, id, { uses: held.value.uses, opens: held.value.opens ?? 0 });
+      }
     },
     usesOf(id: string): { readonly seals: number; readonly opens: number } | undefined {
       const held = keys.get(id as DataKeyId);

@@ -40,6 +40,12 @@ export interface Progress {
   readonly rewritten: number;
 }
 
+export interface RotationFault {
+  /** `key_blocked` ends the rotation; the others are tried again. */
+  readonly code: "key_blocked" | "kms_unavailable" | "store_unavailable";
+  readonly detail: string;
+}
+
 export interface KeyRotation extends Versioned {
   readonly id: KeyRotationId;
   readonly organisationId: OrganisationId;
@@ -47,7 +53,9 @@ export interface KeyRotation extends Versioned {
   readonly reason: RotationReason;
   /** The key that was named (the compromised one, or one to be replaced alone); `null` for all. */
   readonly keyId: DataKeyId | null;
-  readonly status: "running" | "completed";
+  readonly status: "running" | "completed" | "failed";
+  /** Why it failed, or what keeps a running one from going on; `null` while nothing does. */
+  readonly fault: RotationFault | null;
   readonly progress: Progress;
   /** Who works on it, and until when nobody else should: spares work; correctness rests on conditional writes. */
   readonly worker: string | null;
@@ -80,6 +88,8 @@ interface StoredRotation {
   readonly reason: RotationReason;
   readonly key_id: DataKeyId | null;
   readonly status: KeyRotation["status"];
+  /** Absent in records from before it was kept. */
+  readonly fault?: { readonly code: RotationFault["code"]; readonly detail: string } | null;
   readonly progress: Progress;
   readonly worker: string | null;
   readonly leased_until: number;
@@ -100,6 +110,7 @@ export const keyRotations: Collection<KeyRotation> = {
     reason: r.reason,
     key_id: r.keyId,
     status: r.status,
+    fault: r.fault === null ? null : { ...r.fault },
     progress: { ...r.progress },
     worker: r.worker,
     leased_until: r.leasedUntil,
@@ -118,6 +129,7 @@ export const keyRotations: Collection<KeyRotation> = {
       reason: stored.reason,
       keyId: stored.key_id,
       status: stored.status,
+      fault: stored.fault ?? null,
       progress: stored.progress,
       worker: stored.worker,
       leasedUntil: stored.leased_until,
@@ -129,19 +141,31 @@ export const keyRotations: Collection<KeyRotation> = {
   },
 };
 
-/** Which scheduled rotation of an organisation runs: one at a time. */
+/** Which scheduled rotations of an organisation over all its keys run: one of each target at a time. */
 export interface RotationPointer extends Versioned {
   readonly organisationId: OrganisationId;
-  readonly running: KeyRotationId | null;
+  readonly running: Readonly<Record<RotationTarget, KeyRotationId | null>>;
 }
+
+/** What the pointer of an organisation is before its first rotation. */
+export const noneRunning: RotationPointer["running"] = { data_keys: null, wrapping_keys: null };
 
 export const rotationPointers: Collection<RotationPointer> = {
   table: ROTATIONS_TABLE,
   keyOf: ({ organisationId }) => ({ hash: organisationId }),
-  toItem: (pointer) => ({ id: pointer.organisationId, current: pointer.running, version: pointer.version }),
+  toItem: (pointer) => ({
+    id: pointer.organisationId,
+    current: pointer.running.data_keys,
+    current_wrapping: pointer.running.wrapping_keys,
+    version: pointer.version,
+  }),
   fromItem: (item) => ({
     organisationId: item.id as OrganisationId,
-    running: item.current as KeyRotationId | null,
+    running: {
+      data_keys: item.current as KeyRotationId | null,
+      // Absent in records from before rotations of wrapping keys were told apart.
+      wrapping_keys: (item.current_wrapping ?? null) as KeyRotationId | null,
+    },
     version: Number(item.version),
   }),
 };
@@ -163,6 +187,7 @@ export function presentRotation(rotation: KeyRotation, steps: number): JsonObjec
     reason: rotation.reason,
     key_id: rotation.keyId,
     status: rotation.status,
+    error: rotation.fault === null ? null : { ...rotation.fault },
     progress: {
       pass,
       steps_done: done || phase === "retire" ? steps : step,

@@ -1,7 +1,9 @@
 import type { Random } from "#kernel/random.ts";
 import { rotateKeyFile, setKeyState } from "./change-key-file.ts";
-import { localKeyStates } from "./local-key-file.ts";
+import { localKeyStates, readKeyFile } from "./local-key-file.ts";
 import type { KeyFileFacts } from "./local-key-file.ts";
+
+const REWRAP = 'POST /v1/key-rotations {"target":"wrapping_keys"} of each organisation';
 
 /**
  * The operator's commands on the local key file. A running server notices the change with its next use of the file.
@@ -19,11 +21,20 @@ export async function runKmsCommand(
   if (command === "rotate-kms-key") {
     if (args.length !== 1) throw new Error("usage: npm start -- rotate-kms-key");
     const current = await rotateKeyFile(file, random, facts);
-    return `new data keys are wrapped by local/${current} from now on; POST /v1/key-rotations {"target":"wrapping_keys"} wraps the others anew`;
+    return `new data keys are wrapped by local/${current} from now on; ${REWRAP} wraps the others anew`;
   }
   const known = localKeyStates.find((one) => one === state);
   if (!/^[1-9]\d{0,8}$/.test(number) || known === undefined || rest.length > 0)
     throw new Error(`usage: npm start -- kms-key-state NUMBER ${localKeyStates.join("|")}`);
+  const before = (await readKeyFile(file))?.current;
   const current = await setKeyState(file, Number(number), known, random, facts);
-  return `local/${number} is ${known}; the current key is local/${current}`;
+  const told = `local/${number} is ${known}; the current key is local/${current}`;
+  const made = before === current ? "" : `. local/${number} was the current key: local/${current} has been made for new data keys`;
+  if (known === "enabled") return told;
+  if (known === "retired") return `${told}${made}. What local/${number} wraps still opens; ${REWRAP} moves it to local/${current}`;
+  return (
+    `${told}${made}\nWARNING: whatever is still wrapped by local/${number} opens no more, within 5 seconds on a running server too, and ` +
+    `the server may not start on it. If GET /v1/crypto-inventory shows data keys under it: "npm start -- kms-key-state ${number} retired", ` +
+    `${REWRAP}, then block it`
+  );
 }

@@ -51,6 +51,12 @@ export interface Kms {
    * and then a rotation of wrapping keys is refused. Throws as `decrypt`.
    */
   reEncrypt?(wrapped: string, context: EncryptionContext, kmsKeyId?: string): Promise<Omit<GeneratedDataKey, "plaintext">>;
+  /**
+   * Whether data keys that this key wraps may be used: asked every few seconds while one is held in memory, so that a blocked
+   * key takes effect on a running process. Only engines for which that costs nothing have it; with the others a data key is
+   * used until it has to be unwrapped again. @throws KmsUnavailableError
+   */
+  blocked?(kmsKeyId: string): Promise<boolean>;
   /** The wrapping keys. Both engines tell; test doubles need not. @throws KmsUnavailableError */
   describe?(): Promise<KmsDescription>;
 }
@@ -58,15 +64,24 @@ export interface Kms {
 /** The wrapped key does not open under this context: changed, foreign or wrapped for something else (AWS: InvalidCiphertextException). */
 export class InvalidCiphertextError extends Error {
   override readonly name = "InvalidCiphertextError";
+  /** It is no wrapped key at all: no wrapping key would open it. */
+  readonly malformed: boolean;
+  constructor(message: string, options: ErrorOptions & { readonly malformed?: boolean } = {}) {
+    super(message, options);
+    this.malformed = options.malformed ?? false;
+  }
 }
 
 /** The service did not answer. Nothing was changed. To whoever reads sealed data it is the store that cannot be read. */
-export class KmsUnavailableError extends StoreUnavailableError {}
+export class KmsUnavailableError extends StoreUnavailableError {
+  readonly outage: "kms_unavailable" | "key_blocked" = "kms_unavailable";
+}
 
 export type KmsKeyFault = "disabled" | "compromised" | "retired" | "invalid_state" | "not_found" | "access_denied" | "unsuitable";
 
 /** The service answers, but the wrapping key may not be used: an operator has to act. Nothing was changed. */
 export class KmsKeyUnusableError extends KmsUnavailableError {
+  override readonly outage = "key_blocked";
   readonly fault: KmsKeyFault;
   constructor(fault: KmsKeyFault, message: string, options?: ErrorOptions) {
     super(message, options);

@@ -96,12 +96,12 @@ export async function openLocalKms(deps: LocalKmsDeps): Promise<Kms> {
     const bytes = Buffer.from(wrapped, "base64url");
     // Node decodes base64 leniently: only the one canonical text of these bytes is taken.
     if (bytes.length !== WRAPPED_BYTES || bytes.toString("base64url") !== wrapped || bytes.readUInt8(0) !== FORMAT) {
-      throw new InvalidCiphertextError("not a key that this service wrapped");
+      throw new InvalidCiphertextError("not a key that this service wrapped", { malformed: true });
     }
     const number = bytes.readUInt32BE(1);
     const key = keys.get(number);
     if (key === undefined) throw new InvalidCiphertextError("wrapped under a key that the key file does not hold");
-    if (key.state === "compromised") throw new KmsKeyUnusableError("compromised", `local/${number} is compromised and blocked`);
+    if (key.state === "compromised") throw blockedKey(number);
     const nonce = bytes.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES);
     const decipher = createDecipheriv(ALGORITHM, key.secret, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(contextBytes(context));
@@ -138,6 +138,10 @@ export async function openLocalKms(deps: LocalKmsDeps): Promise<Kms> {
         plaintext.fill(0);
       }
     },
+    async blocked(kmsKeyId) {
+      const { keys } = await keysNow();
+      return keys.get(Number(kmsKeyId.replace("local/", "")))?.state === "compromised";
+    },
     async describe() {
       const { current, keys } = await keysNow();
       return {
@@ -152,6 +156,15 @@ export async function openLocalKms(deps: LocalKmsDeps): Promise<Kms> {
       };
     },
   };
+}
+
+/** A key that is blocked, with the way out: nothing that it wraps can be moved to another key before it may unwrap again. */
+function blockedKey(number: number): KmsKeyUnusableError {
+  return new KmsKeyUnusableError(
+    "compromised",
+    `the wrapping key local/${number} is blocked (compromised), and data keys are still wrapped by it: ` +
+      `"npm start -- kms-key-state ${number} retired" lets it open them, so that they can be wrapped anew; docs/encryption.md tells how`,
+  );
 }
 
 async function markOf(file: string): Promise<string> {

@@ -74,9 +74,10 @@ export async function currentKey(
 /** Makes a key that is not stored yet, the `number`th of its subject. @throws KmsUnavailableError */
 export async function draftKey(deps: DraftKeyDeps, subject: KeySubject, number: number): Promise<Draft> {
   const id = deps.ids.next("dataKey");
+  // Taken before the service is asked: what a rotation of wrapping keys began during the call may be under the old one.
+  const now = deps.clock.now();
   const generated = await deps.kms.generateDataKey(dataKeyContext(subject, id, deps.environment ?? "test"));
   const secret = toSecret(generated.plaintext);
-  const now = deps.clock.now();
   const { organisationId, userId, purpose } = subject;
   return {
     record: {

@@ -1,19 +1,21 @@
 import type { CommitQueue } from "#commit/index.ts";
 import { workOn } from "#commit/index.ts";
+import type { Working } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Item } from "#storage/index.ts";
 import { keyRotations, readRotation, rotationPointers, ROTATIONS_TABLE, RUNNING } from "./key-rotation.ts";
-import type { KeyRotation, Progress } from "./key-rotation.ts";
+import type { KeyRotation, Progress, RotationFault } from "./key-rotation.ts";
 import type { Rewrite, Step, StepDeps } from "./sweep-steps.ts";
 import { createSteps } from "./sweep-steps.ts";
+import { outageOf } from "#kernel/problems.ts";
 
 export interface RotationWorkerDeps extends StepDeps {
   readonly queue: CommitQueue;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** Told what went wrong; the work is tried again with the next call. */
+  /** Told what went wrong, of each rotation once until something else does; the work is tried again with the next call. */
   readonly onError: (error: unknown) => void;
   /**
    * Milliseconds after the beginning of a rotation until a pass may be the last: longer than any node seals with a key it
@@ -46,6 +48,11 @@ const LEASE_MS = 30_000;
 /** A breath between batches, so that requests come first. */
 const PAUSE_MS = 2;
 
+/** Rotations whose last fault is remembered, so that it is not told with every call. */
+const MAX_FAULTS = 10_000;
+
+const MAX_DETAIL = 500;
+
 /** What one batch is to do: computed outside of the decision, which then is pure. */
 interface Batch {
   readonly rewrites: readonly Rewrite[];
@@ -59,8 +66,12 @@ interface Batch {
  * record in between wins (and its record is looked at again in the next pass), and two workers cannot undo each other.
  */
 export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
-  const { store, queue, clock, ids, onError, settleMs = 10_000 } = deps;
+  const { store, vault, queue, clock, ids, onError, settleMs = 10_000 } = deps;
   const name = ids.next("request");
+  /** The last fault of each rotation. */
+  const faults = new Map<string, string>();
+  /** The fault of looking for rotations that was told last. */
+  let silence = "";
   let running: Promise<void> | undefined;
   let stopped = false;
 
@@ -72,14 +83,63 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
         const page = await store.query({ ...list, limit: ROTATIONS_PER_PAGE, ...(cursor === undefined ? {} : { cursor }) });
         for (const item of page.items) {
           // One rotation that cannot go on (its KMS key is disabled) must not hold up those of other organisations.
-          await advance(keyRotations.fromItem(item)).catch(onError);
+          const rotation = keyRotations.fromItem(item);
+          await advance(rotation).catch((error: unknown) => stumbled(rotation, error));
         }
         cursor = page.cursor;
-        if (cursor === undefined) return;
+        if (cursor === undefined) break;
       }
+      silence = "";
     } catch (error) {
-      onError(error);
+      const text = String(error);
+      if (text !== silence) onError(error);
+      silence = text;
     }
+  };
+
+  /** Tells a fault and has the rotation show it; one that only an operator can mend ends the rotation. */
+  const stumbled = async (listed: KeyRotation, error: unknown): Promise<void> => {
+    const fault = faultOf(error);
+    const known = faults.get(listed.id);
+    if (known !== fault.detail) {
+      onError(error);
+      if (faults.size >= MAX_FAULTS) faults.clear();
+      faults.set(listed.id, fault.detail);
+    }
+    try {
+      const rotation = await readRotation(store, listed.organisationId, listed.id);
+      if (rotation?.status !== "running") return;
+      const failed = fault.code === "key_blocked";
+      if (failed || rotation.fault?.detail !== fault.detail) await fail(rotation, fault, failed);
+    } catch {
+      // It cannot be written down now; the next call meets the same fault.
+    }
+  };
+
+  const fail = async (rotation: KeyRotation, fault: RotationFault, failed: boolean): Promise<void> => {
+    const { id, organisationId } = rotation;
+    const key = { hash: id };
+    const pointerKey = { hash: organisationId };
+    const eventId = ids.next("event");
+    await queue.execute({
+      actor: { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null },
+      needs: [
+        { collection: keyRotations, key, mode: "write" },
+        { collection: rotationPointers, key: pointerKey, mode: "write" },
+      ],
+      appends: 1,
+      decide(view, at) {
+        const work = workOn(view);
+        if (work.get(keyRotations, key)?.version !== rotation.version) return { reply: { status: 204, body: "" }, changes: [], events: [] };
+        const updatedAt = Math.max(at, rotation.updatedAt);
+        const status = failed ? "failed" : "running";
+        work.put(keyRotations, { ...rotation, status, fault, worker: null, leasedUntil: 0, updatedAt, version: rotation.version + 1 });
+        if (failed) release(work, rotation);
+        const type = failed ? "key_rotation.failed" : "key_rotation.interrupted";
+        work.tell({ id: eventId, type, objectId: id, details: { code: fault.code } });
+        return work.outcome({ status: 204, body: "" });
+      },
+    });
   };
 
   const advance = async (listed: KeyRotation): Promise<void> => {
@@ -165,14 +225,14 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
           // Retired keys are no records that were sealed anew.
           progress: { ...next, rewritten: next.rewritten + (rotation.progress.phase === "sweep" ? rewritten : 0) },
           status: finished ? "completed" : "running",
+          fault: null,
           worker: name,
           leasedUntil: at + LEASE_MS,
           updatedAt: Math.max(at, rotation.updatedAt),
           completedAt: finished ? Math.max(at, rotation.createdAt) : null,
           version: rotation.version + 1,
         });
-        const pointer = finished ? work.get(rotationPointers, pointerKey) : undefined;
-        if (pointer?.running === id) work.put(rotationPointers, { ...pointer, running: null, version: pointer.version + 1 });
+        if (finished) release(work, rotation);
         const details = finished ? { rewritten: next.rewritten, unreadable: next.unreadable } : { rewritten };
         work.tell({ id: eventId, type: finished ? "key_rotation.completed" : "key_rotation.advanced", objectId: id, details });
         return work.outcome({ status: 204, body: "" });
@@ -183,6 +243,8 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
 
   return {
     work() {
+      // Not a part of any rotation, but this is what every process calls every few seconds.
+      vault.sweep();
       if (stopped) return running ?? Promise.resolve();
       running ??= work().finally(() => {
         running = undefined;
@@ -194,4 +256,18 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
       await running;
     },
   };
+}
+
+/** Lets the organisation start another rotation of this target. */
+function release(work: Working, { id, organisationId, target }: KeyRotation): void {
+  const pointer = work.get(rotationPointers, { hash: organisationId });
+  if (pointer?.running[target] !== id) return;
+  work.put(rotationPointers, { ...pointer, running: { ...pointer.running, [target]: null }, version: pointer.version + 1 });
+}
+
+/** What is shown of an error: its own words where it is one of ours, which name keys by their ids and nothing else. */
+function faultOf(error: unknown): RotationFault {
+  if (!(error instanceof StoreUnavailableError))
+    return { code: "store_unavailable", detail: "The work was interrupted; the log tells why." };
+  return { code: outageOf(error), detail: error.message.slice(0, MAX_DETAIL) };
 }

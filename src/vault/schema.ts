@@ -43,6 +43,7 @@ const exampleRotation = {
   reason: "scheduled",
   key_id: null,
   status: "running",
+  error: null,
   progress: { pass: 1, steps_done: 3, steps_total: 19, examined: 1250, rewritten: 1190, unreadable: 0 },
   created_at: at,
   updated_at: at,
@@ -56,7 +57,19 @@ export const keyRotationSchema = Type.Object(
     target: Type.Enum([...rotationTargets], { description: "Which keys are replaced." }),
     reason: Type.Enum([...rotationReasons], { description: "Why." }),
     key_id: nullable(idField("dataKey"), "The data key that was named; null where it is about all of them."),
-    status: Type.Enum(["running", "completed"], { description: "`running` until a whole pass found nothing to do." }),
+    status: Type.Enum(["running", "completed", "failed"], {
+      description:
+        "`running` until a whole pass found nothing to do. `failed`: it has ended without; start another once the cause is gone.",
+    }),
+    error: nullable(
+      Type.Object({
+        code: Type.Enum(["key_blocked", "kms_unavailable", "store_unavailable"], {
+          description: "`key_blocked` has ended the rotation; with the others it goes on by itself.",
+        }),
+        detail: text("For humans; may change."),
+      }),
+      "Why it failed, or what keeps it from going on; null while nothing does.",
+    ),
     progress: Type.Object(
       {
         pass: count("Passes over all records; the last one finds nothing to do."),

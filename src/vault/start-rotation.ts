@@ -9,7 +9,7 @@ import type { Store } from "#storage/index.ts";
 import { DATA_KEYS_TABLE, dataKeys, keyringId, keyrings, maxKeysOf } from "./data-key-record.ts";
 import type { DataKeyId, DataKeyRecord, Environment, KeySubject } from "./data-key-record.ts";
 import type { KeyRotation, RotationTarget } from "./key-rotation.ts";
-import { firstPass, keyRotations, presentRotation, rotationPointers } from "./key-rotation.ts";
+import { firstPass, keyRotations, noneRunning, presentRotation, rotationPointers } from "./key-rotation.ts";
 import type { Kms } from "./kms.ts";
 import { draftKey } from "./make-data-key.ts";
 import type { SealedPlace } from "./sealed-places.ts";
@@ -77,10 +77,11 @@ export async function startRotation(deps: RotationDeps, asked: Asked, body: Rota
     decide(view, at) {
       const work = workOn(view);
       // Two sweeps at a time would do no harm, but the second one nothing either. A compromise never waits.
-      if (reason === "scheduled" && target === "data_keys" && found === undefined) {
+      if (reason === "scheduled" && found === undefined) {
         const busy = work.get(rotationPointers, pointer);
-        if (busy !== undefined && busy.running !== null) return refused(refuse("rotation_running"), requestId);
-        work.put(rotationPointers, { organisationId, running: rotationId, version: (busy?.version ?? 0) + 1 });
+        const running = busy?.running ?? noneRunning;
+        if (running[target] !== null) return refused(refuse("rotation_running"), requestId);
+        work.put(rotationPointers, { organisationId, running: { ...running, [target]: rotationId }, version: (busy?.version ?? 0) + 1 });
       }
       if (found !== undefined) {
         const record = work.get(dataKeys, { hash: found.id });
@@ -101,6 +102,7 @@ export async function startRotation(deps: RotationDeps, asked: Asked, body: Rota
         reason,
         keyId: found?.id ?? null,
         status: "running",
+        fault: null,
         progress: firstPass(at),
         worker: null,
         leasedUntil: 0,

@@ -151,7 +151,10 @@ function isUnreadable(error: unknown): boolean {
   );
 }
 
-/** Wraps every data key anew that was last wrapped before the rotation began. */
+/**
+ * Wraps every data key anew that is under another wrapping key than the current one, whenever that was made, or that was last
+ * wrapped before the rotation began: a service that replaces a key's material (AWS) does so under the same id.
+ */
 function rewrapStep({ kms, environment }: StepDeps, { organisationId, createdAt, keyId }: KeyRotation): Step {
   return {
     range: { ...keysRange(organisationId), ...(keyId === null ? {} : { from: keyId, to: keyId }) },
@@ -159,15 +162,21 @@ function rewrapStep({ kms, environment }: StepDeps, { organisationId, createdAt,
       const rewrites: Rewrite[] = [];
       let unreadable = 0;
       invariant(kms.reEncrypt !== undefined, "this KMS cannot wrap anew");
+      const current = (await kms.describe?.())?.keys.find((key) => key.current)?.id;
       for (const item of items) {
         const { id, wrapped, wrappedAt, kmsKeyId, ...subject } = dataKeys.fromItem(item);
-        if (wrapped === null || wrappedAt >= createdAt) continue;
+        const recent = wrappedAt >= createdAt;
+        if (wrapped === null || (recent && (current === undefined || kmsKeyId === current))) continue;
         try {
           const made = await kms.reEncrypt(wrapped, dataKeyContext(subject, id, environment), kmsKeyId);
+          // Under the same key as before, though the service calls its current one otherwise: without this no pass would be the last.
+          if (recent && made.kmsKeyId === kmsKeyId) continue;
           rewrites.push(
             rewriteOf(dataKeys, { hash: id }, (record) =>
-              // Whatever was made while the rotation runs has a later time: `createdAt` is enough to tell it is done.
-              record.wrapped === wrapped ? { ...record, ...made, wrappedAt: createdAt, version: record.version + 1 } : undefined,
+              // Whatever was asked for while the rotation runs has a later time: `createdAt` is enough to tell it is done.
+              record.wrapped === wrapped
+                ? { ...record, ...made, wrappedAt: Math.max(wrappedAt, createdAt), version: record.version + 1 }
+                : undefined,
             ),
           );
         } catch (error) {

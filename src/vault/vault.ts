@@ -1,11 +1,13 @@
 import { invariant } from "#kernel/assert.ts";
 import { isId } from "#kernel/ids.ts";
 import type { OrganisationId, UserId } from "#kernel/ids.ts";
-import { createKeyCache } from "./key-cache.ts";
+import { createKeyCache, handleOf } from "./key-cache.ts";
 import type { KeyCacheBounds } from "./key-cache.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, ORGANISATION_KEYS_INDEX } from "./data-key-record.ts";
 import type { DataKeyId, DataKeyRecord, KeySubject } from "./data-key-record.ts";
 import { DataKeyBlockedError, DataKeyNotFoundError, TooManyKeysError } from "./errors.ts";
+import { KmsKeyUnusableError } from "./kms.ts";
 import { createIndexKey } from "./index-key.ts";
 import type { IndexKey } from "./index-key.ts";
 import { currentKey, toSecret } from "./make-data-key.ts";
@@ -23,7 +25,8 @@ export interface VaultDeps extends MakeDataKeyDeps, Partial<KeyCacheBounds> {
 /** Data keys of organisations and users, and sealing with them. */
 export interface Vault extends Sealer {
   /**
-   * The organisation's current data key, made on first use. Cached: nodes notice a rotation within `checkMs`.
+   * The organisation's current data key, made on first use. Cached: nodes notice a rotation, and a wrapping key of the local
+   * key file that is blocked, within `checkMs`.
    * @throws StoreUnavailableError, KmsUnavailableError; nothing is cached then.
    */
   dataKey(organisationId: OrganisationId): Promise<DataKey>;
@@ -57,6 +60,10 @@ export interface Vault extends Sealer {
   probe(organisationId: OrganisationId): Promise<void>;
   /** Takes keys out of this process's memory; handles given out before are blocked. */
   forget(subject: KeySubject, ids: readonly DataKeyId[]): void;
+  /** Takes keys out of memory that would have to be unwrapped again anyway. Called now and then by the rotation worker. */
+  sweep(): void;
+  /** Milliseconds since the epoch: when a wrapping key last refused to unwrap a data key that was wanted. */
+  readonly blockedAt: number | undefined;
   /** Seals and opens by this process with a key that is in memory. */
   usesOf(keyId: string): { readonly seals: number; readonly opens: number } | undefined;
 }
@@ -64,13 +71,43 @@ export interface Vault extends Sealer {
 /** Keys looked at for one that is not destroyed. */
 const PROBED = 100;
 
+/** Times one load is begun anew because its key was forgotten during it. */
+const MAX_STALE = 4;
+
+function nameOf(subject: KeySubject): string {
+  return `${subject.organisationId} ${keyringId(subject)}`;
+}
+
 /** Creates the vault. One per process: see `createNonces`. */
 export function createVault(deps: VaultDeps): Vault {
   const { store, kms, clock, environment = "test", rotateAfterUses = 2 ** 31 } = deps;
   invariant(rotateAfterUses >= 1 && rotateAfterUses < MAX_USES_PER_KEY, "the vault's bounds are wrong");
   const cache = createKeyCache(clock, deps);
+  /** When a wrapping key last refused a data key that was wanted. */
+  let blockedAt: number | undefined;
   /** Loads under way: a thousand requests that want one key wait for one read. Each waiter is a request, and those are bounded. */
   const loads = new Map<string, Promise<DataKey>>();
+
+  /** Loads under way, by what they are of: what is forgotten meanwhile must not come back with their answers. */
+  const underWay = new Set<{ readonly of: string; stale: boolean }>();
+
+  /** Runs `attempt` anew while what it is of was forgotten during it. What it is given tells whether that has happened. */
+  const unforgotten = async (of: string, attempt: (isStale: () => boolean) => Promise<DataKey>): Promise<DataKey> => {
+    for (let tries = 0; tries < MAX_STALE; tries++) {
+      const ticket = { of, stale: false };
+      underWay.add(ticket);
+      try {
+        const dataKey = await attempt(() => ticket.stale);
+        if (!ticket.stale) return dataKey;
+      } catch (error) {
+        // A rotation may have made the error, of a key that was just replaced, obsolete; a destroyed key answers the same again.
+        if (!ticket.stale) throw error;
+      } finally {
+        underWay.delete(ticket);
+      }
+    }
+    throw new StoreUnavailableError("a data key was rotated or destroyed again and again while it was read");
+  };
 
   const once = (name: string, load: () => Promise<DataKey>): Promise<DataKey> => {
     const running = loads.get(name);
@@ -100,7 +137,10 @@ export function createVault(deps: VaultDeps): Vault {
       : Promise.reject(new DataKeyNotFoundError(`${organisationId} has no data key ${dataKey.id}`));
 
   /** Reads the key's record, and unwraps it unless that was done a short while ago. */
-  const load = async (organisationId: OrganisationId, id: DataKeyId): Promise<DataKey> => {
+  const load = (organisationId: OrganisationId, id: DataKeyId): Promise<DataKey> =>
+    unforgotten(id, (isStale) => loadOnce(organisationId, id, isStale));
+
+  const loadOnce = async (organisationId: OrganisationId, id: DataKeyId, isStale: () => boolean): Promise<DataKey> => {
     const since = clock.now();
     const record = await read(organisationId, id);
     if (record.state === "compromised") {
@@ -108,9 +148,19 @@ export function createVault(deps: VaultDeps): Vault {
       throw new DataKeyBlockedError(`data key ${id} is compromised`);
     }
     const held = cache.unwrapped(id);
-    if (held !== undefined) return cache.checked(held, record.state, since);
-    return cache.hold(record, await unwrap(record), since);
+    if (held !== undefined && !(await isBlocked(record.kmsKeyId))) return isStale() ? held : cache.checked(held, record.state, since);
+    if (held !== undefined) cache.drop(id);
+    try {
+      const secret = await unwrap(record);
+      return isStale() ? handleOf(record, secret) : cache.hold(record, secret, since);
+    } catch (error) {
+      if (error instanceof KmsKeyUnusableError) blockedAt = clock.now();
+      throw error;
+    }
   };
+
+  /** A service that does not answer is bridged by what is in memory; only one that says so blocks a key. */
+  const isBlocked = async (kmsKeyId: string): Promise<boolean> => (await kms.blocked?.(kmsKeyId).catch(() => false)) === true;
 
   const byId = (organisationId: OrganisationId, id: DataKeyId): Promise<DataKey> => {
     const cached = cache.key(id);
@@ -119,12 +169,16 @@ export function createVault(deps: VaultDeps): Vault {
     return Promise.reject(new DataKeyNotFoundError(`${organisationId} has no data key ${id}`));
   };
 
-  const replace = async (subject: KeySubject, retire: DataKeyId | undefined): Promise<DataKey> => {
+  const replace = (subject: KeySubject, retire: DataKeyId | undefined): Promise<DataKey> =>
+    unforgotten(nameOf(subject), (isStale) => replaceOnce(subject, retire, isStale));
+
+  const replaceOnce = async (subject: KeySubject, retire: DataKeyId | undefined, isStale: () => boolean): Promise<DataKey> => {
     const since = clock.now();
     const found = await currentKey(deps, subject, retire);
     const made = { ...subject, id: found.id, state: "enabled" as const };
+    if (isStale() && found.secret !== undefined) return handleOf(made, found.secret);
     const dataKey = found.secret === undefined ? await byId(subject.organisationId, found.id) : cache.hold(made, found.secret, since);
-    cache.makeCurrent(subject, found.id, since);
+    if (!isStale()) cache.makeCurrent(subject, found.id, since);
     return dataKey;
   };
 
@@ -133,10 +187,12 @@ export function createVault(deps: VaultDeps): Vault {
     const cached = id === undefined ? undefined : cache.key(id);
     const usable = cached !== undefined && cached.blocked === undefined;
     if (usable && cached.uses < rotateAfterUses) return Promise.resolve(cached);
-    return once(`${subject.organisationId} ${keyringId(subject)}`, () => replace(subject, usable ? id : undefined));
+    return once(nameOf(subject), () => replace(subject, usable ? id : undefined));
   };
 
   const forget = (subject: KeySubject, ids: readonly DataKeyId[]): void => {
+    const gone = new Set<string>([nameOf(subject), ...ids]);
+    for (const ticket of underWay) if (gone.has(ticket.of)) ticket.stale = true;
     cache.dropCurrent(subject);
     for (const id of ids) cache.drop(id);
   };
@@ -189,6 +245,10 @@ export function createVault(deps: VaultDeps): Vault {
     },
 
     forget,
+    sweep: () => cache.sweep(),
+    get blockedAt() {
+      return blockedAt;
+    },
     usesOf: (keyId) => cache.usesOf(keyId),
   };
 }

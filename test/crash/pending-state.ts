@@ -22,6 +22,9 @@ export async function leaveReviewOpen(history: History, seeded: Seeded, port: nu
       const body = JSON.stringify({ ...usual, context: { device_id: "own", country: "DE", user_agent: "own" } });
       await history.settle(client, { path: "/v1/transfers", key: `calm-${customer}-${n}`, body });
     }
+    // Two at least, however little the load gets done on a busy machine.
+    for (const key of ["one", "two"])
+      await history.settle(client, { path: "/v1/holds", key: `hold-${customer}-${key}`, body: JSON.stringify(usual) });
     const startling = {
       ...usual,
       to_account_id: seeded.accounts[1],

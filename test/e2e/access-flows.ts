@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { API_KEY_PATTERN } from "#access/index.ts";
+import { API_KEY_PATTERN, issueApiKey } from "#access/index.ts";
+import type { OrganisationId } from "#kernel/ids.ts";
 import { startApp } from "../support/app.ts";
 import { keyLifeFlows, organisationFlows } from "./access-life-flows.ts";
 import { ok, refused } from "../support/http-client.ts";
@@ -123,6 +124,28 @@ export function accessFlows(stage: Stage): void {
 
 /** What does not depend on the store. */
 export function proxyFlows(): void {
+  it("ENC-11 a server that asks for no client certificates binds no key to one", async () => {
+    const app = await startApp({ store: "memory", clientCertificates: false });
+    try {
+      const own = await app.newOrganisation();
+      const certificate_sha256 = "ab".repeat(32);
+      const { detail } = refused(
+        await own.api.post("/v1/api-keys", { name: "Bound", certificate_sha256 }),
+        "invalid_request",
+        "certificate_sha256",
+      );
+      assert.match(String(detail), /SMARTFINANCE_TLS_CLIENT_CA_FILE/);
+      const { id } = ok(await own.api.post("/v1/api-keys", { name: "Free" }), 201);
+      refused(await own.api.patch(`/v1/api-keys/${id}`, { certificate_sha256 }), "invalid_request", "certificate_sha256");
+      ok(await own.api.patch(`/v1/api-keys/${id}`, { certificate_sha256: null }), 200);
+      const foreign = issueApiKey(app.deps, { organisationId: own.id as OrganisationId, name: "Live", environment: "live" });
+      const told = refused(await own.api.as(foreign.text).get("/v1/users"), "unauthenticated");
+      assert.equal(told["detail"], "This is a live key; the installation takes test keys.");
+    } finally {
+      await app.close();
+    }
+  });
+
   it("IP-01 behind a proxy the address it appended counts, not what the client wrote before it", async () => {
     const app = await startApp({ store: "memory", trustedProxyHops: 1 });
     try {

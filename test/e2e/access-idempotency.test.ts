@@ -7,7 +7,7 @@ import { freshKey, ok, refused } from "../support/http-client.ts";
 import { readDocument } from "./document.ts";
 import type { Operation } from "./document.ts";
 import type { Landmarks, Request } from "./operation-cases.ts";
-import { makeLandmarks, operationCases } from "./operation-cases.ts";
+import { makeLandmarks, operationCases, pathOf } from "./operation-cases.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 const document = await readDocument();
@@ -27,7 +27,7 @@ describe("IDEM-01 every operation that takes an Idempotency-Key", () => {
   after(() => app.close());
 
   const send = (by: Organisation, operation: Operation, request: Request, idempotencyKey: string, body = request.body): Promise<Answer> =>
-    by.api.send(operation.method, operation.path.replace("{id}", request.id ?? ""), body && JSON.stringify(body), { idempotencyKey });
+    by.api.send(operation.method, pathOf(operation.path, request), body && JSON.stringify(body), { idempotencyKey });
 
   const keyed = document.operations.filter(({ isIdempotent }) => isIdempotent);
 
@@ -51,7 +51,7 @@ describe("IDEM-01 every operation that takes an Idempotency-Key", () => {
         assert.equal(again.headers["content-type"], first.headers["content-type"]);
       }
       // Two spaces are another body, and say nothing else.
-      const path = operation.path.replace("{id}", request.id ?? "");
+      const path = pathOf(operation.path, request);
       const body = request.body === undefined ? "{}" : ` ${JSON.stringify(request.body)}`;
       refused(await own.api.send(operation.method, path, body, { idempotencyKey: key }), "idempotency_key_reused");
       const elsewhere = await facts.prepare(other, await landmarksOf(other), app.clock);

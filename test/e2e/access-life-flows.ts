@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ALL_SCOPES } from "#kernel/scopes.ts";
-import { ok, refused } from "../support/http-client.ts";
+import { freshKey, ok, rawConnection, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
 import type { Stage } from "./stage.ts";
 
@@ -101,8 +101,46 @@ export function keyLifeFlows(stage: Stage): void {
       refused(await own.api.as(secret).get("/v1/users"), "unauthenticated");
       assert.equal(ok(await own.api.get(`/v1/api-keys/${id}`), 200).status, "expired");
       refused(await own.api.post(`/v1/api-keys/${id}/rotate`, { overlap_seconds: 0 }), "api_key_expired");
-      ok(await own.api.patch(`/v1/api-keys/${id}`, { expires_at: null }), 200);
-      ok(await own.api.as(secret).get("/v1/users"), 200);
+      // What has ended does not come back: a secret believed worthless stays so.
+      for (const change of [{ expires_at: null }, { expires_at: "2120-01-01T00:00:00Z" }, { name: "Old", scopes: ["users:read"] }])
+        refused(await own.api.patch(`/v1/api-keys/${id}`, change), "api_key_expired");
+      refused(await own.api.as(secret).get("/v1/users"), "unauthenticated");
+      assert.equal(ok(await own.api.patch(`/v1/api-keys/${id}`, { name: "Former guest" }), 200)["name"], "Former guest");
+    });
+
+    it("KEY-02 is judged again when a body comes after its head: what was revoked meanwhile does nothing", async () => {
+      const own = await stage.app.newOrganisation();
+      const account = await own.account({ balance: 1_000 });
+      const primed = async (secret: string, path: string, body: object) => {
+        const text = JSON.stringify(body);
+        const raw = rawConnection(stage.app.url);
+        raw.write(
+          `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-API-Key: ${secret}\r\nContent-Type: application/json\r\n` +
+            `${path === "/v1/api-keys" ? "" : `Idempotency-Key: ${freshKey()}\r\n`}Content-Length: ${text.length}\r\n\r\n${text[0]}`,
+        );
+        return () => {
+          raw.write(text.slice(1));
+          return raw.ended;
+        };
+      };
+      const withdrawal = { account_id: account, amount: 500, currency: "EUR" };
+      const ends: ((id: string) => Promise<unknown>)[] = [
+        async (id) => ok(await own.api.post(`/v1/api-keys/${id}/revoke`, undefined, { idempotencyKey: null }), 200),
+        async (id) => ok(await own.api.patch(`/v1/api-keys/${id}`, { scopes: ["users:read"] }), 200),
+        async (id) => ok(await own.api.patch(`/v1/api-keys/${id}`, { ip_allowlist: ["203.0.113.7"] }), 200),
+        async () => undefined,
+      ];
+      for (const [n, status] of [401, 403, 403, 201].entries()) {
+        const { id, secret } = ok(await own.api.post("/v1/api-keys", { name: "Stolen" }), 201);
+        const bodies = [await primed(secret, "/v1/api-keys", { name: "Persists" }), await primed(secret, "/v1/withdrawals", withdrawal)];
+        // The server has both heads once it has answered what was sent after them.
+        for (let k = 0; k < 5; k++) ok(await own.api.as(secret).get("/v1/organisation"), 200);
+        await ends[n]?.(id);
+        for (const send of bodies) assert.match(await send(), new RegExp(`^HTTP/1\\.1 ${status} `));
+        const persisting = ok(await own.api.get("/v1/api-keys"), 200).data.filter((key) => key["name"] === "Persists");
+        assert.equal(persisting.length, status === 201 ? 1 : 0);
+        assert.equal(await own.balance(account), status === 201 ? 500 : 1_000);
+      }
     });
 
     it("KEY-02 tells when it was last used, without the key changing by it", async () => {
@@ -119,6 +157,64 @@ export function keyLifeFlows(stage: Stage): void {
       assert.equal(read.version, 1);
       const listed = ok(await own.api.get("/v1/api-keys"), 200).data.find((key) => key.id === id);
       assert.equal(listed?.["last_used_at"], read["last_used_at"]);
+    });
+
+    it("AUTHZ-03 give no key a higher limit than their own, or the organisation's for keys where that is more", async () => {
+      const own = await stage.app.newOrganisation();
+      const body = { name: "Clerk", rate_limit_per_minute: 150 };
+      const clerk = own.api.as(ok(await own.api.post("/v1/api-keys", body), 201).secret);
+      const make = (rate_limit_per_minute: number) => clerk.post("/v1/api-keys", { name: "Made", rate_limit_per_minute });
+      const { id } = ok(await make(150), 201);
+      refused(await make(151), "beyond_own_permissions", "rate_limit_per_minute");
+      refused(await clerk.patch(`/v1/api-keys/${id}`, { rate_limit_per_minute: 151 }), "beyond_own_permissions", "rate_limit_per_minute");
+      ok(await clerk.patch(`/v1/api-keys/${id}`, { rate_limit_per_minute: 5 }), 200);
+      ok(await own.api.patch("/v1/organisation", { key_rate_limit_per_minute: 160 }), 200);
+      ok(await make(160), 201);
+      refused(await make(161), "beyond_own_permissions", "rate_limit_per_minute");
+    });
+
+    it("IDEM-01 refuse an Idempotency-Key where a secret is shown, and change nothing", async () => {
+      const own = await stage.app.newOrganisation();
+      const idempotencyKey = freshKey();
+      for (const [path, body] of [
+        ["/v1/api-keys", { name: "Twice" }],
+        [`/v1/api-keys/${own.apiKeyId}/rotate`, { overlap_seconds: 0 }],
+      ] as const)
+        refused(await own.api.post(path, body, { idempotencyKey }), "idempotency_key_not_taken");
+      assert.equal(ok(await own.api.get("/v1/api-keys"), 200).data.length, 1);
+    });
+
+    it("read the balance at a time to come as the one of now, which the answer says", async () => {
+      const own = await stage.app.newOrganisation();
+      const account = await own.account({ balance: 70 });
+      const later = new Date(stage.app.clock.now() + 86_400_000).toISOString();
+      const told = ok(await own.api.get(`/v1/accounts/${account}/balance?at=${later}`), 200);
+      assert.equal(told.balance, 70);
+      assert.ok(Date.parse(String(told["at"])) <= stage.app.clock.now());
+    });
+
+    it("answer a change with the ETag for the next one, and a used-up quota by its name", async () => {
+      const own = await stage.app.newOrganisation();
+      const { id, secret } = ok(await own.api.post("/v1/api-keys", { name: "Till", rate_limit_per_minute: 2 }), 201);
+      const user = ok(await own.api.post("/v1/users", { name: "Ada" }), 201).id;
+      for (const [path, body] of [
+        [`/v1/api-keys/${id}`, { name: "Other" }],
+        [`/v1/users/${user}`, { name: "Other" }],
+        ["/v1/organisation", { name: "Other" }],
+        [`/v1/accounts/${await own.account()}`, { overdraft_limit: 5 }],
+      ] as const) {
+        const changed = await own.api.patch(path, body);
+        assert.equal(changed.headers["etag"], `"${ok(changed, 200).version}"`, path);
+        ok(await own.api.patch(path, body, { headers: { "if-match": String(changed.headers["etag"]) } }), 200);
+        const late = await own.api.patch(path, body, { headers: { "if-match": String(changed.headers["etag"]) } });
+        refused(late, "version_conflict");
+        assert.equal(late.headers["etag"], undefined);
+      }
+      const till = own.api.as(secret);
+      ok(await till.get(`/v1/api-keys/${id}`), 200);
+      ok(await till.get(`/v1/api-keys/${id}`), 200);
+      const detail = String(refused(await till.get(`/v1/api-keys/${id}`), "rate_limited")["detail"]);
+      assert.match(detail, /The quota "default" is used up: 2 units of this key in one minute\./);
     });
   });
 }

@@ -7,7 +7,7 @@ import { startApp } from "../support/app.ts";
 import type { Answer } from "../support/http-client.ts";
 import { freshKey } from "../support/http-client.ts";
 import type { Landmarks } from "./operation-cases.ts";
-import { makeLandmarks, operationCases } from "./operation-cases.ts";
+import { makeLandmarks, operationCases, pathOf } from "./operation-cases.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 interface Schema {
@@ -41,7 +41,7 @@ interface Document {
 }
 
 /** What HTTP itself needs; OpenAPI leaves it out. */
-const OF_HTTP = new Set(["content-type", "content-length", "date", "connection", "keep-alive"]);
+const OF_HTTP = new Set(["content-type", "content-length", "transfer-encoding", "date", "connection", "keep-alive"]);
 
 /** Every field of a schema that nobody described. What a reference leads to is looked at in its own place. */
 function* undescribed(schema: Schema, path: string): Generator<string> {
@@ -143,8 +143,8 @@ describe("the OpenAPI document in words", () => {
       const facts = operationCases[operation.operationId];
       // operations.test.ts refuses an operation without a case.
       if (facts === undefined) continue;
-      const { id, query, body } = await facts.prepare(own, landmarks, app.clock);
-      const target = path.replace("{id}", id ?? "") + (query === undefined ? "" : `?${new URLSearchParams(query).toString()}`);
+      const { query, body, ...named } = await facts.prepare(own, landmarks, app.clock);
+      const target = pathOf(path, named) + (query === undefined ? "" : `?${new URLSearchParams(query).toString()}`);
       const text = body === undefined ? undefined : JSON.stringify(body);
       const keyed = operation.parameters?.some(({ name }) => name === "Idempotency-Key") === true;
       const idempotencyKey = keyed ? freshKey() : null;

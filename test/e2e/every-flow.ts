@@ -1,6 +1,7 @@
 import { accessFlows } from "./access-flows.ts";
 import { holdFlows } from "./holds-flows.ts";
 import { listFlows } from "./lists-flows.ts";
+import { reviewQueueFlows } from "./review-queue-flows.ts";
 import { reviewFlows } from "./reviews-flows.ts";
 import type { Stage } from "./stage.ts";
 import { transferFlows } from "./transfers-flows.ts";
@@ -11,6 +12,7 @@ export function everyFlow(stage: Stage): void {
   transferFlows(stage);
   holdFlows(stage);
   reviewFlows(stage);
+  reviewQueueFlows(stage);
   listFlows(stage);
   accessFlows(stage);
   userFlows(stage);

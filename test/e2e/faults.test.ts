@@ -12,7 +12,7 @@ import { contentsOf } from "./contents.ts";
 import type { Operation } from "./document.ts";
 import { readDocument } from "./document.ts";
 import type { Landmarks, Request } from "./operation-cases.ts";
-import { makeLandmarks, operationCases } from "./operation-cases.ts";
+import { makeLandmarks, operationCases, pathOf } from "./operation-cases.ts";
 
 const document = await readDocument();
 const NONE: Fault = { kind: "none" };
@@ -37,6 +37,8 @@ describe("a store that fails under every operation", () => {
     app = await startApp({ store: "memory", clock, memory: { faults: (operation) => (operation === "commit" ? onCommit : onRead) } });
     own = await app.newOrganisation();
     landmarks = await makeLandmarks(own, app.clock);
+    // From here on nothing is left by anything but requests.
+    await app.app.webhooks.stop();
   });
   after(() => app.close());
 
@@ -44,7 +46,7 @@ describe("a store that fails under every operation", () => {
     const query = request.query === undefined ? "" : `?${new URLSearchParams(request.query).toString()}`;
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const options = { idempotencyKey: operation.isIdempotent ? idempotencyKey : null };
-    return own.api.send(operation.method, operation.path.replace("{id}", request.id ?? "") + query, body, options);
+    return own.api.send(operation.method, pathOf(operation.path, request) + query, body, options);
   }
 
   const declared = (operation: Operation, answer: Answer, code: ProblemCode): void => {

@@ -1,13 +1,23 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { MovableClock, Organisation } from "../support/app.ts";
 import type { ApiObject } from "../support/http-client.ts";
 import { ok } from "../support/http-client.ts";
+import { learningCases, learningLandmarks } from "./learning-cases.ts";
+import { ruleCases, ruleLandmarks } from "./rules-cases.ts";
 import { berlin, suspect } from "./suspicious.ts";
 
 /** One request of an operation: what fills its path, its query and its body. */
 export interface Request {
   readonly id?: string;
+  /** Further parameters of the path, by name. */
+  readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: Readonly<Record<string, unknown>>;
+}
+
+/** The path of a request: an operation's, with its parameters filled in. */
+export function pathOf(path: string, { id, path: more }: Pick<Request, "id" | "path">): string {
+  return path.replace(/\{(\w+)\}/g, (_whole, name: string) => (name === "id" ? id : more?.[name]) ?? "");
 }
 
 export interface OperationCase {
@@ -15,6 +25,8 @@ export interface OperationCase {
   prepare(organisation: Organisation, landmarks: Landmarks, clock: MovableClock): Promise<Request> | Request;
   /** The status of its success. */
   readonly status: number;
+  /** The content type of its success where that is no JSON. */
+  readonly media?: string;
   /** Calls that are refused for their scope leave a security event. */
   readonly sensitive?: true;
   /** The audit events it leaves, in their order. */
@@ -22,7 +34,12 @@ export interface OperationCase {
 }
 
 /** Things of an organisation that operations only look at, by the prefix of their ids. */
-export type Landmarks = Readonly<Record<"usr" | "acc" | "txn" | "hld" | "rev" | "key" | "evt" | "org" | "rot" | "dek", string>>;
+export type Landmarks = Readonly<
+  Record<
+    "usr" | "acc" | "txn" | "hld" | "rev" | "key" | "evt" | "org" | "rot" | "dek" | "rul" | "lst" | "dry" | "mdl" | "trn" | "whk" | "dlv",
+    string
+  >
+>;
 
 const metadata = { note: "for tests" };
 const reference = "Test";
@@ -51,7 +68,7 @@ const keyTerms = {
   certificate_sha256: "0123456789abcdef".repeat(4),
   expires_at: "2120-01-01T00:00:00Z",
 };
-// Of data keys only one runs at a time.
+// Of all keys only one rotation runs at a time; of a single key there may be several.
 const wrapping = { target: "wrapping_keys", reason: "scheduled" };
 const context = { ...berlin, ip: "192.0.2.1" };
 
@@ -73,6 +90,27 @@ async function apiKey({ api }: Organisation): Promise<string> {
   return ok(await api.post("/v1/api-keys", { name: "For tests", scopes: keyTerms.scopes }), 201).id;
 }
 
+const hooks = "https://hooks.example.com/smartfinance";
+const POLLS_MAX = 500;
+
+async function webhook({ api }: Organisation): Promise<string> {
+  return ok(await api.post("/v1/webhook-endpoints", { url: hooks, event_types: ["account.closed"] }), 201).id;
+}
+
+/** An endpoint that nobody answers for, and deliveries that wait for it. */
+async function webhookLandmarks(organisation: Organisation): Promise<{ readonly whk: string; readonly dlv: string }> {
+  const { api } = organisation;
+  const whk = await webhook(organisation);
+  for (let n = 0; n < 2; n++) ok(await api.post(`/v1/accounts/${await organisation.account()}/close`), 200);
+  for (let poll = 0; poll < POLLS_MAX; poll++) {
+    await organisation.deliver?.();
+    const { data } = ok(await api.get(`/v1/webhook-endpoints/${whk}/deliveries`), 200);
+    if (data.length > 1) return { whk, dlv: data[0]?.id ?? "" };
+    await sleep(20);
+  }
+  throw new Error("nothing was queued for the webhook endpoint");
+}
+
 export async function makeLandmarks(organisation: Organisation, clock: MovableClock): Promise<Landmarks> {
   const { api } = organisation;
   const rev = await openReview(organisation, clock);
@@ -86,10 +124,15 @@ export async function makeLandmarks(organisation: Organisation, clock: MovableCl
   const hld = ok(await api.post("/v1/holds", body), 201).id;
   const key = ok(await api.post("/v1/api-keys", { name: "Landmark" }), 201).id;
   const evt = ok(await api.get("/v1/audit/events?limit=1"), 200).data[0]?.id ?? "";
-  const rot = ok(await api.post("/v1/key-rotations", wrapping), 202).id;
-  ok(await api.post("/v1/key-rotations", wrapping), 202);
   const dek = (ok(await api.get("/v1/crypto-inventory?limit=1"), 200)["keys"] as ApiObject).data[0]?.id ?? "";
-  return { usr, acc, txn, hld, rev, key, evt, rot, dek, org: organisation.id };
+  const rot = ok(await api.post("/v1/key-rotations", { ...wrapping, key_id: dek }), 202).id;
+  ok(await api.post("/v1/key-rotations", { ...wrapping, key_id: dek }), 202);
+  const rooms = {
+    ...(await webhookLandmarks(organisation)),
+    ...(await ruleLandmarks(organisation)),
+    ...(await learningLandmarks(organisation)),
+  };
+  return { usr, acc, txn, hld, rev, key, evt, rot, dek, ...rooms, org: organisation.id };
 }
 
 const reads = (prepare: OperationCase["prepare"]): OperationCase => ({ prepare, status: 200, events: [] });
@@ -152,6 +195,9 @@ export const operationCases: Readonly<Record<string, OperationCase>> = {
         rate_limit_per_minute: 9_999_999,
         key_rate_limit_per_minute: 99,
         ip_allowlist: ["127.0.0.0/8"],
+        review_due_hours: 25,
+        review_expiry_hours: 73,
+        review_four_eyes_above: [{ currency: "JPY", amount: 1_000 }],
       },
     }),
     status: 200,
@@ -256,19 +302,97 @@ export const operationCases: Readonly<Record<string, OperationCase>> = {
   voidHold: { prepare: async (organisation) => ({ id: await hold(organisation) }), status: 200, events: ["hold.voided"] },
 
   getReview: reads((_organisation, { rev }) => ({ id: rev })),
-  listReviews: reads(() => ({ query: { limit: "1", status: "open" } })),
+  listReviews: reads((_organisation, { acc, usr }) => ({ query: { limit: "1", status: "open", account_id: acc, user_id: usr } })),
+  listReviewNotes: reads((_organisation, { rev }) => ({ id: rev, query: { limit: "1" } })),
+  listLinkedTransactions: reads((_organisation, { rev }) => ({ id: rev, query: { by: "payee", days: "30", limit: "1" } })),
+  assignReview: {
+    prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock), body: { assignee: "analyst-7" } }),
+    status: 200,
+    events: ["review.assigned"],
+  },
+  unassignReview: {
+    async prepare(organisation, _landmarks, clock) {
+      const id = await openReview(organisation, clock);
+      ok(await organisation.api.post(`/v1/reviews/${id}/assign`), 200);
+      return { id };
+    },
+    status: 200,
+    events: ["review.unassigned"],
+  },
+  createReviewNote: {
+    prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock), body: { text: "Called back." } }),
+    status: 201,
+    events: ["review.noted"],
+  },
   approveReview: {
-    prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock) }),
+    prepare: async (organisation, _landmarks, clock) => ({
+      id: await openReview(organisation, clock),
+      body: { reason_code: "customer_confirmed", note: "Called back." },
+    }),
     status: 200,
     sensitive: true,
     events: ["review.approved"],
   },
   rejectReview: {
-    prepare: async (organisation, _landmarks, clock) => ({ id: await openReview(organisation, clock) }),
+    prepare: async (organisation, _landmarks, clock) => ({
+      id: await openReview(organisation, clock),
+      body: { reason_code: "confirmed_fraud", note: "Called back." },
+    }),
     status: 200,
     sensitive: true,
     events: ["review.rejected"],
   },
+
+  createRiskLabel: {
+    prepare: (_organisation, { txn }) => ({ body: { transaction_id: txn, label: "fraud", source: "dispute" } }),
+    status: 201,
+    sensitive: true,
+    events: ["risk.labelled"],
+  },
+  getRiskAssessment: reads((_organisation, { txn }) => ({ id: txn })),
+  listRiskLabels: reads((_organisation, { txn }) => ({ query: { transaction_id: txn, limit: "1" } })),
+
+  createWebhookEndpoint: {
+    prepare: () => ({ body: { url: hooks, event_types: ["transfer.posted", "hold.voided"], description: "Ledger" } }),
+    status: 201,
+    sensitive: true,
+    events: ["webhook_endpoint.created"],
+  },
+  listWebhookEndpoints: reads(() => ({})),
+  getWebhookEndpoint: reads((_organisation, { whk }) => ({ id: whk })),
+  updateWebhookEndpoint: {
+    prepare: (_organisation, { whk }) => ({
+      id: whk,
+      body: { url: hooks, event_types: ["account.closed"], description: "Changed", status: "enabled" },
+    }),
+    status: 200,
+    sensitive: true,
+    events: ["webhook_endpoint.updated"],
+  },
+  deleteWebhookEndpoint: {
+    prepare: async (organisation) => ({ id: await webhook(organisation) }),
+    status: 200,
+    sensitive: true,
+    events: ["webhook_endpoint.deleted"],
+  },
+  rotateWebhookSecret: {
+    prepare: (_organisation, { whk }) => ({ id: whk, body: { overlap_seconds: 0 } }),
+    status: 200,
+    sensitive: true,
+    events: ["webhook_endpoint.secret_rotated"],
+  },
+  listWebhookDeliveries: reads((_organisation, { whk }) => ({ id: whk, query: { limit: "1", status: "pending" } })),
+  getWebhookDelivery: reads((_organisation, { whk, dlv }) => ({ id: whk, path: { delivery_id: dlv } })),
+  resendWebhookDelivery: {
+    prepare: (_organisation, { whk, dlv }) => ({ id: whk, path: { delivery_id: dlv } }),
+    status: 202,
+    sensitive: true,
+    events: ["webhook_delivery.resent"],
+  },
+
+  listEvents: reads((_organisation, { txn }) => ({ query: { object: txn, limit: "1", types: "transfer.posted" } })),
+  getEvent: reads((_organisation, { evt }) => ({ id: evt })),
+  streamEvents: { ...reads(() => ({ query: { types: "transfer.posted" } })), media: "text/event-stream; charset=utf-8" },
 
   startKeyRotation: {
     prepare: (_organisation, { dek }) => ({ body: { ...wrapping, key_id: dek } }),
@@ -280,8 +404,16 @@ export const operationCases: Readonly<Record<string, OperationCase>> = {
   listKeyRotations: reads(() => ({ query: { limit: "1" } })),
   getCryptoInventory: reads(() => ({ query: { limit: "1" } })),
 
-  listAuditEvents: reads((_organisation, { txn }) => ({ query: { transaction_id: txn, limit: "1" } })),
+  ...ruleCases,
+  ...learningCases,
+
+  listAuditEvents: reads((_organisation, { txn, usr }) => ({ query: { transaction_id: txn, user_id: usr, limit: "1" } })),
   getAuditEvent: reads((_organisation, { evt }) => ({ id: evt })),
+  getAuditEventProof: { ...reads((_organisation, { evt }) => ({ id: evt })), media: "text/plain; charset=utf-8" },
+  getAuditCheckpoint: { ...reads(() => ({ query: { witnessed: "false" } })), media: "text/plain; charset=utf-8" },
+  getAuditConsistency: reads(() => ({ query: { from: "1", to: "2" } })),
+  getAuditKey: reads(() => ({})),
+  getAuditTile: { ...reads(() => ({ id: "0%2F000.p%2F26" })), media: "application/octet-stream" },
 };
 
 /** Query parameters that name things and that a case above leaves out, because they exclude the one it gives. */

@@ -9,8 +9,13 @@ import type { Fault, Operation } from "#storage/memory/memory-store.ts";
 import { accounts, MAX_RESERVATIONS } from "#ledger/index.ts";
 import type { Organisation, TestApp } from "../support/app.ts";
 import { movableClock, startApp } from "../support/app.ts";
-import type { Answer } from "../support/http-client.ts";
+import { listen } from "../support/event-stream.ts";
+import { KmsUnavailableError } from "#vault/index.ts";
+import type { Kms } from "#vault/index.ts";
+import type { Answer, ApiObject } from "../support/http-client.ts";
 import { freshKey, ok, rawConnection, refused } from "../support/http-client.ts";
+import { colleague, DAY_MS, goodModel, importOwn, makeTown, payAndLabel } from "./learning-scene.ts";
+import type { Suspect } from "./suspicious.ts";
 import { HOUR_MS, suspect } from "./suspicious.ts";
 
 /** Codes of the closed list that nothing answers yet. This list may only shrink. */
@@ -18,6 +23,15 @@ const NEVER_ANSWERED: readonly ProblemCode[] = [];
 
 /** Commands that are waiting when requests are turned away (src/app.ts). */
 const OVERLOADED_AT = 5_000;
+
+const NO_TRANSACTION = "txn_01J0000000000000000000000B";
+/** As many as a review takes (src/payments/review-note.ts), and a transaction (src/labels/judge.ts). */
+const MAX_NOTES = 100;
+const MAX_JUDGEMENTS = 50;
+
+/** A key management service that never answers. */
+const down = (): Promise<never> => Promise.reject(new KmsUnavailableError("the KMS did not answer"));
+const brokenKms: Kms = { generateDataKey: down, decrypt: down, describe: down };
 
 const seen = new Set<ProblemCode>();
 
@@ -89,6 +103,7 @@ describe("ERR-01 every problem code", () => {
     saw(await own.api.get(`/v1/users?api_key=${own.apiKey}`), "key_in_query");
     saw(await own.api.get(`/v1/users?cursor=${"x".repeat(12_000)}`), "uri_too_long");
     saw(await own.api.get("/v1/nothing"), "not_found");
+    saw(await own.api.get("/v1/audit/checkpoint"), "not_sealed");
     saw(await own.api.send("DELETE", "/v1/users", undefined), "method_not_allowed");
   });
 
@@ -112,6 +127,7 @@ describe("ERR-01 every problem code", () => {
     saw(await own.api.post("/v1/users", { name: "A" }, { idempotencyKey: null }), "idempotency_key_missing");
     saw(await own.api.post("/v1/users", { name: "A" }, { idempotencyKey: "a b" }), "idempotency_key_invalid");
     const idempotencyKey = freshKey();
+    saw(await own.api.post("/v1/api-keys", { name: "A" }, { idempotencyKey }), "idempotency_key_not_taken");
     ok(await own.api.post("/v1/users", { name: "A" }, { idempotencyKey }), 201);
     saw(await own.api.post("/v1/users", { name: "B" }, { idempotencyKey }), "idempotency_key_reused");
     const other = freshKey();
@@ -136,6 +152,20 @@ describe("ERR-01 every problem code", () => {
     const item = { ...keyring, key_ids: [...made, String(keyring["current_key_id"])], version: 2 };
     assert.equal((await app.store.commit([{ op: "put", table, item, condition: { version: 1 } }])).outcome, "committed");
     saw(await own.api.as(apiKey).post("/v1/key-rotations", {}), "too_many_keys");
+    const hurt = await app.newOrganisation();
+    const opened = { type: "checking", currency: "EUR", user_id: await hurt.user(), metadata: { note: "sealed" } };
+    const account = ok(await hurt.api.post("/v1/accounts", opened), 201).id;
+    const { data } = ok(await hurt.api.get("/v1/crypto-inventory"), 200)["keys"] as { data: ApiObject[] };
+    const key_id = data.find((key) => key["user_id"] === null && key["purpose"] === "sealing")?.id;
+    ok(await hurt.api.post("/v1/key-rotations", { reason: "compromise", key_id }), 202);
+    saw(await hurt.api.get(`/v1/accounts/${account}`), "key_blocked");
+    const silent = await startApp({ store: "memory", kms: brokenKms });
+    try {
+      saw(await (await silent.newOrganisation()).api.post("/v1/users", { name: "A" }), "kms_unavailable");
+      assert.equal(ok(await silent.anonymous.get("/readyz"), 200)["keys"], "kms_unavailable");
+    } finally {
+      await silent.close();
+    }
   });
 
   it("of who may", async () => {
@@ -234,7 +264,118 @@ describe("ERR-01 every problem code", () => {
     const { review_id } = ok(await suspicious.pay(), 202);
     ok(await post(`/v1/reviews/${review_id}/reject`), 200);
     saw(await post(`/v1/reviews/${review_id}/approve`), "review_already_decided");
+    await ofOneReview(suspicious);
     app.clock.advance(HOUR_MS);
+  });
+
+  it("of risk rules", async () => {
+    const { api } = own;
+    const second = api.as(ok(await api.post("/v1/api-keys", { name: "Second" }), 201).secret);
+    const rules = [{ name: "large", expression: "amount > 1", action: "review", reason_code: "large" }];
+    const { id } = ok(await api.post("/v1/risk/rule-sets", { rules }), 201);
+    const set = `/v1/risk/rule-sets/${id}`;
+    saw(await api.post(`${set}/activate`), "second_person_required");
+    const run = ok(await api.post(`${set}/dry-runs`, { days: 1 }), 202).id;
+    saw(await api.post(`${set}/dry-runs`, { days: 1 }), "dry_run_running");
+    ok(await api.post(`/v1/risk/dry-runs/${run}/cancel`), 200);
+    saw(await api.post(`/v1/risk/dry-runs/${run}/cancel`), "dry_run_finished");
+    // A rule that an older version of the product took, and this one does not.
+    const stored = await app.store.get("smartfinance-risk-rule-sets", { hash: id });
+    assert.ok(stored);
+    const keep = (expression: string) =>
+      app.store.commit([
+        {
+          op: "put",
+          table: "smartfinance-risk-rule-sets",
+          item: { ...stored, rules: [{ ...rules[0], description: null, internal_text: null, enabled: true, expression }] },
+          condition: "none",
+        },
+      ]);
+    await keep("forgotten > 1");
+    saw(await second.post(`${set}/activate`), "rule_set_invalid");
+    await keep("amount > 1000000000000");
+    ok(await second.post(`${set}/activate`), 200);
+    saw(await second.post(`${set}/activate`), "rule_set_active");
+    saw(await api.patch(set, { description: "x" }), "rule_set_not_draft");
+    ok(await api.post("/v1/risk/lists", { name: "list_0" }), 201);
+    saw(await api.post("/v1/risk/lists", { name: "list_0" }), "list_name_taken", "name");
+    for (let n = 1; n < 20; n++) ok(await api.post("/v1/risk/lists", { name: `list_${n}` }), 201);
+    saw(await api.post("/v1/risk/lists", { name: "list_20" }), "limit_reached");
+  });
+
+  it("of fraud models", async () => {
+    const other = await app.newOrganisation();
+    const { api } = other;
+    const second = await colleague(other);
+    const models = "/v1/risk/models";
+    const { id } = ok(await api.post(`${models}/train`), 202);
+    saw(await api.post(`${models}/train`), "training_running");
+    ok(await api.post(`/v1/risk/model-trainings/${id}/cancel`), 200);
+    saw(await api.post(`/v1/risk/model-trainings/${id}/cancel`), "training_finished");
+    const town = await makeTown(other);
+    const [good, bad] = [await importOwn(api, goodModel()), await importOwn(api, goodModel(false))];
+    saw(await second.post(`${models}/${good.id}/promote`), "not_enough_evidence");
+    await payAndLabel(other, town, { honest: 30, frauds: 20 });
+    app.clock.advance(2 * DAY_MS);
+    saw(await second.post(`${models}/${bad.id}/promote`), "model_not_better");
+    saw(await second.post(`${models}/rollback`), "no_former_model");
+    ok(await second.post(`${models}/${good.id}/promote`), 200);
+    saw(await second.post(`${models}/${good.id}/promote`), "model_in_force");
+    ok(await api.post(`${models}/${bad.id}/shadow`), 200);
+    saw(await api.post(`${models}/${bad.id}/shadow`), "model_in_shadow");
+    ok(await api.post(`${models}/${bad.id}/retire`), 200);
+    saw(await api.post(`${models}/${bad.id}/retire`), "model_retired");
+    const table = "smartfinance-risk-models";
+    const stored = await app.store.get(table, { hash: bad.id });
+    assert.ok(stored);
+    // One that was made for another version of the product.
+    const item = { ...stored, features_hash: "00".repeat(32) };
+    assert.equal((await app.store.commit([{ op: "put", table, item, condition: "none" }])).outcome, "committed");
+    saw(await api.post(`${models}/${bad.id}/shadow`), "model_unusable");
+  });
+
+  const ofOneReview = async (suspicious: Suspect): Promise<void> => {
+    const { review_id, id: transaction_id } = ok(await suspicious.pay(), 202);
+    const to = (verb: string, body?: unknown): Promise<Answer> => post(`/v1/reviews/${review_id}/${verb}`, body);
+    saw(await to("unassign"), "review_not_assigned");
+    ok(await to("assign"), 200);
+    saw(await to("assign"), "review_already_assigned");
+    for (let n = 0; n < MAX_NOTES; n++) ok(await to("notes", { text: "Again." }), 201);
+    saw(await to("notes", { text: "Again." }), "too_many_notes", "text");
+    saw(await to("approve", { note: "Again." }), "too_many_notes", "note");
+    saw(await to("approve", { reason_code: "policy" }), "reason_not_allowed", "reason_code");
+    ok(await own.api.patch("/v1/organisation", { review_four_eyes_above: [{ currency: "EUR", amount: 1 }] }), 200);
+    ok(await to("approve"), 200);
+    saw(await to("approve"), "second_person_required");
+    const label = (): Promise<Answer> => post("/v1/risk/labels", { transaction_id, label: "fraud", source: "confirmed" });
+    for (let n = 0; n < MAX_JUDGEMENTS; n++) ok(await label(), 201);
+    saw(await label(), "too_many_labels", "transaction_id");
+    saw(await post("/v1/risk/labels", { transaction_id: NO_TRANSACTION, label: "fraud", source: "dispute" }), "transaction_not_found");
+    const deposit = ok(await post("/v1/deposits", { account_id: payee, amount: 1, currency: "EUR" }), 201).id;
+    saw(await post("/v1/risk/labels", { transaction_id: deposit, label: "fraud", source: "dispute" }), "transaction_not_scored");
+    app.clock.advance(96 * HOUR_MS);
+    saw(await to("unassign"), "review_expired");
+  };
+
+  it("of webhooks and streams", async () => {
+    const create = (url: string) => own.api.post("/v1/webhook-endpoints", { url, event_types: ["account.frozen"] });
+    saw(await create("https://10.0.0.1/"), "url_not_allowed");
+    const { id } = ok(await create("https://hooks.example.com/"), 201);
+    const path = `/v1/webhook-endpoints/${id}`;
+    ok(await own.api.post(`/v1/accounts/${await own.account()}/freeze`), 200);
+    let delivery: string | undefined;
+    for (let poll = 0; poll < 500 && delivery === undefined; poll++) {
+      await own.deliver?.();
+      delivery = ok(await own.api.get(`${path}/deliveries`), 200).data[0]?.id;
+    }
+    ok(await own.api.patch(path, { status: "disabled" }), 200);
+    saw(await own.api.post(`${path}/deliveries/${delivery}/resend`), "webhook_endpoint_disabled");
+    for (let n = 1; n < 20; n++) ok(await create("https://hooks.example.com/"), 201);
+    saw(await create("https://hooks.example.com/"), "too_many_webhook_endpoints");
+    await app.app.webhooks.stop();
+    const streams = await Promise.all(Array.from({ length: 10 }, () => listen(app.url, own.apiKey)));
+    saw(await own.api.get("/v1/events/stream"), "too_many_streams");
+    for (const stream of streams) stream.close();
   });
 
   it("of the store", async () => {

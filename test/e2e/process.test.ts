@@ -127,6 +127,8 @@ describe("the process", () => {
     const demo = curlOf(loaded.stdout());
     const { from_account_id, to_account_id } = bodyOf(demo);
     const setUp = createClient(url, keyOf(demo));
+    // A key gives no more than it has, or than the organisation gives its keys.
+    ok(await setUp.patch("/v1/organisation", { key_rate_limit_per_minute: 1_000_000 }), 200);
     const { secret } = ok(await setUp.post("/v1/api-keys", { name: "Load", rate_limit_per_minute: 1_000_000 }), 201);
     const client = setUp.as(secret);
     const body = { from_account_id, to_account_id, amount: 1, currency: "EUR" };

@@ -52,7 +52,7 @@ export function reviewFlows(stage: Stage): void {
       assert.deepEqual([results[0]?.status, results[0]?.["transaction_status"]], [202, "pending_review"]);
 
       const open = ok(await own.api.get("/v1/reviews?status=open"), 200);
-      assert.deepEqual(idsOf(open.data), [results[0]?.review_id, next.review_id, waiting.review_id]);
+      assert.deepEqual(idsOf(open.data), [waiting.review_id, next.review_id, results[0]?.review_id]);
       const pending = ok(await own.api.get("/v1/transactions?status=pending_review"), 200);
       assert.equal(pending.data.length, 3);
       ok(await own.api.post(`/v1/reviews/${waiting.review_id}/approve`), 200);

@@ -4,7 +4,7 @@ import type { Answer, CallOptions, Client } from "../support/http-client.ts";
 import { freshKey } from "../support/http-client.ts";
 import type { ApiDocument, Operation } from "./document.ts";
 import type { Request } from "./operation-cases.ts";
-import { makeLandmarks, operationCases } from "./operation-cases.ts";
+import { makeLandmarks, operationCases, pathOf } from "./operation-cases.ts";
 import type { Haystack, Needle } from "./scan-needles.ts";
 import { needle } from "./scan-needles.ts";
 
@@ -23,7 +23,12 @@ const PERSONAL: Readonly<Record<string, string>> = {
   reference: "crm-canary-9921",
 };
 /** In every operation that takes them. */
-const ANYWHERE: Readonly<Record<string, string>> = { device_id: "device-canary-31337", user_agent: "CanaryAgent/7.7 (Quagmire)" };
+const ANYWHERE: Readonly<Record<string, string>> = {
+  device_id: "device-canary-31337",
+  user_agent: "CanaryAgent/7.7 (Quagmire)",
+  text: "note-canary-4711",
+  note: "decision-canary-4712",
+};
 const METADATA = "metadata-canary-8086";
 /** The name of an API key, which is no secret: where the search does not find it, it does not look in the right place. */
 export const IN_THE_OPEN = "control-value-in-the-open";
@@ -76,15 +81,20 @@ export async function runEverything(document: ApiDocument, own: Organisation, wr
   for (const operation of operations) {
     const facts = operationCases[operation.operationId];
     assert.ok(facts, `operation-cases.ts has no case for ${operation.operationId}`);
-    const good = await facts.prepare(own, landmarks, clock);
+    // To promote a model, or to go back from one, takes frauds that were labelled since it was made, which a run of minutes has not.
+    const cannotBe = operation.operationId === "promoteRiskModel" || operation.operationId === "rollBackRiskModel";
+    const good = operation.operationId === "rollBackRiskModel" ? {} : await facts.prepare(own, landmarks, clock);
     const known = /user/i.test(operation.operationId) ? { ...PERSONAL, ...ANYWHERE } : ANYWHERE;
     const body = good.body === undefined ? undefined : (withCanaries(good.body, known) as Record<string, unknown>);
+    // The server that is scanned speaks no TLS, so it binds no key to a certificate.
+    if (body !== undefined) delete body["certificate_sha256"];
     const request: Request = { ...good, ...(body === undefined ? {} : { body }) };
     const idempotencyKey = operation.isIdempotent ? freshKey() : null;
     const ask = (changed: Partial<Request>, options: CallOptions = {}, text?: string) =>
       send(own.api, operation, { ...request, ...changed }, { idempotencyKey, ...options }, text).then(keep);
     const answer = await ask({});
-    assert.equal(answer.status, facts.status, `${operation.operationId}: ${answer.text}`);
+    if (cannotBe) assert.ok(answer.status === 422 || answer.status === 409, answer.text);
+    else assert.equal(answer.status, facts.status, `${operation.operationId}: ${answer.text}`);
     await ask({});
     await ask({}, { key: wrongKey, idempotencyKey: freshKey() });
     if (request.id !== undefined)
@@ -109,7 +119,7 @@ export async function runEverything(document: ApiDocument, own: Organisation, wr
 const isOwnSetting = ({ operationId }: Operation): boolean => operationId === "updateOrganisation";
 
 function send(api: Client, operation: Operation, request: Request, options: CallOptions, text?: string): Promise<Answer> {
-  const path = operation.path.replace("{id}", request.id ?? "");
+  const path = pathOf(operation.path, request);
   const query = request.query === undefined ? "" : `?${new URLSearchParams(request.query).toString()}`;
   const body = text ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
   return api.send(operation.method, path + query, body, { headers: { "x-request-id": IN_THE_OPEN }, ...options });

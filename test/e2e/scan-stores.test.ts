@@ -64,7 +64,11 @@ async function scan(settings: Readonly<Record<string, string>>, folder: string):
   ];
   const keys = await keyMaterial(settings, id, join(dataDir, "kms.json"));
   assert.ok(run.operations >= 40 && run.apiKeys.length >= 2 && keys.length >= 10, `${run.operations} ${run.apiKeys.length} ${keys.length}`);
-  const apiKeys = [apiKey, ...run.apiKeys].flatMap((key) => [needle("an API key", key), needle("an API key's secret", secretPart(key))]);
+  const apiKeys = [apiKey, ...run.apiKeys].flatMap((key) =>
+    key.startsWith("sfk_")
+      ? [needle("an API key", key), needle("an API key's secret", secretPart(key))]
+      : [needle("a webhook's secret", key), needle("a webhook's key", key.slice(key.indexOf("_") + 1))],
+  );
   const needles = [...canaries, ...apiKeys, ...keys];
   assert.deepEqual(leaksIn(haystacks, needles), []);
 

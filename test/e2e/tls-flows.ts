@@ -50,6 +50,13 @@ export function everyTlsFlow(options: StartOptions): void {
     const owner = client(apiKey);
     const made = ok(await owner.post("/v1/api-keys", { name: "Bound", certificate_sha256: one.sha256 }), 201);
     assert.equal(made["certificate_sha256"], one.sha256);
+    // As openssl prints it: upper case, in pairs with colons.
+    const printed = one.sha256.toUpperCase().replace(/..(?!$)/g, "$&:");
+    assert.equal(
+      ok(await owner.post("/v1/api-keys", { name: "Printed", certificate_sha256: printed }), 201)["certificate_sha256"],
+      one.sha256,
+    );
+    assert.equal(ok(await owner.patch(`/v1/api-keys/${made.id}`, { certificate_sha256: printed }), 200)["certificate_sha256"], one.sha256);
     ok(await client(made.secret, one).get("/v1/accounts"), 200);
     const seen = await newestEvent(owner);
     for (const other of [client(made.secret), client(made.secret, two)]) refused(await other.get("/v1/accounts"), "certificate_mismatch");
@@ -83,7 +90,7 @@ export function everyTlsFlow(options: StartOptions): void {
     ok(await client(made.secret, two).get("/v1/accounts"), 200);
     ok(await owner.patch(path, { certificate_sha256: null }), 200);
     ok(await client(made.secret).get("/v1/accounts"), 200);
-    for (const certificate_sha256 of ["", "AB", one.sha256.toUpperCase(), `${one.sha256}0`])
+    for (const certificate_sha256 of ["", "AB", `${one.sha256}0`, one.sha256.replace(/^../, "$&:")])
       refused(await owner.patch(path, { certificate_sha256 }), "invalid_request", "certificate_sha256");
   });
 }

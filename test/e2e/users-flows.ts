@@ -37,6 +37,8 @@ export function userFlows(stage: Stage): void {
       assert.deepEqual(ok(await own.api.get(path), 200), expected);
       refused(await own.api.patch(path, { name: "Other" }, ifMatch(read)), "version_conflict");
       refused(await own.api.patch(path, { name: null }), "invalid_request", "name");
+      refused(await own.api.patch(path, { name: " " }), "invalid_request", "name");
+      refused(await own.api.post("/v1/users", { name: " \u00a0 " }), "invalid_request", "name");
       refused(await own.api.patch(path, { type: "business" }), "unknown_field", "type");
       refused(await own.api.patch(path, { address: { line1: "a", city: "b" } }), "missing_field", "address.country");
       refused(await own.api.patch(path, { date_of_birth: "1918-02-29" }), "invalid_request", "date_of_birth");

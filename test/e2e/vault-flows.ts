@@ -125,7 +125,8 @@ export function vaultFlows(stage: Stage): void {
       const key = (await keysOf(organisation)).find(({ user_id, purpose }) => user_id === null && purpose === "sealing");
       assert.ok(key);
       const { id } = ok(await api.post("/v1/key-rotations", { reason: "compromise", key_id: key.id }), 202);
-      refused(await api.get(`/v1/accounts/${from}`), "store_unavailable");
+      assert.equal((await api.get(`/v1/accounts/${from}`)).headers["retry-after"], "60");
+      refused(await api.get(`/v1/accounts/${from}`), "key_blocked");
       await assert.rejects(app.app.vault.dataKeyById(organisation.id as never, key.id), /compromised/);
       const next = await app.app.vault.dataKey(organisation.id as never);
       assert.notEqual(next.id, key.id);
@@ -176,7 +177,7 @@ export function vaultFlows(stage: Stage): void {
       const key = (await keysOf(organisation)).find(({ user_id }) => user_id === user);
       assert.ok(key);
       const { id } = ok(await organisation.api.post("/v1/key-rotations", { reason: "compromise", key_id: key.id }), 202);
-      refused(await organisation.api.get(`/v1/users/${user}`), "store_unavailable");
+      refused(await organisation.api.get(`/v1/users/${user}`), "key_blocked");
       const done = await finish(app, organisation, id);
       assert.equal((done["progress"] as Record<string, number>)["rewritten"], 1);
       assert.deepEqual(await privateThings(organisation), before);
@@ -190,8 +191,12 @@ export function vaultFlows(stage: Stage): void {
       const old = await keysOf(organisation);
       app.clock.advance(1_000);
       const { id } = ok(await organisation.api.post("/v1/key-rotations", { target: "wrapping_keys" }), 202);
+      refused(await organisation.api.post("/v1/key-rotations", { target: "wrapping_keys" }), "rotation_running");
       const done = await finish(app, organisation, id);
+      assert.equal(done["error"], null);
       assert.equal((done["progress"] as Record<string, number>)["rewritten"], old.length);
+      const again = ok(await organisation.api.post("/v1/key-rotations", { target: "wrapping_keys" }), 202);
+      await finish(app, organisation, again.id);
       for (const key of await keysOf(organisation)) {
         const was = old.find((each) => each.id === key.id);
         assert.ok(was && key.wrapped_at > was.wrapped_at);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client } from "../support/http-client.ts";
+import type { ApiObject, Client } from "../support/http-client.ts";
 import { createClient, ok, refused } from "../support/http-client.ts";
 import { kmsEnvironment, startKmsServer } from "../support/kms-server.ts";
 import type { RunningProcess } from "../support/process.ts";
@@ -64,10 +64,11 @@ describe("the process with AWS KMS", () => {
     const again = ok(await demo.client.post("/v1/transfers", transfer(demo, "from-memory")), 201);
     assert.deepEqual(ok(await demo.client.get(`/v1/transactions/${again.id}`), 200)["metadata"], { note: "from-memory" });
     const newcomer = await demo.client.post("/v1/users", { name: "Never Written" });
-    refused(newcomer, "store_unavailable");
+    refused(newcomer, "kms_unavailable");
     assert.equal(newcomer.status, 503);
     assert.match(newcomer.headers["retry-after"] ?? "", /^\d+$/);
-    refused(await demo.client.get("/v1/crypto-inventory"), "store_unavailable");
+    refused(await demo.client.get("/v1/crypto-inventory"), "kms_unavailable");
+    assert.equal(ok(await demo.client.get("/readyz"), 200)["keys"], "kms_unavailable");
     kms.fault = () => undefined;
     ok(await demo.client.post("/v1/users", { name: "Written Now" }), 201);
     assert.equal(await first.stop(), 0);
@@ -135,11 +136,66 @@ describe("the process with the local key file", () => {
     const blocked = startProcess(settings);
     const later = createClient(await blocked.url, demo.client.key);
     ok(await later.get(`/v1/users/${newest}`), 200);
-    refused(await later.get("/v1/users?limit=100"), "store_unavailable");
+    refused(await later.get("/v1/users?limit=100"), "key_blocked");
     await command("kms-key-state", "2", "retired");
     assert.equal(ok(await later.get("/v1/users?limit=100"), 200).data.length, 6);
     later.close();
     assert.equal(await blocked.stop(), 0);
+  });
+
+  it("ENC-07 a blocked wrapping key takes hold of a running server, fails rotations, stops the next start with its remedy, and can be got rid of", async () => {
+    const settings = { SMARTFINANCE_DATA_DIR: join(directory, "leaked") };
+    const run = async (...args: string[]): Promise<string> => {
+      const command = startProcess(settings, ...args);
+      assert.equal(await command.ended, 0, command.stderr());
+      return command.stdout();
+    };
+    const server = startProcess(settings);
+    const demo = await demoOf(server);
+    const pay = () => demo.client.post("/v1/transfers", transfer(demo, "sealed"));
+    const { id } = ok(await pay(), 201);
+    assert.equal(ok(await demo.client.get("/readyz"), 200)["keys"], "ok");
+    assert.match(await run("kms-key-state", "1", "compromised"), /local\/2 has been made[^]*WARNING[^]*kms-key-state 1 retired/);
+    const began = Date.now();
+    while ((await demo.client.get(`/v1/transactions/${id}`)).status === 200 && Date.now() - began < 15_000) await sleep(500);
+    refused(await demo.client.get(`/v1/transactions/${id}`), "key_blocked");
+    refused(await pay(), "key_blocked");
+    assert.equal(ok(await demo.client.get("/readyz"), 200)["keys"], "key_blocked");
+    const rotation = async (key: string): Promise<ApiObject> => ok(await demo.client.get(`/v1/key-rotations/${key}`), 200);
+    const doomed = await demo.client.post("/v1/key-rotations", { target: "wrapping_keys" });
+    // Its own reply needs no key, so it starts; the worker then meets the blocked one.
+    const failing = ok(doomed, 202).id;
+    for (let poll = 0; poll < POLLS_MAX && (await rotation(failing)).status === "running"; poll++) await sleep(500);
+    const failed = await rotation(failing);
+    assert.deepEqual([failed.status, (failed["error"] as { code: string }).code], ["failed", "key_blocked"]);
+    assert.equal(await server.stop(), 0);
+    assert.equal(server.stdout().split("key rotation interrupted").length, 2, "told once");
+
+    const stopped = startProcess(settings);
+    assert.equal(await stopped.ended, 1);
+    assert.match(stopped.stderr(), /^smartfinance: the wrapping key local\/1 is blocked .*"npm start -- kms-key-state 1 retired".*\n$/);
+    await run("kms-key-state", "1", "retired");
+    const again = startProcess(settings);
+    const client = createClient(await again.url, demo.client.key);
+    ok(await client.post("/v1/key-rotations", { target: "wrapping_keys" }), 202);
+    const wrappedBy = async () => {
+      const { data } = ok(await client.get("/v1/crypto-inventory?limit=100"), 200)["keys"] as { data: { kms_key_id: string }[] };
+      return [...new Set(data.map(({ kms_key_id }) => kms_key_id))];
+    };
+    for (let poll = 0; poll < POLLS_MAX && (await wrappedBy()).includes("local/1"); poll++) await sleep(1_500);
+    assert.deepEqual(await wrappedBy(), ["local/2"]);
+    await run("kms-key-state", "1", "compromised");
+    client.close();
+    assert.equal(await again.stop(), 0);
+    // The old key is dead, and nothing needs it: not even a process that has nothing in memory.
+    const last = startProcess(settings);
+    const reader = createClient(await last.url, demo.client.key);
+    assert.deepEqual(ok(await reader.get(`/v1/transactions/${id}`), 200)["metadata"], { note: "sealed" });
+    assert.equal(ok(await reader.get("/readyz"), 200)["keys"], "ok");
+    demo.client.close();
+    reader.close();
+    assert.equal(await last.stop(), 0);
+    assert.doesNotMatch(last.stdout(), /"level":50/);
   });
 
   it("ENC-08 starts with no key file of the other environment", async () => {

@@ -97,6 +97,14 @@ export function performPayment(
   scene.events.push({ type: `${type}.pending_review`, ...about });
 }
 
+/** A hold that was declined: nothing is reserved, but it was an attempt. */
+export function performDecline(scene: Scene, body: TransferBody): void {
+  const payer = accountOf(scene, body.from_account_id);
+  countVelocity(scene, payer);
+  const { currency, user } = payer;
+  scene.events.push({ type: "hold.declined", object: undefined, user, amount: BigInt(body.amount), currency });
+}
+
 /** Brings about in the model what an accepted operation does. Batches are taken apart by the caller. */
 export function perform(scene: Scene, operation: Exclude<Operation, { readonly op: "batch" }>, told: Told): void {
   const { model, commit, at, tenant } = scene;
@@ -168,6 +176,8 @@ export function perform(scene: Scene, operation: Exclude<Operation, { readonly o
       countVelocity(scene, payer);
       const until = at + (body.expires_in ?? 604_800) * 1000;
       change(scene, reserve(payer, id, amount, until), {});
+      // The payee's account remembers whom it was to be paid by.
+      change(scene, accountOf(scene, body.to_account_id), {});
       model.holds.set(commit, id, {
         id,
         tenant,

@@ -3,7 +3,7 @@ import type { FeedCursor, Item, Store } from "#storage/port.ts";
 import type { CommitChecker } from "./commit-check.ts";
 import type { Dice } from "./dice.ts";
 import { checksumOf, mismatch } from "./journal.ts";
-import type { Model, ModelAccount, ModelTransaction } from "./model.ts";
+import type { Model, ModelAccount, ModelReview, ModelTransaction } from "./model.ts";
 import type { Tenant } from "./operations.ts";
 import { type Ask, entriesOf, getOf, readAll } from "./reads.ts";
 import type { Expected } from "./shown.ts";
@@ -50,11 +50,12 @@ export async function checkTenant(check: FinalCheck, tenant: Tenant): Promise<vo
   for (const type of ["transfer", "reversal"] as const)
     await compareList(check, tenant, `/v1/transactions?type=${type}`, transactionsShown(transactions.filter((t) => t.type === type)));
   await checkTimeRanges(check, tenant, transactions, transactionsShown);
-  for (const status of ["open", "approved", "rejected"] as const) {
+  const reviewsShown = (list: readonly ModelReview[]) => new Map(list.map((r) => [r.id, expectedReview(model, r, times())]));
+  for (const status of ["open", "approved", "rejected", "expired"] as const) {
     const some = reviews.filter((review) => review.status === status);
-    await compareList(check, tenant, `/v1/reviews?status=${status}`, new Map(some.map((r) => [r.id, expectedReview(model, r, [])])));
+    await compareList(check, tenant, `/v1/reviews?order=newest&status=${status}`, reviewsShown(some));
   }
-  await compareList(check, tenant, "/v1/reviews", new Map(reviews.map((r) => [r.id, expectedReview(model, r, [])])));
+  await compareList(check, tenant, "/v1/reviews?order=newest", reviewsShown(reviews));
   const folded = await checkEvents(check, tenant);
   for (const account of accounts) await checkAccount(check, tenant, account, transactions, folded.get(account.id) ?? 0n);
 }

@@ -1,4 +1,5 @@
 import type { Operation } from "./operations.ts";
+import { REVIEW_LIFE_MS } from "./model.ts";
 import type { Scene } from "./scene.ts";
 import { accountOf, change, performMovement, release, reserve, move } from "./scene.ts";
 
@@ -48,6 +49,8 @@ export function performReview(scene: Scene, id: string, decision: "approve" | "r
   const released = release(payer, transaction.id);
   if (decision === "reject") {
     change(scene, released, {});
+    // A rejection without a reason says fraud, which the payee's account remembers.
+    change(scene, accountOf(scene, transaction.to), {});
     model.transactions.set(commit, transaction.id, { ...transaction, status: "rejected" });
     scene.events.push({ type: "review.rejected", ...event });
   } else {
@@ -57,4 +60,21 @@ export function performReview(scene: Scene, id: string, decision: "approve" | "r
     scene.events.push({ type: "review.approved", ...event, entries });
   }
   model.reviews.set(commit, id, { ...review, status: decision === "reject" ? "rejected" : "approved", decidedAt: at });
+}
+
+/** What the end of a review's time does: the funds come free, the payment is rejected. */
+export function performExpiry(scene: Scene, id: string): void {
+  const { model, commit, at } = scene;
+  const review = model.now.review(id);
+  const transaction = review === undefined ? undefined : model.now.transaction(review.transaction);
+  if (review === undefined || transaction === undefined) throw new Error("a review that is not there has expired");
+  if (review.status !== "open") scene.problems.push(`review ${id} has expired although it was ${review.status}`);
+  const end = review.createdAt + REVIEW_LIFE_MS;
+  if (at < end) scene.problems.push(`review ${id} has expired ${end - at} ms too early`);
+  const payer = accountOf(scene, transaction.from);
+  const { amount, currency } = transaction;
+  change(scene, release(payer, transaction.id), {});
+  model.transactions.set(commit, transaction.id, { ...transaction, status: "rejected" });
+  scene.events.push({ type: "review.expired", object: id, transaction: transaction.id, user: payer.user, amount, currency });
+  model.reviews.set(commit, id, { ...review, status: "expired", decidedAt: end });
 }

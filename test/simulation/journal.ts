@@ -43,6 +43,9 @@ export interface Segment {
 
 const WITHOUT_KEY = new Set(["account.updated", "account.frozen", "account.unfrozen", "account.closed"]);
 
+/** What nodes do of themselves, without any request. */
+export const OF_ITSELF = "review.expired";
+
 /** Takes a commit apart: events come in the order of the commands, each followed by the reply it is kept with. */
 export function segmentsOf(writes: readonly Write[]): Segment[] {
   const segments: Segment[] = [];
@@ -50,7 +53,8 @@ export function segmentsOf(writes: readonly Write[]): Segment[] {
   for (const write of writes) {
     if (write.op !== "put") continue;
     if (write.table === "smartfinance-audit-logs") {
-      if (WITHOUT_KEY.has(String(write.item.event_type))) segments.push({ events: [write.item], reply: undefined });
+      const type = String(write.item.event_type);
+      if (WITHOUT_KEY.has(type) || type === OF_ITSELF) segments.push({ events: [write.item], reply: undefined });
       else events.push(write.item);
     } else if (write.table === "smartfinance-idempotency") {
       segments.push({ events, reply: write.item });

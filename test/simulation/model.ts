@@ -82,7 +82,7 @@ export interface ModelReview {
   readonly id: string;
   readonly tenant: string;
   readonly transaction: string;
-  readonly status: "open" | "approved" | "rejected";
+  readonly status: "open" | "approved" | "rejected" | "expired";
   readonly createdAt: number;
   readonly decidedAt: number | null;
 }
@@ -194,6 +194,14 @@ export function reservedAt(account: ModelAccount, at: number): bigint {
  */
 export function reservedBounds(account: ModelAccount, at: number): { readonly least: bigint; readonly most: bigint } {
   return { least: reservedAt(account, Math.max(at, account.clock)), most: reservedAt(account, at) };
+}
+
+/** An undecided review is due after a day and expires three days later, as organisations have it that say nothing else. */
+export const REVIEW_DUE_MS = 24 * 3_600_000;
+export const REVIEW_LIFE_MS = 96 * 3_600_000;
+
+export function reviewStatus(review: ModelReview, at: number): string {
+  return review.status === "open" && review.createdAt + REVIEW_LIFE_MS <= at ? "expired" : review.status;
 }
 
 export function holdStatus(hold: ModelHold, at: number): string {

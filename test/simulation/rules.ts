@@ -1,5 +1,5 @@
 import type { ModelAccount, ModelHold, ModelView } from "./model.ts";
-import { holdStatus, MAX, reservedBounds } from "./model.ts";
+import { holdStatus, MAX, reservedBounds, reviewStatus } from "./model.ts";
 import type { Operation, TransferBody } from "./operations.ts";
 
 /** Which refusals are due, and which are allowed besides (risk, and what clocks that differ may see differently). */
@@ -195,6 +195,7 @@ export function judge(view: ModelView, tenant: string, operation: Operation, at:
       if (review?.tenant !== tenant || transaction === undefined || payer === undefined || payee === undefined)
         return refusedAs(v, "not_found");
       if (review.status !== "open") return refusedAs(v, "review_already_decided");
+      if (reviewStatus(review, at) === "expired") return refusedAs(v, "review_expired");
       if (operation.verdict === "reject") return v;
       parties(v, payer, payee);
       funds(v, payer, transaction.amount, at, transaction.id);

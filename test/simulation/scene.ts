@@ -4,7 +4,8 @@ import { MAX } from "./model.ts";
 /** An audit event that has to be there. */
 export interface ExpectedEvent {
   readonly type: string;
-  readonly object: string;
+  /** Undefined where the client is never told the id. */
+  readonly object: string | undefined;
   readonly transaction?: string | undefined;
   readonly user?: string | null | undefined;
   readonly amount?: bigint | undefined;

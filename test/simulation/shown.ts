@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { mismatch } from "./journal.ts";
 import type { Model, ModelAccount, ModelHold, ModelReview, ModelTransaction, ModelUser } from "./model.ts";
-import { holdStatus, MAX, reservedBounds } from "./model.ts";
+import { holdStatus, MAX, REVIEW_DUE_MS, REVIEW_LIFE_MS, reservedBounds, reviewStatus } from "./model.ts";
 
 /** What an answer has to show: for each field its value, or a test of it. */
 export type Expected = Readonly<Record<string, unknown>>;
@@ -82,7 +82,16 @@ export function expectedAccount(account: ModelAccount, times: readonly number[])
   };
 }
 
+/** What decisions without a reason are taken for. */
+const REASONS = { open: null, approved: "false_positive", rejected: "suspected_fraud", expired: null } as const;
+
 export function expectedTransaction(t: ModelTransaction, _times: readonly number[]): Expected {
+  const reasons: readonly unknown[] = {
+    posted: t.review === null ? [null] : ["approved_after_review"],
+    pending_review: ["under_review"],
+    rejected: ["declined_security", "declined_expired"],
+  }[t.status];
+  const riskReason: Test = (value) => reasons.includes(value);
   const scored = t.type === "transfer" || t.type === "withdrawal" || t.type === "capture";
   const riskScore: Test = (value, whole) => {
     if (!scored) return value === null && whole.risk === null;
@@ -101,6 +110,7 @@ export function expectedTransaction(t: ModelTransaction, _times: readonly number
     metadata: t.metadata,
     risk_score: riskScore,
     risk: t.risk === null || t.risk === undefined ? anything : t.risk,
+    risk_reason: riskReason,
     review_id: t.review,
     hold_id: t.hold,
     reverses: t.reverses,
@@ -133,20 +143,41 @@ export function expectedHold(hold: ModelHold, times: readonly number[]): Expecte
   };
 }
 
-export function expectedReview(model: Pick<Model, "transactions">, review: ModelReview, _times: readonly number[]): Expected {
+/** @param times when it may have been looked at; an undecided review expires and is overdue by the clock. */
+export function expectedReview(model: Pick<Model, "transactions">, review: ModelReview, times: readonly number[]): Expected {
   const t = model.transactions.latest(review.transaction);
+  const end = review.createdAt + REVIEW_LIFE_MS;
+  const first = Math.min(...times);
+  const last = Math.max(...times);
+  const status: Test = (value) => [first, last].some((at) => value === reviewStatus(review, at));
+  const overdue: Test = (value, whole) => {
+    if (whole.status !== "open") return value === false;
+    const [least, most] = [first, last].map((at) => at >= review.createdAt + REVIEW_DUE_MS);
+    return value === least || value === most;
+  };
+  const decided: Test = (value, whole) => value === timestamp(whole.status === "expired" ? end : review.decidedAt);
   return {
     id: review.id,
     object: "review",
-    status: review.status,
+    status,
     transaction_id: review.transaction,
     from_account_id: t?.from,
     to_account_id: t?.to,
     amount: Number(t?.amount),
     currency: t?.currency,
     risk: t?.risk ?? anything,
+    assigned_to: null,
+    assigned_by: null,
+    assigned_at: null,
+    note_count: 0,
+    due_at: timestamp(review.createdAt + REVIEW_DUE_MS),
+    overdue,
+    expires_at: timestamp(end),
+    first_approved_by: null,
+    first_approved_at: null,
+    reason_code: REASONS[review.status],
     created_at: timestamp(review.createdAt),
-    decided_at: timestamp(review.decidedAt),
+    decided_at: decided,
     decided_by: anything,
   };
 }

@@ -13,11 +13,11 @@ import { checkFeed, checkTenant, type FinalCheck } from "./final-check.ts";
 import { mismatch } from "./journal.ts";
 import { createKeptBodies } from "./kept-body.ts";
 import { createSimulatedKms } from "./kms.ts";
-import { createModel } from "./model.ts";
+import { createModel, REVIEW_LIFE_MS } from "./model.ts";
 import { type Node, startNode } from "./node.ts";
 import { observeDatabase } from "./observed-database.ts";
 import type { HttpRequest, Tenant } from "./operations.ts";
-import { createVirtualTime } from "./virtual-time.ts";
+import { createVirtualTime, type VirtualTime } from "./virtual-time.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -57,6 +57,8 @@ export interface SimulationResult {
 const DEFAULT_COMMANDS = 150;
 /** Virtual time within which everything has to end once the faults have stopped. */
 const CALM_LIMIT_MS = 10 * 60 * 1000;
+/** How long one run of all nodes over the expired reviews may take. */
+const EXPIRY_PATIENCE_MS = 60_000;
 const STORM_LIMIT_MS = 40 * 24 * 60 * 60 * 1000;
 
 /** Runs one simulation. The same options give the same run, to the last byte. */
@@ -113,7 +115,7 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
 
   let weather: Weather = calm;
   const stormy = drawWeather(dice);
-  const limits = { commitsInFlight: dice.pick([1, 2, 4, 8]), batchChunk: dice.pick([2, 5, 16]) };
+  const limits = { commitsInFlight: dice.pick([1, 2, 4, 8]), batchChunk: dice.pick([2, 5, 14]) };
   const size = options.nodes ?? dice.between(1, 3);
   const nodes: Node[] = [];
   let started = 0;
@@ -208,9 +210,25 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
   );
   weather = stormy;
   await drive("the simulation", () => clients.work(commands), STORM_LIMIT_MS);
+  // In the same weather: the time of every open review passes, and all nodes notice at once, twice.
+  await drive(
+    "the expiry of reviews",
+    async () => {
+      await time.sleep(REVIEW_LIFE_MS + 2 * stormy.skewMs);
+      for (let round = 0; round < 2; round++) await patiently(time, nodes);
+    },
+    STORM_LIMIT_MS,
+  );
   weather = calm;
   await drive("what was begun, after the faults stopped,", () => clients.finish(), CALM_LIMIT_MS);
   database.settle();
+  await drive("the expiry of the last reviews", () => patiently(time, nodes), CALM_LIMIT_MS);
+  guarded(() => {
+    const left = model.reviews
+      .all()
+      .filter(({ createdAt, status }) => status === "open" && createdAt + REVIEW_LIFE_MS < time.now - stormy.skewMs);
+    if (left.length > 0) mismatch("reviews whose time is over were left", [], left);
+  });
   await drive("a probe of every account", () => clients.probe(), CALM_LIMIT_MS);
   await drive(
     "the queues",
@@ -254,6 +272,13 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
     history: commits.history,
     stateHash: hash,
   };
+}
+
+/** Has every node look for expired reviews, and waits as long as any can be expected to take. */
+async function patiently(time: VirtualTime, nodes: readonly Node[]): Promise<void> {
+  const working = Promise.all(nodes.map(({ app }) => app.reviewExpiry.work()));
+  // A node whose store never answers does not end either.
+  await Promise.race([working, time.sleep(EXPIRY_PATIENCE_MS)]);
 }
 
 /** The same history leads to the same state: applies recorded commits to an empty store and compares. */

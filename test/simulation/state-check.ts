@@ -63,6 +63,18 @@ export function checkState(model: Model, commit: number, owners: Map<string, str
         if (JSON.stringify(item).includes(user.name)) mismatch("a user's name is stored in the clear");
         break;
       }
+      case "smartfinance-risk-labels": {
+        const told = model.transactions.latest(String(item.transaction_id));
+        const right = told?.status === "posted" ? "legitimate" : "fraud";
+        if (
+          told?.tenant !== owner ||
+          !model.transactions.touched(commit).includes(told.id) ||
+          item.label !== right ||
+          item.source !== "review"
+        )
+          mismatch("a label that no decision gave", right, item);
+        continue;
+      }
       default:
         continue;
     }

@@ -11,15 +11,19 @@ import { createOrganisation } from "#bootstrap.ts";
 import { readConfig } from "#config.ts";
 import { openStore } from "#open-store.ts";
 import type { HttpLimits, TlsSettings } from "#http/index.ts";
+import type { StreamLimits } from "#events/index.ts";
 import { stop } from "#http/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
 import type { Scope } from "#kernel/scopes.ts";
+import type { Models } from "#risk/index.ts";
 import type { Store } from "#storage/index.ts";
 import type { MemoryDatabase } from "#storage/memory/database.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { MemoryStoreOptions } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import { createOutbound } from "#outbound/index.ts";
+import { webhookOutboundLimits } from "#webhooks/index.ts";
 import type { Kms } from "#vault/index.ts";
 import { openLocalKms } from "#vault/index.ts";
 import type { DynamoServer } from "./dynamodb-server.ts";
@@ -52,15 +56,24 @@ export interface StartOptions {
   /** Only for `memory`. */
   readonly memory?: MemoryStoreOptions;
   readonly limits?: Partial<HttpLimits>;
+  /** Another key management service than a local key file. */
+  readonly kms?: Kms;
   /** The listener speaks TLS; `anonymous` and the clients of organisations cannot reach it then. */
   readonly tls?: TlsSettings;
+  /** Whether keys can be bound to client certificates; true where absent, though only `tls` lets any be shown. */
+  readonly clientCertificates?: boolean;
   readonly auditBlocked?: () => boolean;
   readonly trustedProxyHops?: number;
   readonly nodes?: number;
   /** More than any test sends, where absent. */
   readonly authFailuresPerMinute?: number;
+  /** Delivers webhooks, http and this machine included. */
+  readonly webhooks?: boolean;
+  readonly streams?: Partial<StreamLimits>;
   /** A further node over the data of this one: not for `sqlite`, whose data has one process. */
   readonly besides?: TestApp;
+  /** The models in force, in the place of the stored ones. */
+  readonly models?: Models;
 }
 
 export interface NewAccount {
@@ -83,6 +96,8 @@ export interface Organisation {
   balance(accountId: string): Promise<number>;
   /** A transfer in EUR; further members of the body in `more`. */
   transfer(from: string, to: string, amount: number, more?: object): Promise<Answer>;
+  /** Gives the delivery of webhooks a turn, where it does not run by itself. */
+  readonly deliver?: () => Promise<void>;
 }
 
 export interface TestApp {
@@ -111,7 +126,7 @@ export async function startApp(options: StartOptions): Promise<TestApp> {
   const clock = options.clock ?? besides?.clock ?? movableClock();
   const random = systemRandom();
   const directory = await mkdtemp(join(tmpdir(), "smartfinance-e2e-"));
-  const kms = besides?.shared.kms ?? (await openLocalKms({ file: join(directory, "kms.json"), random }));
+  const kms = besides?.shared.kms ?? options.kms ?? (await openLocalKms({ file: join(directory, "kms.json"), random }));
   started += 1;
   const shared = besides?.shared ?? {
     kms,
@@ -136,10 +151,15 @@ export async function startApp(options: StartOptions): Promise<TestApp> {
     version: "0.0.0-test",
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     tls: options.tls,
+    clientCertificates: options.clientCertificates ?? true,
+    webhooks: { outbound: createOutbound({ development: true, limits: webhookOutboundLimits }), development: true },
+    streams: options.streams ?? {},
     auditBlocked: options.auditBlocked ?? (() => false),
+    ...(options.models === undefined ? {} : { models: options.models }),
   });
   await app.server.listen({ host: "127.0.0.1", port: 0 });
   const url = `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
+  const delivering = options.webhooks === true ? setInterval(() => void app.webhooks.work(), 50).unref() : undefined;
   const anonymous = createClient(url);
   const deps: BootstrapDeps = { ...app, store, clock, random };
   return {
@@ -153,10 +173,14 @@ export async function startApp(options: StartOptions): Promise<TestApp> {
     deps,
     async newOrganisation(asked = {}) {
       const made = await createOrganisation(deps, { name: "Test", environment: "test", rateLimitPerMinute: RATE_LIMIT, ...asked });
-      return organisationOf({ id: made.organisationId, apiKeyId: made.apiKeyId, apiKey: made.apiKey }, anonymous.as(made.apiKey));
+      return organisationOf({ id: made.organisationId, apiKeyId: made.apiKeyId, apiKey: made.apiKey }, anonymous.as(made.apiKey), () =>
+        app.webhooks.work(),
+      );
     },
     async close() {
       anonymous.close();
+      clearInterval(delivering);
+      await app.webhooks.stop();
       await stop(app.server, { graceMs: 2_000 });
       await app.queue.drain();
       await store.close();
@@ -187,11 +211,16 @@ async function storeFor(options: StartOptions, shared: TestApp["shared"], clock:
 }
 
 /** The helpers over an organisation whose key is at hand. */
-export function organisationOf(facts: Pick<Organisation, "id" | "apiKeyId" | "apiKey">, api: Client): Organisation {
+export function organisationOf(
+  facts: Pick<Organisation, "id" | "apiKeyId" | "apiKey">,
+  api: Client,
+  deliver?: Organisation["deliver"],
+): Organisation {
   const user: Organisation["user"] = async (name = "Grace Hopper") => ok(await api.post("/v1/users", { name }), 201).id;
   return {
     ...facts,
     api,
+    ...(deliver === undefined ? {} : { deliver }),
     user,
     async account(asked = {}) {
       const currency = asked.currency ?? "EUR";

@@ -9,6 +9,12 @@ import type { Currency, Minor } from "#kernel/money.ts";
 import type { Random } from "#kernel/random.ts";
 import type { Account, Hold, Leg, ReservedFunds, Transaction } from "#ledger/index.ts";
 import { emptyChain } from "#ledger/index.ts";
+import { FEATURES } from "#features/index.ts";
+import { noModels } from "#risk/index.ts";
+import type { PolicySnapshot, Rule, Thresholds } from "#rules/index.ts";
+import { declare, paymentVariables } from "#rules/index.ts";
+import { compileRules, evaluate } from "#rules/evaluate.ts";
+import { DEFAULT_THRESHOLDS } from "#rules/thresholds.ts";
 import type { Collection, Store, Versioned } from "#storage/index.ts";
 import type { Kms } from "#vault/index.ts";
 import { createVault } from "#vault/index.ts";
@@ -81,6 +87,7 @@ export function anAccount(fields: Partial<Account> = {}): Account {
     reserved: [],
     entryCount: 0,
     chain: emptyChain,
+    incoming: null,
     createdAt: T0,
     updatedAt: T0,
     version: 1,
@@ -175,8 +182,32 @@ export function paymentDeps(store: Store, clock: Clock, seed: number): PaymentDe
     queue: createCommitQueue({ store, clock, random }),
     vault: createVault({ store, kms: openKms, clock, ids, random }),
     facts: createAccountFacts(store),
+    policies: { of: () => noRules },
+    models: noModels,
   };
 }
+
+/** Rules that may speak of what every payment has, and of every feature. */
+export const language = declare({ ...Object.fromEntries(FEATURES.map(({ name }) => [name, "number" as const])), ...paymentVariables });
+
+/** The policy of an organisation with these rules and thresholds, as a decision gets it. */
+export function aPolicy(rules: readonly Partial<Rule>[] = [], thresholds: Partial<Thresholds> = {}): PolicySnapshot {
+  const some = { description: null, action: "review", reason_code: "test", internal_text: null, enabled: true } as const;
+  const set = rules.map((rule, n) => ({ name: `rule_${n}`, expression: "true", ...some, ...rule }));
+  const compiled = compileRules(language, set);
+  return {
+    organisationId: ORG,
+    thresholds: { ...DEFAULT_THRESHOLDS, ...thresholds },
+    ruleSetId: set.length === 0 ? null : shared.next("ruleSet"),
+    ruleSetNumber: set.length === 0 ? null : 1,
+    rules: compiled,
+    faults: compiled.faults,
+    evaluate: (facts) => evaluate(compiled, facts, new Map()),
+  };
+}
+
+/** Nothing but the factors, and review above 0.8. */
+export const noRules: PolicySnapshot = aPolicy();
 
 // A familiar context and one from far away, for payments that score low and high.
 export { berlin, saoPaulo } from "#risk/test-kit.ts";

@@ -38,7 +38,7 @@ export interface Answer {
 export interface CallOptions {
   /** Another key than the client's; `null` sends none. */
   readonly key?: string | null;
-  /** A new one where absent, on POST; `null` sends none. */
+  /** A new one where absent, on POST where one is taken; `null` sends none. */
   readonly idempotencyKey?: string | null;
   /** Sent over the ones of the client; `undefined` leaves one out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
@@ -55,6 +55,9 @@ export interface Client {
   as(key: string): Client;
   close(): void;
 }
+
+/** Operations that show a secret once, and refuse an Idempotency-Key. */
+const SHOWS_SECRET = /^\/v1\/(?:api-keys(?:\/[^/]+\/rotate)?|webhook-endpoints(?:\/[^/]+\/rotate-secret)?)$/;
 
 let nextKey = 0;
 /** An Idempotency-Key that no other call of this process has. */
@@ -76,7 +79,8 @@ export function createTlsClient(url: string, key: string | undefined, tls: Pick<
 
 function clientOver(agent: Agent, url: string, key: string | undefined): Client {
   const send: Client["send"] = (method, path, body, options = {}) => {
-    const idempotencyKey = options.idempotencyKey === undefined && method === "POST" ? freshKey() : options.idempotencyKey;
+    const takesKey = method === "POST" && !SHOWS_SECRET.test(path);
+    const idempotencyKey = options.idempotencyKey === undefined && takesKey ? freshKey() : options.idempotencyKey;
     const apiKey = options.key === undefined ? key : options.key;
     const headers: Record<string, string | undefined> = {
       ...(body === undefined ? {} : { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) }),
@@ -89,9 +93,13 @@ function clientOver(agent: Agent, url: string, key: string | undefined): Client 
       const send = agent instanceof TlsAgent ? tlsRequest : request;
       const sent = send(`${url}${path}`, { method, agent, headers: Object.fromEntries(set) }, (response) => {
         const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("data", (chunk: Buffer) => {
+          chunks.push(chunk);
+          // A stream of events has no end: what comes first is its answer.
+          if (response.headers["content-type"]?.startsWith("text/event-stream") === true) response.destroy();
+        });
         response.on("error", reject);
-        response.on("end", () => {
+        response.on("close", () => {
           const text = Buffer.concat(chunks).toString("utf8");
           const json = /json/.test(response.headers["content-type"] ?? "") && text !== "";
           resolve({

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const START = fileURLToPath(new URL("../../bin/start.mjs", import.meta.url));
 /** Longer than any start or stop of these tests takes on a busy machine. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export interface RunningProcess {
   /** Everything written so far. */

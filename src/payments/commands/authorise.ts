@@ -1,18 +1,20 @@
-import type { Asked, Executed } from "#commit/index.ts";
+import type { Asked, Executed, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { AccountId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Currency } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import { authoriseHold, checkFunds, checkParties, holds } from "#ledger/index.ts";
 import type { RiskContext } from "#risk/index.ts";
-import { assess, assessmentToItem, REVIEW_ABOVE, riskProfiles } from "#risk/index.ts";
-import { profileIdOf } from "../decide/payment.ts";
+import { deviceIdIn, ONE, riskDevices, riskProfiles } from "#risk/index.ts";
+import type { Judged, Learnt } from "../decide/judge.ts";
+import { judge, learnt } from "../decide/judge.ts";
 import type { PaymentDeps } from "../deps.ts";
 import type { Metadata } from "#vault/index.ts";
 import { sealOptional } from "#vault/index.ts";
 import { presentHold } from "../present.ts";
-import { paymentNeeds, paymentState, putAccounts } from "./payment.ts";
+import { governanceOf, paymentNeeds, paymentState, putAccounts } from "./payment.ts";
 
 export interface AuthoriseBody {
   readonly from_account_id: AccountId;
@@ -30,26 +32,29 @@ export interface AuthoriseBody {
 export const DEFAULT_HOLD_SECONDS = 7 * 24 * 60 * 60;
 
 /**
- * POST /v1/holds. The payment is assessed here, where its funds are set aside; a capture moves only what
- * was authorised. A hold cannot wait for a reviewer, so a suspicious one is declined.
+ * POST /v1/holds. The payment is judged here, where its funds are set aside; a capture moves only what was authorised. A hold
+ * cannot wait for a reviewer, so what is not simply allowed is declined: of that the attempt is learnt, and an event tells why.
  */
 export async function authorise(deps: PaymentDeps, asked: Asked, body: AuthoriseBody): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const id = deps.ids.next("hold");
   const eventId = deps.ids.next("event");
   const metadata = await sealOptional(deps.vault, organisationId, "smartfinance-holds", id, body.metadata);
-  const parties = { fromAccountId: body.from_account_id, toAccountId: body.to_account_id };
+  const context = body.context ?? {};
+  const deviceId = deviceIdIn(organisationId, context);
+  const parties = { fromAccountId: body.from_account_id, toAccountId: body.to_account_id, deviceId };
   const payerFacts = await deps.facts.of(organisationId, body.from_account_id);
   const payeeFacts = await deps.facts.of(organisationId, body.to_account_id);
   const amount = minorFromWire(body.amount);
   const params = { payer: "from_account_id", payee: "to_account_id" };
+  const governance = await governanceOf(deps, organisationId);
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
     privateReply: body.metadata !== undefined,
     needs: paymentNeeds(parties, payerFacts, payeeFacts),
     decide(view, at) {
-      const { payer, payee, profile } = paymentState(view, parties, payerFacts, payeeFacts);
+      const { payer, payee, profile, device } = paymentState(view, parties, payerFacts, payeeFacts);
       if (payer === undefined) return refused(refuse("account_not_found", params.payer), requestId);
       if (payee === undefined) return refused(refuse("account_not_found", params.payee), requestId);
       if (payer.type === "settlement") return refused(refuse("account_type_not_allowed", params.payer), requestId);
@@ -57,16 +62,24 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
       if (payer.currency !== body.currency) return refused(refuse("currency_mismatch", "currency"), requestId);
       const refusal = checkParties(payer, payee, params) ?? checkFunds(payer, amount, at);
       if (refusal !== undefined) return refused(refusal, requestId);
-      const assessed = assess({
-        profile,
-        ownerId: profileIdOf(payer),
-        amount,
-        currency: payer.currency,
-        payeeAccountId: payee.id,
-        context: body.context ?? {},
-        at,
-      });
-      if (assessed.assessment.score > REVIEW_ABOVE) return refused(refuse("risk_declined"), requestId);
+      const judgeable = { organisationId, type: "hold" as const, amount, currency: payer.currency, context, deviceId };
+      const over = { payer, payee, profile, device };
+      const judged = judge(judgeable, over, governance, at);
+      const work = workOn(view);
+      if (judged.action !== "allow") {
+        keepLearnt(work, learnt(judged, judgeable, over, "blocked"));
+        work.tell({
+          id: eventId,
+          type: "hold.declined",
+          objectId: id,
+          userId: payer.userId ?? undefined,
+          amount,
+          currency: payer.currency,
+          details: whyDeclined(judged),
+        });
+        return work.outcome(refused(refuse("risk_declined"), requestId).reply);
+      }
+      const after = learnt(judged, judgeable, over, "posted");
       const decision = authoriseHold(
         {
           id,
@@ -77,15 +90,14 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
           expiresAt: at + (body.expires_in ?? DEFAULT_HOLD_SECONDS) * 1000,
           reference: body.reference ?? null,
           metadata,
-          assessment: assessmentToItem(assessed.assessment),
+          assessment: judged.assessment,
         },
         at,
         params,
       );
       if (!decision.ok) return refused(decision, requestId);
-      const work = workOn(view);
-      putAccounts(work, decision.payer);
-      work.put(riskProfiles, assessed.profile);
+      putAccounts(work, decision.payer, { ...payee, incoming: after.incoming, version: payee.version + 1 });
+      keepLearnt(work, after);
       work.put(holds, decision.hold);
       work.tell({
         id: eventId,
@@ -98,4 +110,15 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
       return work.outcome(replied(201, presentHold(decision.hold, body.metadata ?? {}, at)));
     },
   });
+}
+
+function keepLearnt(work: Working, { profile, device }: Learnt): void {
+  work.put(riskProfiles, profile);
+  if (device !== undefined) work.put(riskDevices, device);
+}
+
+/** What the audit log is told of a declined hold, of which no record is kept otherwise. */
+function whyDeclined({ action, score, assessment }: Judged): JsonObject {
+  const { model = null, reasons = [], hits = [], rule_set = null } = assessment;
+  return { action, risk_score: score / ONE, model, reasons, rule_set, hits };
 }

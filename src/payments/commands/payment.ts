@@ -1,16 +1,21 @@
-import type { Need, View, Working } from "#commit/index.ts";
-import type { AccountId, OrganisationId } from "#kernel/ids.ts";
+import type { Need, Reply, View, Working } from "#commit/index.ts";
+import { refused, replied } from "#commit/index.ts";
+import type { AccountId, OrganisationId, TransactionId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Currency } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
+import type { Refusal } from "#kernel/problems.ts";
+import { refuse } from "#kernel/problems.ts";
 import type { Account } from "#ledger/index.ts";
 import { accounts, transactions } from "#ledger/index.ts";
 import type { RiskContext } from "#risk/index.ts";
-import { riskProfiles } from "#risk/index.ts";
+import { deviceIdIn, riskDevices, riskProfiles } from "#risk/index.ts";
 import type { AccountFacts } from "../account-facts.ts";
+import type { Governance } from "../decide/judge.ts";
 import type { PaymentDecision, PaymentRequest, PaymentState } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
 import type { Metadata } from "#vault/index.ts";
+import { presentTransaction } from "../present.ts";
 import { reviews } from "../review.ts";
 
 /** A transfer as a client asks for it. Amount in minor units. */
@@ -24,6 +29,15 @@ export interface TransferBody {
   readonly context?: RiskContext;
 }
 
+/**
+ * What the organisation has in force now, for the decision that follows; from memory as a rule. Rejects with StoreUnavailableError:
+ * no payment is decided without it.
+ */
+export async function governanceOf({ policies, models }: PaymentDeps, organisationId: OrganisationId): Promise<Governance> {
+  const policy = await policies.of(organisationId);
+  return { policy, models: await models.of(organisationId) };
+}
+
 /** Draws the ids of a transfer and puts its parts into the decision's terms. */
 export function transferRequest(
   deps: PaymentDeps,
@@ -32,6 +46,7 @@ export function transferRequest(
   seal: (transactionId: string, metadata: Metadata) => JsonObject,
 ): PaymentRequest {
   const transactionId = deps.ids.next("transaction");
+  const context = body.context ?? {};
   return {
     organisationId,
     transactionId,
@@ -44,46 +59,56 @@ export function transferRequest(
     currency: body.currency,
     reference: body.reference ?? null,
     metadata: body.metadata === undefined ? null : seal(transactionId, body.metadata),
-    context: body.context ?? {},
+    context,
+    deviceId: deviceIdIn(organisationId, context),
   };
 }
 
+/** What a decision has to know of a payment to name the records it needs. */
+type Parties = Pick<PaymentRequest, "fromAccountId" | "toAccountId" | "deviceId">;
+
 /** The records a payment's decision needs. Accounts that are not the organisation's own are not even locked. */
-export function paymentNeeds(
-  request: Pick<PaymentRequest, "fromAccountId" | "toAccountId">,
-  payer: AccountFacts | undefined,
-  payee: AccountFacts | undefined,
-): Need[] {
+export function paymentNeeds(request: Parties, payer: AccountFacts | undefined, payee: AccountFacts | undefined): Need[] {
   const needs: Need[] = [];
   if (payer !== undefined) {
     needs.push({ collection: accounts, key: { hash: request.fromAccountId }, mode: "write" });
     needs.push({ collection: riskProfiles, key: { hash: payer.profileId }, mode: "write" });
   }
+  if (payer !== undefined && request.deviceId !== undefined)
+    needs.push({ collection: riskDevices, key: { hash: request.deviceId }, mode: "write" });
   if (payee !== undefined) needs.push({ collection: accounts, key: { hash: request.toAccountId }, mode: "write" });
   return needs;
 }
 
 /** The state of a payment, as far as its needs could be named. */
-export function paymentState(
-  view: View,
-  request: Pick<PaymentRequest, "fromAccountId" | "toAccountId">,
-  payer: AccountFacts | undefined,
-  payee: AccountFacts | undefined,
-): PaymentState {
+export function paymentState(view: View, request: Parties, payer: AccountFacts | undefined, payee: AccountFacts | undefined): PaymentState {
   return {
     payer: payer === undefined ? undefined : view.get(accounts, { hash: request.fromAccountId }),
     payee: payee === undefined ? undefined : view.get(accounts, { hash: request.toAccountId }),
     profile: payer === undefined ? undefined : view.get(riskProfiles, { hash: payer.profileId }),
+    device: payer === undefined || request.deviceId === undefined ? undefined : view.get(riskDevices, { hash: request.deviceId }),
   };
 }
 
 /** Puts a decided payment into the working state. */
 export function applyPayment(work: Working, decision: PaymentDecision): void {
   work.put(transactions, decision.transaction);
-  putAccounts(work, decision.payer, decision.payee);
+  if (decision.outcome !== "blocked") putAccounts(work, decision.payer, decision.payee);
   work.put(riskProfiles, decision.profile);
+  if (decision.device !== undefined) work.put(riskDevices, decision.device);
   if (decision.review !== undefined) work.put(reviews, decision.review);
   work.tell(decision.event);
+}
+
+/** What the asker is told of a decided payment: 201 when it posted, 202 when it waits, 422 when it is blocked. */
+export function replyOf({ outcome, transaction }: PaymentDecision, metadata: Metadata, requestId: string | null): Reply {
+  if (outcome === "blocked") return refused(blocked(transaction.id), requestId).reply;
+  return replied(outcome === "held" ? 202 : 201, presentTransaction(transaction, metadata));
+}
+
+/** The refusal of a blocked payment. It names the record, so that whoever asks back can be told more. */
+export function blocked(id: TransactionId): Refusal {
+  return refuse("risk_declined", undefined, `Nothing was moved. The decision is kept as ${id}.`);
 }
 
 export function putAccounts(work: Working, ...changed: readonly Account[]): void {

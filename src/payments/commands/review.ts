@@ -1,51 +1,91 @@
-import type { Asked, Executed, Need } from "#commit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
+import { organisations, reviewTermsOf } from "#identity/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { ReviewId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
+import { judged, labelIdOf, riskLabels } from "#labels/index.ts";
 import { accounts, transactionKey, transactions } from "#ledger/index.ts";
 import { decideReview } from "../decide/review.ts";
+import { countNote } from "../decide/review-work.ts";
 import type { PaymentDeps } from "../deps.ts";
-import { presentReview } from "../present.ts";
-import { readReview } from "../read.ts";
+import { fraudLesson, isNewFraud } from "../learn-fraud.ts";
+import { presentReview } from "../present-review.ts";
+import { readReview, readReviewTerms } from "../read.ts";
 import { reviews } from "../review.ts";
+import { reviewNotes } from "../review-note.ts";
+import type { ReasonCode, Verdict } from "../review-reasons.ts";
+import { isUndecided } from "../review.ts";
+import { statusAt } from "../review-times.ts";
 import { putAccounts } from "./payment.ts";
+import { expire } from "./review-expiry.ts";
+import { draftNote } from "./review-work.ts";
+
+export interface DecisionBody {
+  readonly reason_code?: ReasonCode;
+  readonly note?: string;
+}
 
 /** POST /v1/reviews/{id}/approve and /reject. */
-export async function judgeReview(deps: PaymentDeps, asked: Asked, id: ReviewId, verdict: "approve" | "reject"): Promise<Executed> {
+export async function judgeReview(deps: PaymentDeps, asked: Asked, id: ReviewId, verdict: Verdict, body: DecisionBody): Promise<Executed> {
   const { organisationId, requestId, apiKeyId } = asked.actor;
   const eventId = deps.ids.next("event");
   // Read first because it tells the parties, which never change; everything else is judged on what the commit loads.
   const found = await readReview(deps.store, organisationId, id);
-  const needs: Need[] = [];
-  if (found !== undefined) {
-    needs.push(
-      { collection: reviews, key: { hash: id }, mode: "write" },
-      { collection: transactions, key: transactionKey(organisationId, found.transactionId), mode: "write" },
-      { collection: accounts, key: { hash: found.fromAccountId }, mode: "write" },
-      { collection: accounts, key: { hash: found.toAccountId }, mode: "write" },
-    );
+  if (found === undefined) {
+    return deps.queue.execute({ ...asked, needs: [], decide: () => refused(refuse("not_found"), requestId) });
   }
+  if (isUndecided(found.status)) {
+    // Whoever comes too late must not find the funds still held, so what the timer would do is done now.
+    const terms = await readReviewTerms(deps.store, organisationId);
+    if (statusAt(found, terms, deps.clock.now()) === "expired") await expire(deps, found);
+  }
+  const note = body.note === undefined ? undefined : await draftNote(deps, asked.actor, id, body.note);
+  const { transactionId, fromAccountId, toAccountId } = found;
+  const labelKey = { hash: labelIdOf(transactionId) };
+  // What may turn out to be fraud is taught to the profiles in the same commit.
+  const lesson = verdict === "reject" ? await fraudLesson(deps.facts, found) : undefined;
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
-    needs,
+    needs: [
+      { collection: reviews, key: { hash: id }, mode: "write" },
+      { collection: transactions, key: transactionKey(organisationId, transactionId), mode: "write" },
+      { collection: accounts, key: { hash: fromAccountId }, mode: "write" },
+      { collection: accounts, key: { hash: toAccountId }, mode: "write" },
+      { collection: riskLabels, key: labelKey, mode: "write" },
+      { collection: organisations, key: { hash: organisationId }, mode: "read" },
+      ...(lesson?.needs ?? []),
+    ],
     decide(view, at) {
-      if (found === undefined) return refused(refuse("not_found"), requestId);
       const work = workOn(view);
       const review = work.get(reviews, { hash: id });
-      const transaction = work.get(transactions, transactionKey(organisationId, found.transactionId));
-      const payer = work.get(accounts, { hash: found.fromAccountId });
-      const payee = work.get(accounts, { hash: found.toAccountId });
+      const transaction = work.get(transactions, transactionKey(organisationId, transactionId));
+      const payer = work.get(accounts, { hash: fromAccountId });
+      const payee = work.get(accounts, { hash: toAccountId });
       invariant(review && transaction && payer && payee, "a stored review has its transaction and accounts");
-      const decision = decideReview({ verdict, eventId, decidedBy: apiKeyId }, review, transaction, payer, payee, at);
+      const terms = reviewTermsOf(work.get(organisations, { hash: organisationId }));
+      const request = { verdict, reasonCode: body.reason_code, eventId, decidedBy: apiKeyId };
+      const decision = decideReview(request, { review, transaction, payer, payee, terms }, at);
       if (!decision.ok) return refused(decision, requestId);
-      work.put(reviews, decision.review);
-      work.put(transactions, decision.transaction);
-      putAccounts(work, decision.payer);
+      let decided = decision.review;
+      if (note !== undefined) {
+        const counted = countNote(decided);
+        if (!counted.ok) return refused({ ...counted, param: "note" }, requestId);
+        decided = { ...counted.review, version: decided.version };
+        work.put(reviewNotes, note(at));
+      }
+      work.put(reviews, decided);
+      if (decision.transaction !== undefined) work.put(transactions, decision.transaction);
+      if (decision.payer !== undefined) putAccounts(work, decision.payer);
       if (decision.payee !== undefined) putAccounts(work, decision.payee);
+      if (decision.judgement !== undefined) {
+        const before = work.get(riskLabels, labelKey);
+        if (decision.judgement.label === "fraud" && isNewFraud(before)) lesson?.teach(work, at);
+        work.put(riskLabels, judged(before, { organisationId, transactionId }, decision.judgement));
+      }
       work.tell(decision.event);
-      return work.outcome(replied(200, presentReview(decision.review)));
+      return work.outcome(replied(200, presentReview(decided, terms, at)));
     },
   });
 }

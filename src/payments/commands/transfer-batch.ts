@@ -6,12 +6,13 @@ import type { Refusal } from "#kernel/problems.ts";
 import { problems, refuse } from "#kernel/problems.ts";
 import { riskScoreOf } from "#risk/index.ts";
 import type { AccountFacts } from "../account-facts.ts";
+import type { Governance } from "../decide/judge.ts";
 import type { PaymentDecision, PaymentRequest } from "../decide/payment.ts";
 import { decidePayment } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
 import { sealMetadata } from "#vault/index.ts";
 import type { TransferBody } from "./payment.ts";
-import { applyPayment, paymentNeeds, paymentState, transferRequest } from "./payment.ts";
+import { applyPayment, blocked, governanceOf, paymentNeeds, paymentState, transferRequest } from "./payment.ts";
 
 export interface BatchBody {
   readonly mode: "independent" | "atomic";
@@ -42,7 +43,8 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
     return { ok: true, replayed: false, reply: refused(refusal, asked.actor.requestId).reply };
   }
   const items = await prepare(deps, asked, body.transfers);
-  if (atomic) return runChunk(deps, asked, asked.idempotency, items, (view, at) => decideAtomic(view, at, items, asked));
+  const governance = await governanceOf(deps, asked.actor.organisationId);
+  if (atomic) return runChunk(deps, asked, asked.idempotency, items, (view, at) => decideAtomic(view, at, items, governance, asked));
 
   const size = deps.store.limits.batchChunk;
   const chunkAt = (start: number): Promise<Executed> => {
@@ -52,7 +54,7 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
       ...asked.idempotency,
       id: start === 0 ? asked.idempotency.id : laterClaim(asked.idempotency, start),
     };
-    return runChunk(deps, asked, claim, chunk, (view, at) => decideIndependent(view, at, chunk));
+    return runChunk(deps, asked, claim, chunk, (view, at) => decideIndependent(view, at, chunk, governance));
   };
   // The first chunk holds the claim on the key itself: where it is refused (another body, still running), none may run.
   const first = await chunkAt(0);
@@ -95,24 +97,24 @@ function runChunk(
   return deps.queue.execute({ actor: asked.actor, idempotency, needs, appends: 3 * items.length + 1, decide });
 }
 
-function decideIndependent(view: View, at: number, items: readonly Item[]): Outcome {
+function decideIndependent(view: View, at: number, items: readonly Item[], governance: Governance): Outcome {
   const work = workOn(view);
   const results: string[] = [];
   for (const { index, request, payer, payee } of items) {
-    const decision = decidePayment(request, paymentState(work, request, payer, payee), at, PARAMS);
+    const decision = decidePayment(request, paymentState(work, request, payer, payee), governance, at, PARAMS);
     if (decision.ok) applyPayment(work, decision);
     results.push(JSON.stringify(decision.ok ? resultOf(index, decision) : refusalOf(index, decision)));
   }
   return work.outcome({ status: 200, body: results.join(",") });
 }
 
-function decideAtomic(view: View, at: number, items: readonly Item[], asked: Asked): Outcome {
+function decideAtomic(view: View, at: number, items: readonly Item[], governance: Governance, asked: Asked): Outcome {
   const work = workOn(view);
   const results: JsonObject[] = [];
   for (const { index, request, payer, payee } of items) {
-    const decision = decidePayment(request, paymentState(work, request, payer, payee), at, PARAMS);
-    // All or none cannot wait for a reviewer: a suspicious transfer refuses the batch.
-    const refusal = decision.ok ? (decision.review === undefined ? undefined : refuse("risk_declined")) : decision;
+    const decision = decidePayment(request, paymentState(work, request, payer, payee), governance, at, PARAMS);
+    // All or none cannot wait for a reviewer, nor leave one out: a suspicious transfer refuses the batch, of which nothing is kept.
+    const refusal = decision.ok ? (decision.outcome === "posted" ? undefined : refuse("risk_declined")) : decision;
     if (refusal !== undefined || !decision.ok) {
       const within = `transfers.${index}`;
       const param = refusal?.param === undefined ? within : `${within}.${refusal.param}`;
@@ -124,10 +126,9 @@ function decideAtomic(view: View, at: number, items: readonly Item[], asked: Ask
   return work.outcome({ status: 201, body: bodyOf("atomic", results.map((result) => JSON.stringify(result)).join(",")) });
 }
 
-function resultOf(index: number, { transaction, review }: PaymentDecision): JsonObject {
+function resultOf(index: number, { transaction, outcome }: PaymentDecision): JsonObject {
   return {
-    index,
-    status: review === undefined ? 201 : 202,
+    ...(outcome === "blocked" ? refusalOf(index, blocked(transaction.id)) : { index, status: outcome === "held" ? 202 : 201 }),
     transaction_id: transaction.id,
     transaction_status: transaction.status,
     risk_score: transaction.assessment === null ? null : riskScoreOf(transaction.assessment),

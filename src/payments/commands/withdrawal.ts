@@ -1,14 +1,14 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refused, workOn } from "#commit/index.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import type { RiskContext } from "#risk/index.ts";
+import { deviceIdIn } from "#risk/index.ts";
 import type { PaymentRequest } from "../decide/payment.ts";
 import { decidePayment } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
 import { sealOptional } from "#vault/index.ts";
-import { presentTransaction } from "../present.ts";
 import type { DepositBody } from "./deposit.ts";
-import { applyPayment, paymentNeeds, paymentState } from "./payment.ts";
+import { applyPayment, governanceOf, paymentNeeds, paymentState, replyOf } from "./payment.ts";
 import { settlementAccount, settlementNeed } from "./settlement.ts";
 import { settlementAccountId } from "#ledger/index.ts";
 
@@ -21,6 +21,7 @@ export async function withdrawal(deps: PaymentDeps, asked: Asked, body: Withdraw
   const { organisationId, requestId } = asked.actor;
   const transactionId = deps.ids.next("transaction");
   const openedEventId = deps.ids.next("event");
+  const context = body.context ?? {};
   const request: PaymentRequest = {
     organisationId,
     transactionId,
@@ -33,9 +34,11 @@ export async function withdrawal(deps: PaymentDeps, asked: Asked, body: Withdraw
     currency: body.currency,
     reference: body.reference ?? null,
     metadata: await sealOptional(deps.vault, organisationId, "smartfinance-transactions", transactionId, body.metadata),
-    context: body.context ?? {},
+    context,
+    deviceId: deviceIdIn(organisationId, context),
   };
   const payer = await deps.facts.of(organisationId, body.account_id);
+  const governance = await governanceOf(deps, organisationId);
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
@@ -45,12 +48,12 @@ export async function withdrawal(deps: PaymentDeps, asked: Asked, body: Withdraw
       const work = workOn(view);
       const settlement = settlementAccount(work, organisationId, body.currency, openedEventId, at);
       const state = { ...paymentState(work, request, payer, undefined), payee: settlement.account };
-      const decision = decidePayment(request, state, at, { payer: "account_id", payee: "account_id" });
+      const decision = decidePayment(request, state, governance, at, { payer: "account_id", payee: "account_id" });
       if (!decision.ok) return refused(decision, requestId);
-      settlement.opened();
+      // A blocked payment leaves no account behind that nothing was ever on its way to.
+      if (decision.outcome !== "blocked") settlement.opened();
       applyPayment(work, decision);
-      const status = decision.review === undefined ? 201 : 202;
-      return work.outcome(replied(status, presentTransaction(decision.transaction, body.metadata ?? {})));
+      return work.outcome(replyOf(decision, body.metadata ?? {}, requestId));
     },
   });
 }

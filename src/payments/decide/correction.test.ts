@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { aTransaction, anAccount, EUR, funds, MAX, minor, newId, ORG, T0 } from "#test/support/builders.ts";
-import { InvariantError } from "#kernel/assert.ts";
 import type { Minor } from "#kernel/money.ts";
 import type { Account, Transaction } from "#ledger/index.ts";
-import { availableAt, note, post, reserve } from "#ledger/index.ts";
-import type { Review } from "../review.ts";
+import { post } from "#ledger/index.ts";
 import { recordMovement } from "./movement.ts";
 import { decideReversal } from "./reversal.ts";
-import { decideReview } from "./review.ts";
 
 /** A posted transfer of 100 from one account to another. */
 function posted(fields: Partial<Transaction> = {}) {
@@ -95,107 +92,6 @@ void describe("decideReversal", () => {
     const decision = reverse({ ...on, payer: settlement });
     assert.ok(decision.ok);
     assert.equal(decision.event.userId, on.payee.userId);
-  });
-});
-
-/** A payment of 100 that waits for a review. */
-function waiting() {
-  const id = newId("transaction");
-  const reserved = reserve(anAccount({ balance: minor(100) }), { id, amount: minor(100), expiresAt: null }, T0);
-  assert.ok(reserved.ok);
-  const noted = note(id, reserved.account, anAccount(), T0);
-  const { payer, payee } = noted;
-  const reviewId = newId("review");
-  const transaction = aTransaction(payer, payee, noted.legs, {
-    id,
-    amount: minor(100),
-    status: "pending_review",
-    postedAt: null,
-    reviewId,
-  });
-  const review: Review = {
-    id: reviewId,
-    organisationId: ORG,
-    transactionId: id,
-    fromAccountId: payer.id,
-    toAccountId: payee.id,
-    amount: minor(100),
-    currency: EUR,
-    status: "open",
-    assessment: {},
-    createdAt: T0,
-    decidedAt: null,
-    decidedBy: null,
-    version: 1,
-  };
-  return { review, transaction, payer, payee };
-}
-
-function judge(on: ReturnType<typeof waiting>, verdict: "approve" | "reject") {
-  return decideReview({ verdict, eventId: newId("event"), decidedBy: "key_1" }, on.review, on.transaction, on.payer, on.payee, T0 + 9);
-}
-
-void describe("decideReview", () => {
-  void it("posts an approved payment out of its reserved funds", () => {
-    const on = waiting();
-    assert.equal(availableAt(on.payer, T0), 0n);
-    const decision = judge(on, "approve");
-    assert.ok(decision.ok);
-    assert.deepEqual([decision.payer.balance, decision.payee?.balance, decision.payer.reserved.length], [0n, 100n, 0]);
-    const { transaction, review } = decision;
-    assert.deepEqual([transaction.status, transaction.postedAt, transaction.createdAt, transaction.version], ["posted", T0 + 9, T0, 2]);
-    assert.deepEqual(
-      transaction.legs.map(({ link, entry }) => [link.number, entry?.number ?? null]),
-      [
-        [1, null],
-        [1, null],
-        [2, 1],
-        [2, 1],
-      ],
-    );
-    assert.equal(transaction.legs[2]?.link.previous, transaction.id, "the chain goes through the same transaction twice");
-    assert.deepEqual([review.status, review.decidedAt, review.decidedBy, review.version], ["approved", T0 + 9, "key_1", 2]);
-    assert.deepEqual([decision.event.type, decision.event.entries?.length], ["review.approved", 2]);
-  });
-
-  void it("only releases the funds of a rejected one", () => {
-    const decision = judge(waiting(), "reject");
-    assert.ok(decision.ok);
-    assert.deepEqual([decision.payer.balance, decision.payer.reserved.length, decision.payee], [100n, 0, undefined]);
-    assert.deepEqual([decision.transaction.status, decision.transaction.postedAt, decision.review.status], ["rejected", null, "rejected"]);
-    assert.deepEqual([decision.event.type, decision.event.entries], ["review.rejected", undefined]);
-    assert.equal(decision.payer.version, 3);
-  });
-
-  void it("decides once", () => {
-    const on = waiting();
-    for (const first of ["approve", "reject"] as const) {
-      const decision = judge(on, first);
-      assert.ok(decision.ok);
-      for (const second of ["approve", "reject"] as const) {
-        const again = judge({ ...on, review: decision.review, transaction: decision.transaction, payer: decision.payer }, second);
-        assert.equal(again.ok ? "ok" : again.code, "review_already_decided");
-      }
-    }
-  });
-
-  void it("cannot approve what cannot post, but can reject it", () => {
-    const on = waiting();
-    const blocked: [ReturnType<typeof waiting>, string][] = [
-      [{ ...on, payee: { ...on.payee, status: "closed" } }, "account_closed"],
-      [{ ...on, payer: { ...on.payer, status: "frozen" } }, "account_frozen"],
-      [{ ...on, payee: { ...on.payee, balance: MAX } }, "balance_overflow"],
-    ];
-    for (const [state, code] of blocked) {
-      const decision = judge(state, "approve");
-      assert.equal(decision.ok ? "ok" : decision.code, code);
-      assert.equal(judge(state, "reject").ok, true);
-    }
-  });
-
-  void it("asserts that an open review has a pending transaction", () => {
-    const on = waiting();
-    assert.throws(() => judge({ ...on, transaction: { ...on.transaction, status: "posted" } }, "approve"), InvariantError);
   });
 });
 

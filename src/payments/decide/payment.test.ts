@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { anAccount, berlin, EUR, funds, MAX, minor, newId, ORG, OTHER_ORG, saoPaulo, T0 } from "#test/support/builders.ts";
+import { anAccount, berlin, EUR, funds, MAX, minor, newId, noRules, ORG, OTHER_ORG, saoPaulo, T0 } from "#test/support/builders.ts";
 import type { Currency } from "#kernel/money.ts";
 import type { Account } from "#ledger/index.ts";
 import { availableAt, MAX_RESERVATIONS, reservedAt } from "#ledger/index.ts";
@@ -8,10 +8,12 @@ import type { RiskProfile } from "#risk/index.ts";
 import { assessmentFromItem, REVIEW_ABOVE } from "#risk/index.ts";
 import { customer, pay } from "#risk/test-kit.ts";
 import type { PaymentRequest } from "./payment.ts";
-import { decidePayment, profileIdOf } from "./payment.ts";
+import { profileIdOf } from "./judge.ts";
+import { decidePayment } from "./payment.ts";
 
 const PARAMS = { payer: "from_account_id", payee: "to_account_id" };
 const RISKY = 90_000_000;
+const USUAL = { policy: noRules, models: { champion: undefined, shadow: undefined } };
 
 function requestOf(payer: Account, payee: Account, fields: Partial<PaymentRequest> = {}): PaymentRequest {
   return {
@@ -27,12 +29,13 @@ function requestOf(payer: Account, payee: Account, fields: Partial<PaymentReques
     reference: "rent",
     metadata: null,
     context: berlin,
+    deviceId: undefined,
     ...fields,
   };
 }
 
 function decide(payer: Account, payee: Account, fields: Partial<PaymentRequest> = {}, profile?: RiskProfile) {
-  return decidePayment(requestOf(payer, payee, fields), { payer, payee, profile }, T0, PARAMS);
+  return decidePayment(requestOf(payer, payee, fields), { payer, payee, profile, device: undefined }, USUAL, T0, PARAMS);
 }
 
 /** A profile of a customer of Berlin in the middle of a burst: the next large payment from afar is suspicious. */
@@ -109,7 +112,8 @@ void describe("decidePayment", () => {
     void it(`judges ${name}: ${outcome}`, () => {
       const decision = decidePayment(
         requestOf(payer ?? rich, payee ?? anAccount(), fields),
-        { payer, payee, profile: undefined },
+        { payer, payee, profile: undefined, device: undefined },
+        USUAL,
         T0,
         PARAMS,
       );
@@ -130,9 +134,9 @@ void describe("decidePayment", () => {
     const payer = anAccount({ balance: minor(500) });
     const payee = anAccount();
     const request = requestOf(payer, payee);
-    const state = { payer, payee, profile: bursting(payer) };
+    const state = { payer, payee, profile: bursting(payer), device: undefined };
     const copy = structuredClone(state);
-    assert.deepEqual(decidePayment(request, state, T0, PARAMS), decidePayment(request, state, T0, PARAMS));
+    assert.deepEqual(decidePayment(request, state, USUAL, T0, PARAMS), decidePayment(request, state, USUAL, T0, PARAMS));
     assert.deepEqual(state, copy);
   });
 

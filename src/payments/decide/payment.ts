@@ -5,11 +5,12 @@ import type { Currency, Minor } from "#kernel/money.ts";
 import { ZERO } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
-import type { Account, Leg, PostingParams, Transaction, TransactionType } from "#ledger/index.ts";
+import type { Account, Leg, PostingParams, Transaction, TransactionStatus, TransactionType } from "#ledger/index.ts";
 import { checkFunds, checkParties, note, post, reserve } from "#ledger/index.ts";
-import type { RiskContext, RiskProfile } from "#risk/index.ts";
-import { assess, assessmentToItem, REVIEW_ABOVE } from "#risk/index.ts";
+import type { RiskContext, RiskDevice, RiskProfile } from "#risk/index.ts";
 import type { Review } from "../review.ts";
+import type { Governance, PaymentOutcome } from "./judge.ts";
+import { judge, learnt } from "./judge.ts";
 
 /** A payment asked for. All ids and sealed values are drawn before the decision, which may be taken more than once. */
 export interface PaymentRequest {
@@ -26,6 +27,8 @@ export interface PaymentRequest {
   /** Sealed. */
   readonly metadata: JsonObject | null;
   readonly context: RiskContext;
+  /** Where the context's device is kept; `undefined` when it names none. */
+  readonly deviceId: string | undefined;
 }
 
 /** The state the decision is taken over. Accounts of another organisation count as absent. */
@@ -33,29 +36,35 @@ export interface PaymentState {
   readonly payer: Account | undefined;
   readonly payee: Account | undefined;
   readonly profile: RiskProfile | undefined;
+  readonly device: RiskDevice | undefined;
 }
 
 export interface PaymentDecision {
   readonly ok: true;
+  readonly outcome: PaymentOutcome;
   readonly transaction: Transaction;
+  /** As they were, where the payment is blocked. */
   readonly payer: Account;
   readonly payee: Account;
   readonly profile: RiskProfile;
+  /** Only where something is new to write. */
+  readonly device: RiskDevice | undefined;
   /** Present when the payment waits for a review. */
   readonly review: Review | undefined;
   readonly event: EventDraft;
 }
 
-/** Whose behaviour is judged: the customer, or the account itself when it has none. */
-export function profileIdOf(payer: Pick<Account, "id" | "userId">): string {
-  return payer.userId ?? payer.id;
-}
-
 /**
- * Decides a payment: parties, funds, then the risk assessment, then either the posting or the wait for
- * a review with the funds reserved. Pure; every refusal leaves everything as it was.
+ * Decides a payment: parties, funds, then the risk judgement, then the posting, the wait for a review with the funds reserved, or
+ * the block, of which only the record stays. Pure; every refusal leaves everything as it was.
  */
-export function decidePayment(request: PaymentRequest, state: PaymentState, at: number, params: PostingParams): PaymentDecision | Refusal {
+export function decidePayment(
+  request: PaymentRequest,
+  state: PaymentState,
+  governance: Governance,
+  at: number,
+  params: PostingParams,
+): PaymentDecision | Refusal {
   const { organisationId, amount, transactionId } = request;
   const { payer, payee } = state;
   if (payer === undefined || payer.organisationId !== organisationId) return refuse("account_not_found", params.payer);
@@ -66,40 +75,55 @@ export function decidePayment(request: PaymentRequest, state: PaymentState, at: 
   const refusal = checkParties(payer, payee, params) ?? checkFunds(payer, amount, at);
   if (refusal !== undefined) return refusal;
 
-  const assessed = assess({
-    profile: state.profile,
-    ownerId: profileIdOf(payer),
-    amount,
-    currency: request.currency,
-    payeeAccountId: payee.id,
-    context: request.context,
-    at,
-  });
-  const assessment = assessmentToItem(assessed.assessment);
+  const over = { payer, payee, profile: state.profile, device: state.device };
+  const judged = judge(request, over, governance, at);
+  const { action, assessment } = judged;
 
-  if (assessed.assessment.score > REVIEW_ABOVE) {
-    const reserved = reserve(payer, { id: transactionId, amount, expiresAt: null }, at);
-    if (!reserved.ok) return reserved;
-    const noted = note(transactionId, reserved.account, payee, at);
+  if (action === "block") {
+    const { profile, device } = learnt(judged, request, over, "blocked");
     return {
       ok: true,
-      transaction: transactionOf(request, assessment, noted.legs, at, null),
+      outcome: "blocked",
+      transaction: transactionOf(request, assessment, "blocked", [], at, null),
+      payer,
+      payee,
+      profile,
+      device,
+      review: undefined,
+      event: eventOf(request, payer, `${request.type}.blocked`, undefined),
+    };
+  }
+
+  // A challenge is answered by a review until there is another way to answer it.
+  if (action !== "allow") {
+    const reserved = reserve(payer, { id: transactionId, amount, expiresAt: null }, at);
+    if (!reserved.ok) return reserved;
+    const { profile, incoming, device } = learnt(judged, request, over, "held");
+    const noted = note(transactionId, reserved.account, { ...payee, incoming }, at);
+    return {
+      ok: true,
+      outcome: "held",
+      transaction: transactionOf(request, assessment, "pending_review", noted.legs, at, null),
       payer: noted.payer,
       payee: noted.payee,
-      profile: assessed.profile,
+      profile,
+      device,
       review: reviewOf(request, assessment, at),
       event: eventOf(request, payer, `${request.type}.pending_review`, undefined),
     };
   }
 
-  const posted = post({ transactionId, payer, payee, amount, at }, params);
+  const { profile, incoming, device } = learnt(judged, request, over, "posted");
+  const posted = post({ transactionId, payer, payee: { ...payee, incoming }, amount, at }, params);
   if (!posted.ok) return posted;
   return {
     ok: true,
-    transaction: transactionOf(request, assessment, posted.legs, at, posted.at),
+    outcome: "posted",
+    transaction: transactionOf(request, assessment, "posted", posted.legs, at, posted.at),
     payer: posted.payer,
     payee: posted.payee,
-    profile: assessed.profile,
+    profile,
+    device,
     review: undefined,
     event: eventOf(request, payer, `${request.type}.posted`, posted.legs),
   };
@@ -108,6 +132,7 @@ export function decidePayment(request: PaymentRequest, state: PaymentState, at: 
 function transactionOf(
   request: PaymentRequest,
   assessment: JsonObject,
+  status: TransactionStatus,
   legs: readonly Leg[],
   createdAt: number,
   postedAt: number | null,
@@ -116,7 +141,7 @@ function transactionOf(
     id: request.transactionId,
     organisationId: request.organisationId,
     type: request.type,
-    status: postedAt === null ? "pending_review" : "posted",
+    status,
     fromAccountId: request.fromAccountId,
     toAccountId: request.toAccountId,
     amount: request.amount,
@@ -124,7 +149,7 @@ function transactionOf(
     reference: request.reference,
     metadata: request.metadata,
     assessment,
-    reviewId: postedAt === null ? request.reviewId : null,
+    reviewId: status === "pending_review" ? request.reviewId : null,
     holdId: null,
     reverses: null,
     reversedAmount: ZERO,

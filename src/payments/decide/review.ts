@@ -1,81 +1,115 @@
 import type { EventDraft } from "#audit/index.ts";
+import type { ReviewTerms } from "#identity/index.ts";
+import { fourEyesLimit } from "#identity/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { EventId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
+import type { Judgement } from "#labels/index.ts";
 import type { Account, Transaction } from "#ledger/index.ts";
 import { post, release } from "#ledger/index.ts";
 import type { Review } from "../review.ts";
+import { isUndecided, workOf } from "../review.ts";
+import type { ReasonCode, RiskReason, Verdict } from "../review-reasons.ts";
+import { reasonOf, USUAL_REASON } from "../review-reasons.ts";
+import { expiresAt, statusAt } from "../review-times.ts";
 import { entriesOf } from "./payment.ts";
 
 export interface ReviewDecisionRequest {
-  readonly verdict: "approve" | "reject";
+  readonly verdict: Verdict;
+  /** `undefined`: the usual one of the verdict. */
+  readonly reasonCode: ReasonCode | undefined;
   readonly eventId: EventId;
   readonly decidedBy: string | null;
+}
+
+/** What a review is decided over. */
+export interface ReviewState {
+  readonly review: Review;
+  readonly transaction: Transaction;
+  readonly payer: Account;
+  readonly payee: Account;
+  readonly terms: ReviewTerms;
 }
 
 export interface DecidedReview {
   readonly ok: true;
   readonly review: Review;
-  readonly transaction: Transaction;
-  readonly payer: Account;
-  /** Unchanged, and therefore absent, when the payment was rejected. */
+  /** What has changed; unchanged things are absent. */
+  readonly transaction: Transaction | undefined;
+  readonly payer: Account | undefined;
   readonly payee: Account | undefined;
+  /** What is learnt from the decision. */
+  readonly judgement: Judgement | undefined;
   readonly event: EventDraft;
 }
 
 /**
- * Decides a review, once. Approval releases the reserved funds and posts the payment in the same breath;
- * rejection only releases them. An approval that cannot post (say the payee is closed by now) is refused
- * and the review stays open.
+ * Decides a review, once. Approval releases the reserved funds and posts the payment in the same breath; above the organisation's
+ * amount it takes two keys, and the first approval is only noted. Rejection releases the funds, and one key is enough for it. An
+ * approval that cannot post (say the payee is closed by now) is refused and the review stays as it was.
  */
-export function decideReview(
-  request: ReviewDecisionRequest,
-  review: Review,
-  transaction: Transaction,
-  payer: Account,
-  payee: Account,
-  at: number,
-): DecidedReview | Refusal {
-  if (review.status !== "open") return refuse("review_already_decided", undefined, `The review is ${review.status}.`);
-  invariant(transaction.status === "pending_review", "an open review belongs to a pending transaction");
-  const decidedReview = (status: "approved" | "rejected"): Review => ({
-    ...review,
-    status,
-    decidedAt: at,
-    decidedBy: request.decidedBy,
-    version: review.version + 1,
+export function decideReview(request: ReviewDecisionRequest, state: ReviewState, at: number): DecidedReview | Refusal {
+  const { verdict, decidedBy, reasonCode = USUAL_REASON[verdict] } = request;
+  const { review, transaction, payer, payee, terms } = state;
+  if (reasonOf(reasonCode).verdict !== verdict) return refuse("reason_not_allowed", "reason_code", `It does not go with ${verdict}.`);
+  if (!isUndecided(review.status)) return refuse("review_already_decided", undefined, `The review is ${review.status}.`);
+  // What is to be done about it is another command's: a refusal changes nothing.
+  if (statusAt(review, terms, at) === "expired") return refuse("review_expired");
+  invariant(transaction.status === "pending_review", "an undecided review belongs to a pending transaction");
+
+  const { label, told } = reasonOf(reasonCode);
+  const event = (type: EventDraft["type"]): EventDraft => ({
+    ...eventOf(request.eventId, type, state),
+    details: { reason_code: reasonCode },
   });
-  const event: EventDraft = {
-    id: request.eventId,
-    type: request.verdict === "approve" ? "review.approved" : "review.rejected",
-    objectId: review.id,
-    userId: payer.userId ?? undefined,
-    transactionId: transaction.id,
-    amount: transaction.amount,
-    currency: transaction.currency,
+  const decided = {
+    ...review,
+    work: { ...workOf(review), reasonCode },
+    decidedAt: at,
+    decidedBy,
+    version: review.version + 1,
   };
-  const released = release(payer, transaction.id, at);
-  if (request.verdict === "reject") {
+  const judgement: Judgement | undefined = label === null ? undefined : { label, source: "review", decidedAt: at, decidedBy };
+
+  if (verdict === "reject") {
     return {
       ok: true,
-      review: decidedReview("rejected"),
-      transaction: { ...transaction, status: "rejected", version: transaction.version + 1 },
-      payer: { ...released, updatedAt: Math.max(at, payer.updatedAt), version: payer.version + 1 },
+      review: { ...decided, status: "rejected" },
+      transaction: rejected(transaction, told),
+      payer: released(payer, transaction, at),
       payee: undefined,
-      event,
+      judgement,
+      event: event("review.rejected"),
     };
   }
+
+  const first = workOf(review).firstApproval;
+  const limit = fourEyesLimit(terms, review.currency, review.createdAt);
+  if (first === null && limit !== undefined && review.amount > limit) {
+    const work = { ...workOf(review), firstApproval: { by: decidedBy, at, reasonCode } };
+    return {
+      ok: true,
+      review: { ...review, status: "approved_once", work, version: review.version + 1 },
+      transaction: undefined,
+      payer: undefined,
+      payee: undefined,
+      judgement: undefined,
+      event: event("review.approved_once"),
+    };
+  }
+  if (first !== null && first.by === decidedBy) return refuse("second_person_required", undefined, "This key has approved it already.");
+
   const posted = post(
-    { transactionId: transaction.id, payer: released, payee, amount: transaction.amount, at },
+    { transactionId: transaction.id, payer: release(payer, transaction.id, at), payee, amount: transaction.amount, at },
     { payer: "from_account_id", payee: "to_account_id" },
   );
   if (!posted.ok) return posted;
   return {
     ok: true,
-    review: decidedReview("approved"),
+    review: { ...decided, status: "approved" },
     transaction: {
-      ...transaction,
+      ...withReason(transaction, told),
       status: "posted",
       legs: [...transaction.legs, ...posted.legs],
       postedAt: posted.at,
@@ -83,6 +117,56 @@ export function decideReview(
     },
     payer: posted.payer,
     payee: posted.payee,
-    event: { ...event, entries: entriesOf(posted.legs) },
+    judgement,
+    event: { ...event("review.approved"), entries: entriesOf(posted.legs) },
+  };
+}
+
+export interface ExpiredReview {
+  readonly review: Review;
+  readonly transaction: Transaction;
+  readonly payer: Account;
+  readonly event: EventDraft;
+}
+
+/**
+ * Gives up a review whose time is over: the payment is rejected and its funds released. Nobody has judged it, so nothing is learnt.
+ * @returns `undefined` when there is nothing to do: it is decided, or its time is not over at `at`
+ */
+export function expireReview(eventId: EventId, state: Omit<ReviewState, "payee">, at: number): ExpiredReview | undefined {
+  const { review, transaction, payer, terms } = state;
+  if (!isUndecided(review.status) || statusAt(review, terms, at) !== "expired") return undefined;
+  invariant(transaction.status === "pending_review", "an undecided review belongs to a pending transaction");
+  return {
+    // When it expired, not when that was noticed: whoever looked in between was shown the same.
+    review: { ...review, status: "expired", decidedAt: expiresAt(review, terms), decidedBy: null, version: review.version + 1 },
+    transaction: rejected(transaction, "declined_expired"),
+    payer: released(payer, transaction, at),
+    event: eventOf(eventId, "review.expired", state),
+  };
+}
+
+function released(payer: Account, transaction: Transaction, at: number): Account {
+  return { ...release(payer, transaction.id, at), updatedAt: Math.max(at, payer.updatedAt), version: payer.version + 1 };
+}
+
+function rejected(transaction: Transaction, told: RiskReason): Transaction {
+  return { ...withReason(transaction, told), status: "rejected", version: transaction.version + 1 };
+}
+
+/** The outcome is kept with the assessment, which the ledger does not look into. */
+function withReason(transaction: Transaction, told: RiskReason): Transaction {
+  return { ...transaction, assessment: { ...transaction.assessment, risk_reason: told } };
+}
+
+function eventOf(id: EventId, type: EventDraft["type"], { review, transaction, payer }: Omit<ReviewState, "payee">): EventDraft {
+  return {
+    id,
+    type,
+    objectId: review.id,
+    userId: payer.userId ?? undefined,
+    transactionId: transaction.id,
+    amount: transaction.amount,
+    currency: transaction.currency,
   };
 }

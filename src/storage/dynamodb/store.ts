@@ -30,6 +30,7 @@ export interface DynamoStoreOptions extends ClientOptions, TableOptions {
   readonly timeouts?: { readonly commitMs?: number; readonly readMs?: number };
 }
 
+// A batched transfer makes up to seven writes (two accounts, profile, device, transaction, review, event), its chunk one more.
 const limits: Store["limits"] = { writesPerCommit: 100, commitBytes: 3_500_000, itemBytes: 390_000, commitsInFlight: 16, batchChunk: 14 };
 const READ_ATTEMPTS = 4;
 const PING_MS = 2_000;

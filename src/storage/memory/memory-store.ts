@@ -37,7 +37,7 @@ export interface MemoryStoreOptions {
 }
 
 const NO_FAULT: Fault = { kind: "none" };
-const DEFAULT_LIMITS: Store["limits"] = { writesPerCommit: 100, itemBytes: 400_000, commitsInFlight: 4, batchChunk: 16 };
+const DEFAULT_LIMITS: Store["limits"] = { writesPerCommit: 100, itemBytes: 400_000, commitsInFlight: 4, batchChunk: 14 };
 /** The most items one `purgeExpired` deletes. */
 const PURGE_LIMIT = 100;
 

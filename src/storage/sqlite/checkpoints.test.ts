@@ -92,9 +92,28 @@ void describe("checkpoints", () => {
       checkpoints.close();
     }));
 
+  void it("make nobody wait for a reader that stands still, however long the log is", () =>
+    withLog(async ({ db, file, write, rows }) => {
+      const checkpoints = openCheckpoints(db, file, { begin: 20, few: 5, most: 60 });
+      write(10);
+      const reader = new DatabaseSync(file, { readOnly: true });
+      reader.exec("BEGIN; SELECT count(*) FROM rows");
+      const begun = performance.now();
+      for (let n = 0; n < 20; n++) {
+        write(10);
+        checkpoints.afterCommit();
+      }
+      // The connection waits a second for a lock; twenty such waits would be twenty seconds.
+      assert.ok(performance.now() - begun < 10_000, "each commit waited for the reader");
+      reader.close();
+      assert.equal(rows(), 210);
+      checkpoints.close();
+    }));
+
   void it("wait for a reader that needs the log, and go on once it has ended", () =>
     withLog(async ({ db, file, write, state, rows }) => {
-      const checkpoints = openCheckpoints(db, file, { begin: 50, few: 10, most: 100_000 });
+      let later = 0;
+      const checkpoints = openCheckpoints(db, file, { begin: 50, few: 10, most: 100_000 }, () => performance.now() + later);
       write(10);
       const reader = new DatabaseSync(file, { readOnly: true });
       reader.exec("BEGIN; SELECT count(*) FROM rows");
@@ -104,6 +123,7 @@ void describe("checkpoints", () => {
         await sleep(2);
       }
       assert.ok(state().log > 250, "the reader's log was taken away");
+      later += 10_000;
       reader.exec("COMMIT");
       reader.close();
       let shortest = Number.MAX_SAFE_INTEGER;

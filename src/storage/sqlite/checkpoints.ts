@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 
 /**
@@ -8,7 +8,8 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
  * copied in a further round; as soon as little is left the writer copies that itself, between two transactions, because only
  * a log that was copied to its end is begun anew instead of growing.
  *
- * The log is bounded: at `most` pages the writer copies whatever is left, however long that takes. An error is
+ * At `most` pages the writer copies whatever is left, however long that takes. Only a reader that stands still (a backup tool, an
+ * open shell) can keep the log from beginning anew; then it grows until that reader ends, and nobody waits for it. An error is
  * not lost, it is only early: the writer's own attempt, or its next commit, meets it again.
  */
 export interface Checkpoints {
@@ -27,22 +28,32 @@ export interface CheckpointLimits {
 
 export const CHECKPOINT_LIMITS: CheckpointLimits = { begin: 8_000, few: 400, most: 64_000 };
 
+/** How long nothing is tried after somebody else was in the way, ms. */
+const BACK_OFF_MS = 5_000;
+
 interface Passed {
+  /** 1 when a reader or another checkpoint kept it from being done to the end. */
+  readonly busy: number;
   readonly log: number;
   readonly checkpointed: number;
 }
 
 /** Takes over checkpoints from SQLite on the writer's connection. */
-export function openCheckpoints(db: DatabaseSync, file: string, limits: CheckpointLimits = CHECKPOINT_LIMITS): Checkpoints {
+export function openCheckpoints(
+  db: DatabaseSync,
+  file: string,
+  limits: CheckpointLimits = CHECKPOINT_LIMITS,
+  clock: () => number = () => performance.now(),
+): Checkpoints {
   db.exec("PRAGMA wal_autocheckpoint = 0");
   // Says how long the log is and copies nothing. An older SQLite takes the unknown word for PASSIVE, which is slower and as correct.
   const look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
   const copy = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
-  const copyAll = db.prepare("PRAGMA wal_checkpoint(FULL)");
   let thread: { readonly worker: Worker; readonly port: MessagePort } | undefined;
   let copying = false;
   let broken = false;
   let nextAt = limits.begin;
+  let notBefore = 0;
 
   const left = (): number => {
     const { log, checkpointed } = look.get() as unknown as Passed;
@@ -61,11 +72,12 @@ export function openCheckpoints(db: DatabaseSync, file: string, limits: Checkpoi
     return { worker, port: port1 };
   };
 
-  /** @param statement PASSIVE copies what it can; FULL waits for whoever is at it. */
-  const copyHere = (statement: StatementSync): void => {
+  /** Copies what it can and waits for nobody: a reader that stands still must not make every commit wait for it. */
+  const copyHere = (now: number): void => {
     try {
-      statement.get();
+      const { busy, log, checkpointed } = copy.get() as unknown as Passed;
       nextAt = limits.begin;
+      if (busy !== 0 || checkpointed < log) notBefore = now + BACK_OFF_MS;
     } catch {
       // Full or unreadable disk: the log stays, and is tried again when it has grown by as much.
       nextAt = left() + limits.begin;
@@ -79,9 +91,10 @@ export function openCheckpoints(db: DatabaseSync, file: string, limits: Checkpoi
         copying = !broken && (thread === undefined || receiveMessageOnPort(thread.port) === undefined);
         if (copying && pages < limits.most) return;
       } else if (pages < nextAt) return;
-      if (pages >= limits.most) copyHere(copyAll);
-      else if (broken || pages <= limits.few) copyHere(copy);
-      else {
+      const now = clock();
+      if (broken || pages <= limits.few || pages >= limits.most) {
+        if (now >= notBefore) copyHere(now);
+      } else if (!copying && now >= notBefore) {
         thread ??= start();
         copying = true;
         thread.port.postMessage(file);

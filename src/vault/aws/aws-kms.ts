@@ -144,6 +144,6 @@ function textOf(bytes: Uint8Array): string {
 function bytesOf(wrapped: string): Buffer {
   const bytes = Buffer.from(wrapped, "base64url");
   if (bytes.length === 0 || bytes.toString("base64url") !== wrapped)
-    throw new InvalidCiphertextError("not a key that this service wrapped");
+    throw new InvalidCiphertextError("not a key that this service wrapped", { malformed: true });
   return bytes;
 }

@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { systemClock } from "#kernel/clock.ts";
+import type { JsonObject } from "#kernel/json.ts";
+import type { Verifier } from "#log/index.ts";
+import { parseVkey, verifyReceipt, verifyRemote, verifyStore } from "#log/index.ts";
+import { openSqliteReadOnly } from "#storage/sqlite/index.ts";
+
+/*
+ * The auditor's program: checks a store, a running server or one event with nothing but the log's public key.
+ * Ends with 0 when all is well, 1 when something is wrong, 2 when it could not look.
+ */
+
+const USAGE = `npm run audit:verify -- --key <verifier key> and one of
+  --data <folder>           the folder of a stopped server's SQLite file
+  --url <url> --api-key-file <file>   a running server, with a key that may read the audit log, accounts and nothing else
+  --receipt <event.json>    one event as the API shows it, with its proof; offline
+further:
+  --proof <file>            the event's tlog-proof text, where it stands beside the event
+  --witness <verifier key>  a witness that must have cosigned (repeatable)
+  --since <file>            a checkpoint kept from an earlier look
+  --quiet                   no progress
+`;
+
+const { values } = parseArgs({
+  options: {
+    key: { type: "string" },
+    data: { type: "string" },
+    url: { type: "string" },
+    "api-key-file": { type: "string" },
+    receipt: { type: "string" },
+    proof: { type: "string" },
+    witness: { type: "string", multiple: true },
+    since: { type: "string" },
+    quiet: { type: "boolean" },
+  },
+});
+
+try {
+  process.exitCode = (await run()) ? 0 : 1;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 2;
+}
+
+async function run(): Promise<boolean> {
+  const { data, url, receipt, quiet } = values;
+  if (values.key === undefined || [data, url, receipt].filter((one) => one !== undefined).length !== 1) throw new Error(USAGE);
+  const log = keyOf(values.key, "signature");
+  const witnesses = (values.witness ?? []).map((text) => keyOf(text, "cosignature"));
+  const common = {
+    log,
+    witnesses,
+    ...(values.since === undefined ? {} : { since: readFileSync(values.since, "utf8") }),
+    ...(quiet === true ? {} : { onProgress }),
+  };
+  if (receipt !== undefined) {
+    const event = JSON.parse(readFileSync(receipt, "utf8")) as JsonObject;
+    const report = verifyReceipt(event, values.proof === undefined ? undefined : readFileSync(values.proof, "utf8"), log, witnesses);
+    if (!report.ok) return say(false, report.what);
+    return say(
+      true,
+      `event ${String(event.event_id)} is leaf ${report.index} of a log of ${report.size}, root ${report.root.toString("base64")}`,
+    );
+  }
+  if (data !== undefined) {
+    const store = openSqliteReadOnly(join(data, "smartfinance.db"));
+    try {
+      const report = await verifyStore({ store, ...common });
+      if (!report.ok) return say(false, named(report));
+      const { size, unsealed, erased, accounts, root, cosigned } = report;
+      const furthest = Math.max(0, ...cosigned.map((one) => one.size));
+      for (const one of cosigned)
+        process.stdout.write(
+          `${one.size < furthest ? "BEHIND: not cosigned since" : "cosigned to"} ${one.size} of ${size} by ${one.witness}\n`,
+        );
+      return say(
+        true,
+        `${size} events sealed (${erased} with an erased address), ${unsealed} not yet, ${accounts} accounts, root ${root.toString("base64")}`,
+      );
+    } finally {
+      await store.close();
+    }
+  }
+  const file = values["api-key-file"];
+  if (url === undefined || file === undefined) throw new Error(USAGE);
+  const report = await verifyRemote({ get: getter(url, readFileSync(file, "utf8").trim()), clock: systemClock, ...common });
+  if (!report.ok) return say(false, named(report));
+  const { size, events, unsealed, accounts, lacking, checkpoint } = report;
+  for (const witness of lacking) process.stdout.write(`BEHIND: not cosigned by ${witness}\n`);
+  say(
+    true,
+    `a log of ${size}, ${events} events of this organisation (${unsealed} not sealed yet), ${accounts} accounts; keep this checkpoint:`,
+  );
+  process.stdout.write(`\n${checkpoint}`);
+  return true;
+}
+
+function keyOf(text: string, type: Verifier["type"]): Verifier {
+  const verifier = parseVkey(text.trim());
+  if (verifier?.type !== type) throw new Error(`${JSON.stringify(text)} is no verifier key of a ${type}`);
+  return verifier;
+}
+
+function named({ index, what }: { readonly index?: number; readonly what: string }): string {
+  return index === undefined ? what : `first bad index ${index}: ${what}`;
+}
+
+function say(well: boolean, what: string): boolean {
+  process.stdout.write(`${well ? "OK" : "WRONG"}: ${what}\n`);
+  return well;
+}
+
+function onProgress(verified: number, size: number): void {
+  process.stderr.write(`verified ${verified} of ${size}\n`);
+}
+
+/** Fetches with a key; waits where the server says that its quota is used up. */
+function getter(url: string, apiKey: string): (path: string) => Promise<{ status: number; body: Buffer }> {
+  const TRIES = 100;
+  return async (path) => {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await fetch(new URL(path, url), {
+        headers: { "x-api-key": apiKey },
+        redirect: "error",
+        signal: AbortSignal.timeout(30_000),
+      });
+      const body = Buffer.from(await answer.arrayBuffer());
+      if (![429, 503].includes(answer.status) || attempt === TRIES) return { status: answer.status, body };
+      await sleep(1_000 * Math.min(60, Math.max(1, Number(answer.headers.get("retry-after") ?? 1) || 1)));
+    }
+  };
+}

@@ -1,0 +1,68 @@
+import type { EventType } from "#audit/index.ts";
+import type { IdKind } from "#kernel/ids.ts";
+
+interface PublicType {
+  /** The kind of the object that `data.object` names. */
+  readonly kind: IdKind;
+  readonly object_type: string;
+  readonly about: string;
+}
+
+const of = (kind: IdKind, object_type: string, about: string): PublicType => ({ kind, object_type, about });
+const transaction = (about: string): PublicType => of("transaction", "transaction", about);
+const hold = (about: string): PublicType => of("hold", "hold", about);
+const endpoint = (about: string): PublicType => of("webhookEndpoint", "webhook_endpoint", about);
+
+/**
+ * The closed list of event types that clients are told, by webhooks, stream and list: each is an audit event type of the same
+ * name. What is not named here stays in the audit log, so that a new audit event is public only by somebody's decision.
+ */
+const table = {
+  "account.created": of("account", "account", "An account was opened."),
+  "account.updated": of("account", "account", "The terms or the metadata of an account changed."),
+  "account.frozen": of("account", "account", "An account was frozen."),
+  "account.unfrozen": of("account", "account", "An account was unfrozen."),
+  "account.closed": of("account", "account", "An account was closed."),
+  "deposit.posted": transaction("Money came in."),
+  "withdrawal.posted": transaction("Money went out."),
+  "withdrawal.pending_review": transaction("A withdrawal waits for a review; the money is reserved."),
+  "transfer.posted": transaction("Money moved between two accounts."),
+  "transfer.pending_review": transaction("A transfer waits for a review; the money is reserved."),
+  "withdrawal.blocked": transaction("A withdrawal was blocked; no money moves."),
+  "transfer.blocked": transaction("A transfer was blocked; no money moves."),
+  "capture.posted": transaction("Money of a hold moved."),
+  "reversal.posted": transaction("A transaction was reversed, in whole or in part."),
+  "hold.authorised": hold("Money was reserved."),
+  "hold.incremented": hold("More money was reserved."),
+  "hold.captured": hold("A hold was used."),
+  "hold.voided": hold("A hold was given up."),
+  "review.approved": of("review", "review", "A payment was approved and has posted."),
+  "review.rejected": of("review", "review", "A payment was rejected; the money is free again."),
+  "user.created": of("user", "user", "A user was created."),
+  "user.updated": of("user", "user", "A user changed."),
+  "user.closed": of("user", "user", "A user was closed."),
+  "user.erased": of("user", "user", "A user's personal data was erased for good."),
+  "api_key.created": of("apiKey", "api_key", "An API key was created."),
+  "api_key.updated": of("apiKey", "api_key", "What an API key may do changed."),
+  "api_key.rotated": of("apiKey", "api_key", "An API key was given a new secret."),
+  "api_key.revoked": of("apiKey", "api_key", "An API key was revoked."),
+  "webhook_endpoint.created": endpoint("A webhook endpoint was created."),
+  "webhook_endpoint.updated": endpoint("A webhook endpoint changed."),
+  "webhook_endpoint.secret_rotated": endpoint("A webhook endpoint was given a new secret."),
+  "webhook_endpoint.disabled": endpoint("A webhook endpoint was disabled because nobody took what was sent to it."),
+  "webhook_endpoint.deleted": endpoint("A webhook endpoint was deleted."),
+} as const satisfies Partial<Record<EventType, PublicType>>;
+
+export type PublicEventType = keyof typeof table;
+
+export const publicEventTypes = Object.keys(table) as readonly PublicEventType[];
+
+/** Whether a text is the type of an event that clients are told. */
+export function isPublicEventType(value: unknown): value is PublicEventType {
+  return typeof value === "string" && Object.hasOwn(table, value);
+}
+
+/** What an event of a type is about. */
+export function publicType(type: PublicEventType): PublicType {
+  return table[type];
+}

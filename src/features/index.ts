@@ -1,0 +1,10 @@
+export { createFeatureStream, type FeatureStream } from "./stream.ts";
+export type { Feature, FeatureSource } from "./feature.ts";
+export { type HandbookRow, handbookVectors } from "./handbook.ts";
+export { type LabelledPayment, labelledVectors } from "./labelled.ts";
+export { type FeaturePayment, type FraudLabel, type Outcome, readPayment, referenceCents, type Seen } from "./payment.ts";
+export { FEATURES, FEATURES_HASH, FEATURES_VERSION, type FeatureState, observe, observeFraud, vector } from "./vector.ts";
+export type { DeviceProfile } from "./device-profile.ts";
+export type { PayeeProfile } from "./payee-profile.ts";
+export type { PayerProfile } from "./payer-profile.ts";
+export { decodeDevice, decodePayee, decodePayer, encodeDevice, encodePayee, encodePayer } from "./codec.ts";

@@ -1,0 +1,2 @@
+export type { FraudPattern } from "./patterns.ts";
+export { type SimulatedPayment, type SimulationOptions, simulateFraud } from "./simulate.ts";

@@ -1,0 +1,147 @@
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
+import { invariant } from "#kernel/assert.ts";
+import type { ModelTrainingId } from "#kernel/ids.ts";
+import { type Refusal, refuse } from "#kernel/problems.ts";
+import { defaultTrainOptions, type TrainOptions } from "#model/index.ts";
+import type { LearningDeps } from "./deps.ts";
+import { DEFAULT_LABEL_DELAY_DAYS } from "./import-model.ts";
+import { MAX_MODELS } from "./model-record.ts";
+import { emptyRegistry, registries, registryKey } from "./registry.ts";
+import type { Training } from "./training.ts";
+import { presentTraining, trainings } from "./training.ts";
+
+export interface TrainBody {
+  readonly label_delay_days?: number;
+  readonly description?: string | null;
+  readonly options?: {
+    readonly rounds?: number;
+    readonly learning_rate?: number;
+    readonly max_depth?: number;
+    readonly positive_weight?: number;
+    readonly seed?: number;
+  };
+}
+
+/** The times of a body, ms; they have been read. */
+export interface TrainTimes {
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+}
+
+const DAY_MS = 86_400_000;
+const DEFAULT_DAYS = 90;
+export const MAX_TRAINING_DAYS = 730;
+
+/** POST /v1/risk/models/train. Reading and training is the worker's part. */
+export async function startTraining(deps: LearningDeps, asked: Asked, body: TrainBody, times: TrainTimes): Promise<Executed> {
+  const { organisationId, requestId, apiKeyId } = asked.actor;
+  invariant(apiKeyId !== null, "a training is started by somebody");
+  const id = deps.ids.next("modelTraining");
+  const eventId = deps.ids.next("event");
+  const registry = registryKey(organisationId);
+  const labelDelayDays = body.label_delay_days ?? DEFAULT_LABEL_DELAY_DAYS;
+  return deps.queue.execute({
+    ...asked,
+    needs: [{ collection: registries, key: registry, mode: "write" }],
+    decide(view, at) {
+      const work = workOn(view);
+      const window = windowOf(times, labelDelayDays, at);
+      if (!window.ok) return refused(window, requestId);
+      const { from, to } = window;
+      const before = work.get(registries, registry) ?? emptyRegistry(organisationId);
+      if (before.trainingId !== null) return refused(refuse("training_running", undefined, `It is ${before.trainingId}.`), requestId);
+      if (before.lastNumber >= MAX_MODELS) return refused(refuse("limit_reached", undefined, `At most ${MAX_MODELS} models.`), requestId);
+      const training: Training = {
+        id,
+        organisationId,
+        description: body.description ?? null,
+        from,
+        to,
+        labelDelayDays,
+        options: optionsOf(body.options),
+        status: "running",
+        reason: null,
+        phase: "waiting",
+        stepsDone: 0,
+        stepsTotal: 0,
+        rows: 0,
+        frauds: 0,
+        attempts: 0,
+        modelId: null,
+        worker: null,
+        leasedUntil: 0,
+        createdBy: apiKeyId,
+        createdAt: at,
+        updatedAt: at,
+        endedAt: null,
+        version: 1,
+      };
+      work.put(trainings, training);
+      work.put(registries, { ...before, trainingId: id, version: before.version + 1 });
+      const details = { from: training.from, to: training.to, label_delay_days: labelDelayDays };
+      work.tell({ id: eventId, type: "model_training.started", objectId: id, details });
+      return work.outcome(replied(202, presentTraining(training)));
+    },
+  });
+}
+
+/** The window to learn from: its end is older than a fraud takes to be reported, so that what has no label by now was honest. */
+function windowOf(
+  times: TrainTimes,
+  labelDelayDays: number,
+  at: number,
+): { readonly ok: true; readonly from: number; readonly to: number } | Refusal {
+  const latest = at - labelDelayDays * DAY_MS;
+  const to = times.to ?? latest;
+  if (to > latest) return refuse("invalid_request", "to", `It must be ${labelDelayDays} days ago at least, as label_delay_days says.`);
+  const from = times.from ?? Math.max(0, to - DEFAULT_DAYS * DAY_MS);
+  if (from >= to) return refuse("invalid_request", "from", "It must come before `to`.");
+  if (to - from > MAX_TRAINING_DAYS * DAY_MS)
+    return refuse("invalid_request", "from", `At most ${MAX_TRAINING_DAYS} days are learnt from.`);
+  return { ok: true, from, to };
+}
+
+function optionsOf(asked: TrainBody["options"] = {}): TrainOptions {
+  return {
+    ...defaultTrainOptions,
+    rounds: asked.rounds ?? defaultTrainOptions.rounds,
+    learningRate: asked.learning_rate ?? defaultTrainOptions.learningRate,
+    maxDepth: asked.max_depth ?? defaultTrainOptions.maxDepth,
+    positiveWeight: asked.positive_weight ?? defaultTrainOptions.positiveWeight,
+    seed: asked.seed ?? defaultTrainOptions.seed,
+  };
+}
+
+/** POST /v1/risk/model-trainings/{id}/cancel. */
+export async function cancelTraining(deps: LearningDeps, asked: Asked, id: ModelTrainingId): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const eventId = deps.ids.next("event");
+  const key = { hash: id };
+  const registry = registryKey(organisationId);
+  return deps.queue.execute({
+    ...asked,
+    needs: [
+      { collection: trainings, key, mode: "write" },
+      { collection: registries, key: registry, mode: "write" },
+    ],
+    decide(view, at) {
+      const work = workOn(view);
+      const training = work.get(trainings, key);
+      if (training === undefined || training.organisationId !== organisationId) return refused(refuse("not_found"), requestId);
+      if (training.status !== "running") return refused(refuse("training_finished"), requestId);
+      const canceled: Training = {
+        ...training,
+        status: "canceled",
+        updatedAt: Math.max(at, training.updatedAt),
+        endedAt: Math.max(at, training.createdAt),
+        version: training.version + 1,
+      };
+      work.put(trainings, canceled);
+      const before = work.get(registries, registry);
+      if (before?.trainingId === id) work.put(registries, { ...before, trainingId: null, version: before.version + 1 });
+      work.tell({ id: eventId, type: "model_training.canceled", objectId: id, details: { phase: training.phase } });
+      return work.outcome(replied(200, presentTraining(canceled)));
+    },
+  });
+}

@@ -1,0 +1,14 @@
+export type { ModelsInForce, ModelSnapshot } from "#risk/index.ts";
+export { MODEL_FEATURES } from "./map-features.ts";
+export { createModelCache } from "./model-cache.ts";
+export { createModels } from "./models.ts";
+export type { LiveModels, ModelFault } from "./models.ts";
+export { visitPast } from "./past-payments.ts";
+export type { PastPayment } from "./past-payments.ts";
+export { readInWorker } from "./read-in-worker.ts";
+export { readModelText } from "./read-model.ts";
+export { learningRoutes } from "./routes.ts";
+export { createRows } from "./rows.ts";
+export { createTrainingWorker } from "./training-worker.ts";
+export type { TrainingWorker } from "./training-worker.ts";
+export { createTurns } from "./turns.ts";

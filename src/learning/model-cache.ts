@@ -1,0 +1,70 @@
+import { invariant } from "#kernel/assert.ts";
+import type { Scorer } from "#model/index.ts";
+import { createScorer } from "#model/index.ts";
+import type { Store } from "#storage/index.ts";
+import { BrokenContentError, readContent } from "./content.ts";
+import type { RiskModel } from "./model-record.ts";
+import type { ModelReader } from "./read-in-worker.ts";
+
+/** Models ready to score, in memory, by the hash of their content: organisations with the same model share one. */
+export interface ModelCache {
+  /** @throws BrokenContentError when what is kept is not what was written; StoreUnavailableError. */
+  load(model: Pick<RiskModel, "id" | "hash" | "pieces" | "card">): Promise<Scorer>;
+}
+
+export interface ModelCacheDeps {
+  readonly store: Store;
+  readonly read: ModelReader;
+  /** Nodes of trees kept in memory, all models together; some 60 bytes each. Default 4,000,000. */
+  readonly maxNodes?: number;
+}
+
+export function createModelCache({ store, read, maxNodes = 4_000_000 }: ModelCacheDeps): ModelCache {
+  invariant(maxNodes >= 1, "the bound of the models in memory is wrong");
+  const known = new Map<string, { readonly scorer: Scorer; readonly nodes: number }>();
+  const loading = new Map<string, Promise<Scorer>>();
+  let nodes = 0;
+
+  const keep = (hash: string, scorer: Scorer, size: number): void => {
+    known.set(hash, { scorer, nodes: size });
+    nodes += size;
+    // Those used longest ago go first; a model larger than the bound is kept while it is the only one.
+    for (const [oldest, entry] of known) {
+      if (nodes <= maxNodes || oldest === hash) break;
+      known.delete(oldest);
+      nodes -= entry.nodes;
+    }
+  };
+
+  const load = async ({ id, hash, pieces, card }: Parameters<ModelCache["load"]>[0]): Promise<Scorer> => {
+    const outcome = await read({ kind: "kept", text: await readContent(store, id, pieces) });
+    if (!outcome.ok)
+      throw new BrokenContentError(`the content of ${id} cannot be read: ${outcome.param ?? ""} ${outcome.detail ?? outcome.code}`);
+    // The text names its own hash; what counts is the one that was written down when the model was made.
+    if (outcome.hash !== hash) throw new BrokenContentError(`the content of ${id} is another one than was written`);
+    const scorer = createScorer(outcome.model);
+    keep(hash, scorer, card.nodes);
+    return scorer;
+  };
+
+  const use = (hash: string): Scorer | undefined => {
+    const found = known.get(hash);
+    if (found === undefined) return undefined;
+    known.delete(hash);
+    known.set(hash, found);
+    return found.scorer;
+  };
+
+  return {
+    load(model) {
+      const { hash } = model;
+      const found = use(hash);
+      if (found !== undefined) return Promise.resolve(found);
+      const shared = loading.get(hash);
+      if (shared !== undefined) return shared;
+      const started = load(model).finally(() => loading.delete(hash));
+      loading.set(hash, started);
+      return started;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import { invariant } from "#kernel/assert.ts";
+import type { Item, Store } from "#storage/index.ts";
+import { bucketOf, entriesFromItem, entriesId, LOG_INDEX_TABLE, LOG_TABLE, spanFromItem } from "./rows.ts";
+import type { SealedEntry, Span } from "./rows.ts";
+import { TILE_WIDTH } from "./tiles.ts";
+
+/** Queries at once. */
+const PARALLEL = 16;
+/** Pages of one bucket: a million stretches of 32 milliseconds. */
+const MAX_PAGES = 1_000;
+const PAGE = 1_000;
+/** Rows read at once: some megabytes. */
+const ROWS = 100;
+
+/** The rows of the log with these ids, in their order. */
+export async function readRows(store: Store, ids: readonly string[]): Promise<readonly (Item | undefined)[]> {
+  const found: (Item | undefined)[] = [];
+  for (let at = 0; at < ids.length; at += ROWS)
+    found.push(...(await store.getMany(ids.slice(at, at + ROWS).map((hash) => ({ table: LOG_TABLE, key: { hash } })))));
+  return found;
+}
+
+/** The stretches of the log that hold ids of these buckets. */
+export async function findSpans(store: Store, buckets: readonly string[]): Promise<readonly Span[]> {
+  const spans: Span[] = [];
+  for (let at = 0; at < buckets.length; at += PARALLEL) {
+    const found = await Promise.all(buckets.slice(at, at + PARALLEL).map((bucket) => spansOf(store, bucket)));
+    spans.push(...found.flat());
+  }
+  return spans;
+}
+
+async function spansOf(store: Store, bucket: string): Promise<Span[]> {
+  const spans: Span[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const range = { table: LOG_INDEX_TABLE, hash: bucket, order: "ascending", limit: PAGE } as const;
+    const found = await store.query({ ...range, ...(cursor === undefined ? {} : { cursor }) });
+    spans.push(...found.items.map(spanFromItem));
+    cursor = found.cursor;
+    if (cursor === undefined) return spans;
+  }
+  invariant(false, `the bucket ${bucket} has no end`);
+}
+
+/** Where an event is in a log of `size`, and what opens it; `undefined` while it is not sealed. */
+export async function findEvent(
+  store: Store,
+  eventId: string,
+  size: number,
+): Promise<(SealedEntry & { readonly index: number }) | undefined> {
+  const spans = await findSpans(store, [bucketOf(eventId)]);
+  const rows = new Set<number>();
+  for (const { first, last } of spans)
+    for (let row = Math.floor(first / TILE_WIDTH); row <= Math.floor(last / TILE_WIDTH); row++) rows.add(row);
+  const wanted = [...rows];
+  for (const [n, item] of (await readRows(store, wanted.map(entriesId))).entries()) {
+    const entries = item === undefined ? [] : entriesFromItem(item);
+    const place = entries.findIndex((entry) => entry.eventId === eventId);
+    const entry = entries[place];
+    const index = (wanted[n] ?? 0) * TILE_WIDTH + place;
+    if (entry !== undefined && index < size) return { ...entry, index };
+  }
+  return undefined;
+}

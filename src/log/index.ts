@@ -1,0 +1,13 @@
+export type { WitnessAddress } from "./ask-witnesses.ts";
+export { createAuditTree } from "./audit-tree.ts";
+export type { AuditTree, AuditTreeDeps } from "./audit-tree.ts";
+export { isKeyName } from "./note.ts";
+export { parseVkey, signerOf } from "./note-keys.ts";
+export type { Signer, Verifier } from "./note-keys.ts";
+export { logRoutes } from "./routes.ts";
+export type { Sealed } from "./sealer.ts";
+export { createWitness, formatMemory, MAX_REQUEST, parseMemory } from "./witness.ts";
+export type { Witness, WitnessMemory } from "./witness.ts";
+export { verifyReceipt } from "./verify-receipt.ts";
+export { verifyRemote } from "./verify-remote.ts";
+export { verifyStore } from "./verify-store.ts";

@@ -1,0 +1,175 @@
+import { invariant } from "#kernel/assert.ts";
+import type { Clock } from "#kernel/clock.ts";
+import type { Random } from "#kernel/random.ts";
+import type { FeedPage, Item, Store } from "#storage/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
+import { checkpointText } from "./checkpoint.ts";
+import { findSpans, readRows } from "./find.ts";
+import { entryOf, SALT_BYTES } from "./leaf.ts";
+import { formatNote } from "./note.ts";
+import type { Signer } from "./note-keys.ts";
+import { bucketOf, entriesFromItem, entriesId } from "./rows.ts";
+import type { LogState, SealedEntry } from "./rows.ts";
+import { neededRows, sealWrites } from "./seal-writes.ts";
+import { isSame, isSealedAs } from "./same-event.ts";
+import { signState } from "./state-seal.ts";
+import { TILE_WIDTH } from "./tiles.ts";
+import { EMPTY_EDGE, rootOf } from "./tree.ts";
+import type { Anchor } from "./trusted-state.ts";
+import { LogTamperedError, trustedState } from "./trusted-state.ts";
+
+export { LogTamperedError };
+
+export interface SealerDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signer: Signer;
+  /** The most events of one step, at least 256; some milliseconds of work where absent. */
+  readonly eventsPerStep?: number;
+  /** What is kept of the newest checkpoint outside the store, where there is a place for it. */
+  readonly anchor?: Anchor | undefined;
+}
+
+export interface Sealed {
+  /** Events that are in the log now by this step. */
+  readonly events: number;
+  /** Whether another step would find something to do. */
+  readonly more: boolean;
+}
+
+/** The machine's clock is behind what was sealed last. Nothing is signed until it is right again. */
+export class ClockSkewError extends Error {
+  override readonly name = "ClockSkewError";
+}
+
+/** Events of one step where more wait: some milliseconds of work. */
+const STEP = 2 * TILE_WIDTH;
+/** The most that a store gives in one page. */
+const PAGE = 1_000;
+/** Rows of a step besides those of the index: entries, tiles of every level, the state. */
+const OTHER_ROWS = 12;
+/** How far the clock may be behind the last checkpoint (AUD-12), ms. */
+export const MAX_SKEW_MS = 60_000;
+const MAX_HALVINGS = 12;
+
+/**
+ * Seals the feed into the log, step by step. A step reads the state, the feed behind it, and writes the new entries, the tiles
+ * they complete, where to find them and the new state in one commit, under the condition that the state is the one it read.
+ * So any number of sealers may run: of those that start from one state one wins, and what the others made, checkpoints
+ * included, was never shown to anyone. A kill at any point leaves the state before or the one after; the next step is the recovery.
+ */
+export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
+  const { store, clock, random, signer, anchor, eventsPerStep = STEP } = deps;
+  /** The state as this process left it; whoever else seals makes the next commit fail, and then it is read anew. */
+  let known: LogState | undefined;
+  /** How long the log was when this process saw it last. */
+  let longest = 0;
+
+  const readState = async (): Promise<LogState | undefined> => {
+    const state = await trustedState(store, signer.verifier, anchor);
+    const size = state?.size ?? 0;
+    if (size < longest) throw new LogTamperedError(`the log was cut back from ${longest} to ${size}`);
+    longest = size;
+    return state;
+  };
+
+  const sign = (size: number, root: Buffer, at: number): string => {
+    const text = checkpointText({ origin: signer.verifier.name, size, root });
+    return formatNote({ text, signatures: [signer.sign(text, at)] });
+  };
+
+  /** The items of a page that the log does not have yet, each once: a feed may give an item again. */
+  const unsealed = async (items: readonly Item[], size: number): Promise<Item[]> => {
+    const fresh = new Map<string, Item>();
+    for (const item of items) {
+      const id = String(item.event_id);
+      const before = fresh.get(id);
+      if (before !== undefined && !isSame(before, item)) throw new LogTamperedError(`there are two events ${id}`);
+      fresh.set(id, item);
+    }
+    if (size === 0) return [...fresh.values()];
+    const spans = await findSpans(store, [...new Set([...fresh.keys()].map(bucketOf))]);
+    const rows = new Set<number>();
+    for (const { first, last } of spans)
+      for (let row = Math.floor(first / TILE_WIDTH); row <= Math.floor(last / TILE_WIDTH); row++) rows.add(row);
+    for (const item of await readRows(store, [...rows].map(entriesId)))
+      for (const sealed of item === undefined ? [] : entriesFromItem(item)) {
+        const again = fresh.get(sealed.eventId);
+        if (again === undefined) continue;
+        if (!isSealedAs(again, sealed)) throw new LogTamperedError(`there is another event ${sealed.eventId} than the sealed one`);
+        fresh.delete(sealed.eventId);
+      }
+    return [...fresh.values()];
+  };
+
+  /** What the feed has behind `from`, up to `limit`. */
+  const pages = async (from: string | undefined, limit: number): Promise<FeedPage> => {
+    let page = await store.feed(from, Math.min(PAGE, limit));
+    const items = [...page.items];
+    while (page.items.length > 0 && items.length < limit) {
+      page = await store.feed(page.cursor, Math.min(PAGE, limit - items.length));
+      items.push(...page.items);
+    }
+    return { items, cursor: page.cursor };
+  };
+
+  const step = async (): Promise<Sealed> => {
+    known ??= await readState();
+    const state = known;
+    const size = state?.size ?? 0;
+    const now = clock.now();
+    if (state !== undefined && now < state.sealedAt - MAX_SKEW_MS)
+      throw new ClockSkewError(`the clock is ${state.sealedAt - now} ms behind the last checkpoint: nothing is sealed`);
+    // Where more wait, a step ends with a full row.
+    let limit = eventsPerStep - (size % TILE_WIDTH);
+    for (let halving = 0; halving < MAX_HALVINGS; halving++) {
+      const page = await pages(state?.cursor, limit);
+      if (page.items.length === 0) return { events: 0, more: false };
+      const items = await unsealed(page.items, size);
+      const buckets = new Set(items.map(({ event_id }) => bucketOf(String(event_id)))).size;
+      if (buckets + OTHER_ROWS > store.limits.writesPerCommit) {
+        limit = Math.max(1, Math.floor(limit / 2));
+        continue;
+      }
+      const salts = Buffer.from(random.bytes(SALT_BYTES * items.length));
+      const entries = items.map((item, n): SealedEntry => {
+        const opening = salts.subarray(n * SALT_BYTES, (n + 1) * SALT_BYTES);
+        return {
+          organisationId: String(item.organisation_id),
+          eventId: String(item.event_id),
+          entry: entryOf(item, opening),
+          opening,
+        };
+      });
+      const ids = neededRows(size);
+      const rows = await readRows(store, ids);
+      const { next, writes } = sealWrites({
+        edge: state ?? EMPTY_EDGE,
+        rows: new Map(ids.flatMap((id, n) => (rows[n] === undefined ? [] : [[id, rows[n]]]))),
+        entries,
+        state: (edge) =>
+          signState(signer, {
+            ...edge,
+            cursor: page.cursor,
+            checkpoint: sign(edge.size, rootOf(edge), now),
+            sealedAt: Math.max(now, state?.sealedAt ?? 0),
+            version: (state?.version ?? 0) + 1,
+          }),
+      });
+      const result = await store.commit(writes);
+      if (result.outcome === "unavailable") throw new StoreUnavailableError("the log cannot be written", { cause: result.cause });
+      // Somebody else sealed first, or it is not known: the state says how it went.
+      known = result.outcome === "committed" ? next : undefined;
+      if (known !== undefined) {
+        longest = known.size;
+        anchor?.keep(known.checkpoint);
+      }
+      const more = known === undefined || page.items.length === limit;
+      return { events: known === undefined ? 0 : entries.length, more };
+    }
+    invariant(false, "a step of one event does not fit a commit");
+  };
+
+  return { step };
+}

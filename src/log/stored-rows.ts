@@ -1,0 +1,54 @@
+import type { Item, Store, TableName } from "#storage/index.ts";
+import { entriesId, tileFromItem, tileId } from "./rows.ts";
+import { TILE_WIDTH } from "./tiles.ts";
+
+/** A store of which every row can be read where it lies, as that of a stopped server can. */
+export type VerifiedStore = Store & {
+  rows?(table: TableName): Iterable<{ readonly hash: string; readonly range?: string; readonly item: unknown }>;
+};
+
+/**
+ * Holds every row of the audit table against the key under which it is found, and counts them. What the API shows is found by key:
+ * a row under another key is hidden, and one that the feed does not tell would be shown beside the sealed ones.
+ * @returns in words what is wrong; `undefined` when there are as many rows as `told` and each lies under its own key
+ */
+export function wrongEventRow(store: VerifiedStore, told: number): string | undefined {
+  if (store.rows === undefined) return undefined;
+  let count = 0;
+  for (const { hash, range, item } of store.rows("smartfinance-audit-logs")) {
+    count += 1;
+    if (typeof item !== "object" || item === null || Array.isArray(item)) return `the event kept as ${range ?? ""} cannot be read`;
+    const { partition, event_id } = item as Item;
+    if (partition !== hash || event_id !== range) return `event ${String(event_id)} is kept under the key of ${range ?? ""} in ${hash}`;
+  }
+  return count === told ? undefined : `the audit table has ${count} events, the feed tells ${told}`;
+}
+
+const SINGLE_ROWS: ReadonlySet<string> = new Set(["state", "key", "cosigned"]);
+
+/**
+ * Holds the rows of the log against its size: what lies behind its end would become part of it.
+ * @returns in words what is wrong
+ */
+export function wrongLogRow(store: VerifiedStore, size: number): string | undefined {
+  if (store.rows === undefined) return undefined;
+  for (const { hash, item } of store.rows("smartfinance-log")) {
+    if (SINGLE_ROWS.has(hash)) continue;
+    if (typeof item !== "object" || item === null || (item as Item).id !== hash) return `the row ${hash} of the log is malformed`;
+    const [, level = "", index = ""] = /^(entries|tile\/[1-9])\/(0|[1-9][0-9]*)$/.exec(hash) ?? [];
+    const height = level.startsWith("tile/") ? Number(level.slice("tile/".length)) : 0;
+    const expected = Math.min(TILE_WIDTH, Math.floor(size / TILE_WIDTH ** height) - Number(index) * TILE_WIDTH);
+    const id = height === 0 ? entriesId(Number(index)) : tileId(height, Number(index));
+    if (level === "" || id !== hash || expected < 1) return `the log has no row ${hash}: somebody has added it`;
+    if (height > 0 && heldBy(item as Item) !== expected) return `the row ${hash} of the log does not have ${expected} hashes`;
+  }
+  return undefined;
+}
+
+function heldBy(tile: Item): number | undefined {
+  try {
+    return tileFromItem(tile).length;
+  } catch {
+    return undefined;
+  }
+}

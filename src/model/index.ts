@@ -1,0 +1,11 @@
+export { cardPrecision } from "./card-precision.ts";
+export { type Dataset, type ModelFeature, takeRows } from "./dataset.ts";
+export { importXgboost } from "./import-xgboost.ts";
+export { createScorer, type Model, modelText, type Scorer } from "./model.ts";
+export { type FeatureImportance, type ModelCard, modelCard, modelCardMarkdown } from "./model-card.ts";
+export { parseModel } from "./parse-model.ts";
+export { logLoss, reliability } from "./probability-metrics.ts";
+export { averagePrecision, precisionRecall, rocAuc } from "./rank-metrics.ts";
+export { type TrainInput, trainModel, type TrainProgress } from "./train.ts";
+export { trainInWorker, type TrainHooks, type TrainOutcome } from "./train-in-worker.ts";
+export { defaultTrainOptions, type TrainOptions } from "./train-options.ts";

@@ -1,0 +1,105 @@
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
+import type { DryRunId, RuleSetId } from "#kernel/ids.ts";
+import { refuse } from "#kernel/problems.ts";
+import { tellFault } from "./check-rules.ts";
+import type { RulesDeps } from "./deps.ts";
+import { refuseAtOnce } from "./deps.ts";
+import type { DryRun } from "./dry-run.ts";
+import { dryRuns, presentDryRun } from "./dry-run.ts";
+import { compileRules } from "./evaluate.ts";
+import { PAYMENT_PARTS } from "./past-payments.ts";
+import { emptyRegistry, registries, registryKey } from "./policy.ts";
+import { readRuleSet, ruleSets } from "./rule-set.ts";
+import { emptyTally } from "./tally.ts";
+
+const DAY_MS = 86_400_000;
+
+/** POST /v1/risk/rule-sets/{id}/dry-runs. Counting is the worker's part. */
+export async function startDryRun(deps: RulesDeps, asked: Asked, ruleSetId: RuleSetId, days: number): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const seen = await readRuleSet(deps.store, organisationId, ruleSetId);
+  if (seen === undefined) return refuseAtOnce(refuse("not_found"), requestId);
+  const [fault] = compileRules(deps.language, seen.rules).faults;
+  const id = deps.ids.next("dryRun");
+  const eventId = deps.ids.next("event");
+  const registry = registryKey(organisationId);
+  return deps.queue.execute({
+    ...asked,
+    needs: [
+      { collection: registries, key: registry, mode: "write" },
+      { collection: ruleSets, key: { hash: ruleSetId }, mode: "read" },
+    ],
+    decide(view, at) {
+      const work = workOn(view);
+      const set = work.get(ruleSets, { hash: ruleSetId });
+      if (set?.version !== seen.version) return refused(refuse("contention"), requestId);
+      if (fault !== undefined) return refused(refuse("rule_set_invalid", undefined, tellFault(fault)), requestId);
+      const before = work.get(registries, registry) ?? emptyRegistry(organisationId);
+      if (before.dryRunId !== null) return refused(refuse("dry_run_running", undefined, `It is ${before.dryRunId}.`), requestId);
+      const run: DryRun = {
+        id,
+        organisationId,
+        ruleSetId,
+        ruleSetVersion: set.version,
+        days,
+        from: Math.max(0, at - days * DAY_MS),
+        to: at,
+        status: "running",
+        reason: null,
+        partition: 0,
+        cursor: null,
+        seen: 0,
+        tally: emptyTally(set.rules),
+        worker: null,
+        leasedUntil: 0,
+        createdAt: at,
+        updatedAt: at,
+        endedAt: null,
+        version: 1,
+      };
+      work.put(dryRuns, run);
+      work.put(registries, { ...before, dryRunId: id, version: before.version + 1 });
+      work.tell({
+        id: eventId,
+        type: "dry_run.started",
+        objectId: id,
+        details: { rule_set_id: ruleSetId, rule_set_version: set.version, days },
+      });
+      return work.outcome(replied(202, presentDryRun(run, PAYMENT_PARTS)));
+    },
+  });
+}
+
+/** POST /v1/risk/dry-runs/{id}/cancel. What was counted so far stays. */
+export async function cancelDryRun(deps: RulesDeps, asked: Asked, id: DryRunId): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
+  const eventId = deps.ids.next("event");
+  const key = { hash: id };
+  const registry = registryKey(organisationId);
+  return deps.queue.execute({
+    ...asked,
+    needs: [
+      { collection: dryRuns, key, mode: "write" },
+      { collection: registries, key: registry, mode: "write" },
+    ],
+    decide(view, at) {
+      const work = workOn(view);
+      const run = work.get(dryRuns, key);
+      if (run === undefined || run.organisationId !== organisationId) return refused(refuse("not_found"), requestId);
+      if (run.status !== "running") return refused(refuse("dry_run_finished"), requestId);
+      const canceled: DryRun = {
+        ...run,
+        status: "canceled",
+        updatedAt: Math.max(at, run.updatedAt),
+        endedAt: Math.max(at, run.createdAt),
+        version: run.version + 1,
+      };
+      work.put(dryRuns, canceled);
+      const before = work.get(registries, registry);
+      if (before?.dryRunId === id) work.put(registries, { ...before, dryRunId: null, version: before.version + 1 });
+      work.tell({ id: eventId, type: "dry_run.canceled", objectId: id, details: { examined: run.tally.examined } });
+      return work.outcome(replied(200, presentDryRun(canceled, PAYMENT_PARTS)));
+    },
+  });
+}

@@ -1,0 +1,13 @@
+export { createDryRunWorker } from "./dry-run-worker.ts";
+export type { DryRunWorker } from "./dry-run-worker.ts";
+export type { CompiledRules, Evaluation, Failure, Hit, RuleFault } from "./evaluate.ts";
+export { pairOf, paymentVariables } from "./facts.ts";
+export type { FactKind, Facts, FactValue, Variables } from "./facts.ts";
+export { declare } from "./language.ts";
+export type { Language, ListSnapshot } from "./language.ts";
+export { createPolicies } from "./policies.ts";
+export type { Policies, PolicySnapshot } from "./policies.ts";
+export { rulesRoutes } from "./routes.ts";
+export type { Rule, RuleAction } from "./rule.ts";
+export { decideAction } from "./thresholds.ts";
+export type { Thresholds } from "./thresholds.ts";

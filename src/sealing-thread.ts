@@ -1,0 +1,83 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { invariant } from "#kernel/assert.ts";
+import { systemClock } from "#kernel/clock.ts";
+import { systemRandom } from "#kernel/random.ts";
+// Not through the rooms' index files: those load the HTTP server and the writer, which take longer than all the rest.
+import { signerWith } from "#log/note-keys.ts";
+import { createSealer } from "#log/sealer.ts";
+import type { Anchor } from "#log/trusted-state.ts";
+import type { CommitResult } from "#storage/index.ts";
+import { openSqliteReader } from "#storage/sqlite/read-only.ts";
+import type { FromThread, ThreadData, ToThread } from "./open-sealer.ts";
+
+/* The thread that seals the audit log of the embedded store; `open-sealer.ts` is its other end. */
+
+/** A step waits for two turns of the other thread and a commit, so under load it has to be worth while. */
+const EVENTS_PER_STEP = 8_192;
+
+const port = parentPort;
+invariant(port !== null, "this file is a thread's");
+const { file, limits, name, privateKey } = workerData as ThreadData;
+const tell = (message: FromThread): void => port.postMessage(message);
+/** The one commit under way: a step makes one and waits for it. */
+let committing: PromiseWithResolvers<CommitResult> | undefined;
+
+const reading = openSqliteReader(file);
+const sealer = createSealer({
+  store: {
+    ...reading,
+    limits,
+    commit(writes) {
+      committing = Promise.withResolvers<CommitResult>();
+      // The text is made here: the thread that commits has better things to do.
+      tell({ writes: writes.map((write) => (write.op === "put" ? { ...write, text: JSON.stringify(write.item) } : write)) });
+      return committing.promise;
+    },
+  },
+  clock: systemClock,
+  random: systemRandom(),
+  eventsPerStep: EVENTS_PER_STEP,
+  signer: signerWith(name, "signature", privateKey),
+  anchor: fileAnchor(join(dirname(file), "audit-checkpoint")),
+});
+
+/**
+ * The newest checkpoint in a file beside the store, written after the commit: after a crash it may be an older one, which stops nothing,
+ * and never one that the store does not have yet.
+ */
+function fileAnchor(path: string): Anchor {
+  return {
+    read() {
+      try {
+        return readFileSync(path, "utf8");
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+        throw error;
+      }
+    },
+    keep(checkpoint) {
+      const draft = openSync(`${path}.new`, "w", 0o600);
+      try {
+        writeSync(draft, checkpoint);
+        // A name that is on disk before its contents would be an empty file after a crash of the machine.
+        fsyncSync(draft);
+      } finally {
+        closeSync(draft);
+      }
+      renameSync(`${path}.new`, path);
+    },
+  };
+}
+
+port.on("message", (message: ToThread) => {
+  if (message === "step") {
+    sealer.step().then(
+      (sealed) => tell({ sealed }),
+      (error: unknown) => tell({ failed: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }),
+    );
+    return;
+  }
+  committing?.resolve(message);
+});

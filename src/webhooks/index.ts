@@ -1,0 +1,6 @@
+export { webhookEndpoints } from "./endpoint.ts";
+export type { EndpointDeps } from "./manage-endpoints.ts";
+export { routedTo } from "./router.ts";
+export { webhookRoutes } from "./routes.ts";
+export { createWebhookWorker, webhookOutboundLimits } from "./worker.ts";
+export type { WebhookWorker, WebhookWorkerDeps } from "./worker.ts";

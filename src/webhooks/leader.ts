@@ -1,0 +1,91 @@
+import type { Clock } from "#kernel/clock.ts";
+import type { Store, Write } from "#storage/index.ts";
+
+export const STATE_TABLE = "smartfinance-webhook-state";
+const TERM = { hash: "term" } as const;
+const LEASE = { hash: "lease" } as const;
+
+/** How long a leader that says nothing is taken for alive. Spares work; correctness rests on the term. */
+const LEASE_MS = 10_000;
+const RENEW_MS = 3_000;
+
+/**
+ * Which node delivers. There is one term record; whoever takes over raises its version, and every commit of a leader checks
+ * the version it began with. So one that was stopped for a minute and goes on as if nothing had happened writes nothing.
+ * The lease beside it only says when to take over: clocks that differ cost a change of leader, never an event.
+ */
+export interface Leader {
+  /** The check that every commit of this term begins with; `undefined` while this node does not lead. */
+  fence(): Write | undefined;
+  /** Takes over, renews, or finds that another one leads. Throws what the store throws. @returns whether this node leads */
+  keep(): Promise<boolean>;
+  /** A commit of this term failed its check: another one has taken over. */
+  lost(): void;
+  /** Lets another node take over at once. */
+  resign(): Promise<void>;
+}
+
+export function createLeader(deps: { readonly store: Store; readonly clock: Clock; readonly name: string }): Leader {
+  const { store, clock, name } = deps;
+  /** An embedded store has one process, so a lease in it that is not ours is of a process that has ended. */
+  const exclusive = store.limits.ordered === true;
+  let term = 0;
+  let until = 0;
+
+  const fence = (): Write | undefined =>
+    term === 0 ? undefined : { op: "check", table: STATE_TABLE, key: TERM, condition: { version: term } };
+  const lease = (end: number): Write => ({
+    op: "put",
+    table: STATE_TABLE,
+    item: { id: LEASE.hash, owner: name, until: end },
+    condition: "none",
+  });
+
+  const takeOver = async (now: number): Promise<boolean> => {
+    const [held, leased] = await store.getMany([
+      { table: STATE_TABLE, key: TERM },
+      { table: STATE_TABLE, key: LEASE },
+    ]);
+    const version = held === undefined ? 0 : Number(held.version);
+    // What was not known when it was tried turned out well.
+    const mine = held?.owner === name;
+    if (!mine && !exclusive && leased !== undefined && Number(leased.until) > now) return false;
+    const result = await store.commit([
+      {
+        op: "put",
+        table: STATE_TABLE,
+        item: { id: TERM.hash, owner: name, version: version + 1 },
+        condition: version === 0 ? "absent" : { version },
+      },
+      lease(now + LEASE_MS),
+    ]);
+    if (result.outcome !== "committed") return false;
+    term = version + 1;
+    until = now + LEASE_MS;
+    return true;
+  };
+
+  return {
+    fence,
+    async keep() {
+      const now = clock.now();
+      if (term === 0) return takeOver(now);
+      if (until - now > LEASE_MS - RENEW_MS) return true;
+      const check = fence();
+      const result = check === undefined ? undefined : await store.commit([check, lease(now + LEASE_MS)]);
+      if (result?.outcome === "committed") until = now + LEASE_MS;
+      else if (result?.outcome === "conflict" && result.writes.length > 0) term = 0;
+      // Others may have taken over by now; what is in flight is fenced, and nothing new begins.
+      else if (clock.now() >= until) term = 0;
+      return term !== 0;
+    },
+    lost() {
+      term = 0;
+    },
+    async resign() {
+      const check = fence();
+      term = 0;
+      if (check !== undefined) await store.commit([check, lease(0)]);
+    },
+  };
+}

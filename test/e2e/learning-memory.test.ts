@@ -1,0 +1,5 @@
+import { describe } from "node:test";
+import { learningFlows } from "./learning-flows.ts";
+import { stageFor } from "./stage.ts";
+
+describe("fraud models on the memory store", () => learningFlows(stageFor({ store: "memory" })));
