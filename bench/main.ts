@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { startDynamoServer } from "../test/support/dynamodb-server.ts";
 import { startServer, type StoreChoice } from "../test/crash/server-process.ts";
 import type { Opening } from "../test/crash/verify-ledger.ts";
+import { catchUp } from "./catch-up.ts";
 import { copyData, createWorkDirectory, verifyData } from "./data.ts";
 import { machine } from "./machine.ts";
 import { describeProfiles, type Measured, measureRow, profileOptions, runScript } from "./measure-row.ts";
@@ -154,6 +155,8 @@ async function main(args: readonly string[]): Promise<void> {
   };
   try {
     const data = await seedData(options, store, workDir);
+    tell("letting the workers behind the payments catch up");
+    await catchUp(data.store, data.dataDir, data.seedDir);
     for (const row of loadRows(options)) print(await runRow(row, options, data, workDir));
     if (options.only.includes("start_up")) {
       const conditions = conditionsOf(options);
