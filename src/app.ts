@@ -90,7 +90,7 @@ export interface App {
   readonly vault: Vault;
   readonly ids: Ids;
   /** Rotations of keys, dry runs of risk rules, and trainings of models are carried on by `work`, to be called every few seconds. */
-  readonly rotations: RotationWorker;
+  readonly jobs: RotationWorker;
   /** Gives up reviews that were not decided in time; part of `maintain`. */
   readonly reviewExpiry: ReviewExpiry;
   /** Dry runs alone. */
@@ -156,9 +156,10 @@ export function createApp(options: AppOptions): App {
     random,
     replyBox: replyBox(vault),
     onCommitted(events) {
+      // First: whoever is woken may fail, the audit lines may not be lost by it.
+      options.auditLog(events);
       webhooks.wake();
       streams.wake();
-      options.auditLog(events);
     },
     onListenerError: (error) => logger.error({ err: error }, "audit log line not written"),
   });
@@ -284,15 +285,16 @@ export function createApp(options: AppOptions): App {
     language,
     onError: (error) => logger.error({ err: error }, "dry run interrupted"),
   });
+  const jobs = {
+    work: async () => void (await Promise.all([rotations.work(), dryRuns.work(), trainings.work()])),
+    stop: async () => void (await Promise.all([rotations.stop(), dryRuns.stop(), trainings.stop()])),
+  };
   return {
     server,
     queue,
     vault,
     ids,
-    rotations: {
-      work: async () => void (await Promise.all([rotations.work(), dryRuns.work(), trainings.work()])),
-      stop: async () => void (await Promise.all([rotations.stop(), dryRuns.stop(), trainings.stop()])),
-    },
+    jobs,
     dryRuns,
     trainings,
     policies,
@@ -307,7 +309,7 @@ export function createApp(options: AppOptions): App {
     async settle() {
       await webhooks.stop();
       sending.outbound.close();
-      await Promise.all([rotations.stop(), dryRuns.stop(), trainings.stop()]);
+      await jobs.stop();
       await Promise.all([uses.flush(), securityLog.flush(true), log.reads.flush(true)]);
       // What came last is sealed before the process ends, as far as the feed shows it by now.
       await log.worker.work();

@@ -31,8 +31,8 @@ const MAX_PURGE_PORTIONS = 2_000;
 const CLOSE_MS = 30_000;
 /** How often expired idempotency records are looked for, and what is gathered beside the requests is written, ms. */
 const PURGE_EVERY_MS = 60_000;
-/** How often rotations of keys are looked for that wait to be carried on, ms. */
-const ROTATE_EVERY_MS = 5_000;
+/** How often work that waits to be carried on is looked for (rotations of keys, dry runs, trainings), ms. */
+const JOBS_EVERY_MS = 5_000;
 /** How often the feed is looked at for events to seal in the audit log, ms. */
 const SEAL_EVERY_MS = 200;
 /** How often deliveries of webhooks are looked after, ms. What this node commits is delivered at once. */
@@ -120,8 +120,8 @@ async function start(): Promise<void> {
   }, PURGE_EVERY_MS);
   purge.unref();
   // Also takes up what an earlier process or another node left unfinished.
-  const rotate = setInterval(() => void app.rotations.work(), ROTATE_EVERY_MS);
-  rotate.unref();
+  const jobs = setInterval(() => void app.jobs.work(), JOBS_EVERY_MS);
+  jobs.unref();
   // On DynamoDB a look at the feed costs three requests, also where nothing is new.
   const deliver = setInterval(() => void app.webhooks.work(), DELIVER_EVERY_MS);
   deliver.unref();
@@ -133,7 +133,7 @@ async function start(): Promise<void> {
     stopping = true;
     logger.info({ signal }, "stopping: finishing what was accepted");
     clearInterval(purge);
-    clearInterval(rotate);
+    clearInterval(jobs);
     clearInterval(seal);
     clearInterval(deliver);
     await stop(app.server, { graceMs: config.shutdownGraceMs });

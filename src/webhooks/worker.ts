@@ -51,6 +51,8 @@ const GATHER_MS = 50;
 const SURVEY_MS = 10_000;
 const PURGE_MS = 3_600_000;
 const STEPS_PER_WORK = 1_000;
+/** Far below the time to a lease's renewal: while events come without a pause, routing must not keep the leader from renewing it. */
+const ROUTE_MS = 500;
 const ENDPOINTS_PER_PAGE = 200;
 const MAX_PAGES = 1_000;
 /** How long attempts under way are waited for, ms. Those that take longer are made again by whoever takes over. */
@@ -164,7 +166,8 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
     if (routing) return;
     routing = true;
     try {
-      for (let steps = 0; steps < STEPS_PER_WORK && term === own && !stopped; steps++) {
+      const until = clock.now() + ROUTE_MS;
+      for (let steps = 0; steps < STEPS_PER_WORK && clock.now() < until && term === own && !stopped; steps++) {
         woken = false;
         pollAt = clock.now() + POLL_MS;
         const step = await own.router.step();

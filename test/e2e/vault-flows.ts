@@ -34,7 +34,7 @@ export async function keysOf({ api }: Organisation): Promise<readonly Key[]> {
 /** Lets the background work until the rotation is done. */
 export async function finish(app: TestApp, { api }: Organisation, id: string): Promise<ApiObject> {
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    await app.app.rotations.work();
+    await app.app.jobs.work();
     const rotation = ok(await api.get(`/v1/key-rotations/${id}`), 200);
     if (rotation.status === "completed") return rotation;
     app.clock.advance(SETTLE_MS);
