@@ -51,14 +51,14 @@ export function openCheckpoints(
   const copy = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
   let thread: { readonly worker: Worker; readonly port: MessagePort } | undefined;
   let copying = false;
+  /** How the log was when the thread's round began. */
+  let roundOf: Passed = { busy: 0, log: 0, checkpointed: 0 };
   let broken = false;
   let nextAt = limits.begin;
   let notBefore = 0;
 
-  const left = (): number => {
-    const { log, checkpointed } = look.get() as unknown as Passed;
-    return log - checkpointed;
-  };
+  const state = (): Passed => look.get() as unknown as Passed;
+  const leftOf = ({ log, checkpointed }: Passed): number => log - checkpointed;
 
   const start = (): { readonly worker: Worker; readonly port: MessagePort } => {
     // A channel of its own, because the writer reads it between transactions without returning to its event loop.
@@ -80,16 +80,20 @@ export function openCheckpoints(
       if (busy !== 0 || checkpointed < log) notBefore = now + BACK_OFF_MS;
     } catch {
       // Full or unreadable disk: the log stays, and is tried again when it has grown by as much.
-      nextAt = left() + limits.begin;
+      nextAt = leftOf(state()) + limits.begin;
     }
   };
 
   return {
     afterCommit() {
-      const pages = left();
+      const passed = state();
+      const pages = leftOf(passed);
       if (copying) {
         copying = !broken && (thread === undefined || receiveMessageOnPort(thread.port) === undefined);
         if (copying && pages < limits.most) return;
+        // A round that gained nothing met a reader in its way: the next ones would meet it as well.
+        const gained = passed.log < roundOf.log || passed.checkpointed > roundOf.checkpointed;
+        if (!copying && !gained) notBefore = clock() + BACK_OFF_MS;
       } else if (pages < nextAt) return;
       const now = clock();
       if (broken || pages <= limits.few || pages >= limits.most) {
@@ -97,6 +101,7 @@ export function openCheckpoints(
       } else if (!copying && now >= notBefore) {
         thread ??= start();
         copying = true;
+        roundOf = passed;
         thread.port.postMessage(file);
       }
     },
