@@ -28,6 +28,8 @@ export interface Principal {
   readonly ok: true;
   readonly organisationId: OrganisationId;
   readonly apiKeyId: ApiKeyId;
+  /** Whom the key counts as wherever a second person is asked for: the operator who owns it, else itself. */
+  readonly personId: string;
   readonly environment: Environment;
   readonly scopes: ReadonlySet<Scope>;
   readonly rateLimitPerMinute: number;
@@ -234,6 +236,7 @@ function principalOf(record: ApiKeyRecord, organisation: OrganisationAccess): Pr
     ok: true,
     organisationId: record.organisationId,
     apiKeyId: record.id,
+    personId: record.id,
     environment: record.environment,
     scopes: new Set(record.scopes),
     rateLimitPerMinute: record.rateLimitPerMinute,

@@ -12,11 +12,23 @@ import type { EventType } from "./event-types.ts";
 /** Who acted, and through what: the same for every event of one request. */
 export interface Actor {
   readonly organisationId: OrganisationId;
-  /** `null` for what the installation itself does (first start). */
+  /** `null` for what an operator does, and for what the installation itself does (first start). */
   readonly apiKeyId: string | null;
+  /** The operator who is signed in, where one acts. */
+  readonly operatorId?: string | null;
+  /** Whom the caller counts as wherever a second person is asked for, where that is another than `operatorId` and `apiKeyId` say. */
+  readonly personId?: string | null;
   readonly ip: string | null;
   readonly userAgent: string | null;
   readonly requestId: string | null;
+}
+
+/**
+ * The person behind an actor, for everything that two persons have to do: the operator; of an API key the operator who owns it;
+ * else the key itself. `null` for the installation.
+ */
+export function personOf(actor: Pick<Actor, "apiKeyId" | "operatorId" | "personId">): string | null {
+  return actor.personId ?? actor.operatorId ?? actor.apiKeyId;
 }
 
 /** What happened, as a decision tells it. Amounts in minor units. */
@@ -61,6 +73,7 @@ export function buildEvent(draft: EventDraft, actor: Actor, at: number): BuiltEv
     event_type: draft.type,
     ip_address: actor.ip,
     object_id: draft.objectId,
+    ...(typeof actor.operatorId === "string" ? { operator_id: actor.operatorId } : {}),
     organisation_id: actor.organisationId,
     request_id: actor.requestId,
     timestamp: toTimestamp(at),

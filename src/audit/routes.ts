@@ -34,6 +34,7 @@ const eventSchema = Type.Object(
     event_type: Type.Enum([...eventTypes], { description: "What happened. The list may grow: take an unknown one as news." }),
     organisation_id: idField("organisation", "Whose event it is."),
     api_key_id: nullable(idField("apiKey"), "The key that acted; null for what the installation did itself."),
+    operator_id: Type.Optional(idField("operator", "The operator who acted; present only where one did, as the checksum covers it.")),
     user_id: nullable(idField("user"), "The customer concerned; null when none is."),
     object_id: Type.String({ description: "Id of the object that changed, of whatever kind." }),
     transaction_id: nullable(idField("transaction"), "The transaction concerned; null when none is."),
@@ -120,7 +121,14 @@ export interface AuditRouteDeps {
 export function auditRoutes(app: HttpServer, deps: AuditRouteDeps): void {
   const noteRead = ({ principal, ip, userAgent, requestId }: Caller, operation: string): void =>
     deps.onRead(
-      { organisationId: principal.organisationId, apiKeyId: principal.apiKeyId, ip, userAgent: userAgent || null, requestId },
+      {
+        organisationId: principal.organisationId,
+        apiKeyId: principal.apiKeyId,
+        operatorId: principal.operatorId ?? null,
+        ip,
+        userAgent: userAgent || null,
+        requestId,
+      },
       operation,
     );
   app.addSchema(eventSchema);

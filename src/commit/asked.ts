@@ -11,7 +11,12 @@ export interface Asked {
 /** What the HTTP room tells of a request, as far as a command needs it. */
 interface Request {
   readonly caller: {
-    readonly principal: { readonly organisationId: OrganisationId; readonly apiKeyId: string };
+    readonly principal: {
+      readonly organisationId: OrganisationId;
+      readonly apiKeyId: string | null;
+      readonly operatorId?: string;
+      readonly personId: string;
+    };
     readonly ip: string;
     readonly userAgent: string;
     readonly requestId: string;
@@ -21,10 +26,13 @@ interface Request {
 
 /** The asker of an authenticated request. */
 export function askedBy({ caller, idempotency }: Request): Asked {
+  const { organisationId, apiKeyId, operatorId = null, personId } = caller.principal;
   return {
     actor: {
-      organisationId: caller.principal.organisationId,
-      apiKeyId: caller.principal.apiKeyId,
+      organisationId,
+      apiKeyId,
+      operatorId,
+      personId,
       ip: caller.ip,
       userAgent: caller.userAgent,
       requestId: caller.requestId,

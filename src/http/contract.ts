@@ -2,7 +2,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.ts";
-import type { ApiKeyId, Ids, OrganisationId } from "#kernel/ids.ts";
+import type { ApiKeyId, Ids, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import type { AskKeys } from "./health.ts";
@@ -15,7 +15,12 @@ import type { TlsSettings } from "./tls.ts";
  */
 export interface Principal {
   readonly organisationId: OrganisationId;
-  readonly apiKeyId: ApiKeyId;
+  /** The API key that calls; `null` where an operator's session does. */
+  readonly apiKeyId: ApiKeyId | null;
+  /** The operator who is signed in; absent where an API key calls. */
+  readonly operatorId?: OperatorId;
+  /** Whom the caller counts as wherever a second person is asked for: the operator, also behind a key of his own; else the key. */
+  readonly personId: string;
   readonly scopes: ReadonlySet<Scope>;
   /** The client certificate the key is bound to: SHA-256 of its DER form, 64 hexadecimal digits. */
   readonly certificateSha256?: string;

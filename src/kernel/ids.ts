@@ -24,6 +24,14 @@ export const idPrefixes = {
   dryRun: "dry",
   riskModel: "mdl",
   modelTraining: "trn",
+  operator: "opr",
+  operatorSession: "ses",
+  factor: "fac",
+  authentication: "aut",
+  approval: "apr",
+  hostedSession: "hps",
+  beneficiary: "ben",
+  standingOrder: "sto",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -46,6 +54,14 @@ export type RuleListId = Id<"ruleList">;
 export type DryRunId = Id<"dryRun">;
 export type RiskModelId = Id<"riskModel">;
 export type ModelTrainingId = Id<"modelTraining">;
+export type OperatorId = Id<"operator">;
+export type OperatorSessionId = Id<"operatorSession">;
+export type FactorId = Id<"factor">;
+export type AuthenticationId = Id<"authentication">;
+export type ApprovalId = Id<"approval">;
+export type HostedSessionId = Id<"hostedSession">;
+export type BeneficiaryId = Id<"beneficiary">;
+export type StandingOrderId = Id<"standingOrder">;
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /** The 26 characters after the prefix; the first holds 3 bits only, hence `[0-7]`. */
