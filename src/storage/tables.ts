@@ -18,6 +18,8 @@ export interface TableDefinition {
   readonly indexes: readonly IndexDefinition[];
   /** The attribute that holds the time to live in epoch seconds. */
   readonly ttl?: string;
+  /** The hash is a name, `#`, and which part of what has that name: an engine may keep the parts of one name together. */
+  readonly parts?: true;
   /** Items of this table are few and often written: an engine with one process may keep them in memory. */
   readonly hot?: true;
 }
@@ -55,6 +57,7 @@ export const tables = {
   "smartfinance-transactions": {
     hash: "partition",
     range: "id",
+    parts: true,
     indexes: [{ name: "StatusTransactionsIndex", hash: "status_key", range: "id", fixed: false }],
   },
   "smartfinance-holds": {
@@ -86,7 +89,7 @@ export const tables = {
     indexes: [{ name: "OrganisationLabelsIndex", hash: "organisation_id", range: "decided_key", fixed: false }],
   },
   /** The feed table. `partition` is `partitionOf(organisation, event_id)`. Items are only ever put as absent. */
-  "smartfinance-audit-logs": { hash: "partition", range: "event_id", indexes: [] },
+  "smartfinance-audit-logs": { hash: "partition", range: "event_id", parts: true, indexes: [] },
   "smartfinance-idempotency": { hash: "id", indexes: [], ttl: "expires_at" },
   "smartfinance-data-keys": {
     hash: "id",

@@ -18,6 +18,11 @@ export interface Layout {
   readonly hash: string;
   readonly range: string | undefined;
   readonly ttl: string | undefined;
+  /**
+   * What of the hash the unique index begins with, as SQL over a hash; undefined for all of it. Keys of one name that are made one after the
+   * other then lie side by side whatever part they fall into: otherwise every commit dirties a page of the index for each part.
+   */
+  readonly nameOf: ((hash: string) => string) | undefined;
   readonly hot: boolean;
   readonly indexes: readonly IndexDefinition[];
   /** Attributes beside the key that have a column, because an index or the time to live reads them. */
@@ -29,7 +34,7 @@ export interface Layout {
 
 function layoutOf(name: TableName, number: number): Layout {
   const definition = tableDefinition(name);
-  const { hash, range, ttl, indexes } = definition;
+  const { hash, range, ttl, indexes, parts } = definition;
   const ofIndexes = (some: readonly IndexDefinition[]): string[] => some.flatMap((index) => [index.hash, index.range]);
   const extra = (attributes: readonly string[]): string[] =>
     [...new Set([...attributes, ...(ttl === undefined ? [] : [ttl])])].filter((attribute) => attribute !== hash && attribute !== range);
@@ -44,7 +49,9 @@ function layoutOf(name: TableName, number: number): Layout {
       `${name}: a deferred table has an index that updates touch`,
     );
   }
-  return { number, name, sql: `"${name}"`, hash, range, ttl, hot: definition.hot === true, indexes, columns, changing, deferral };
+  invariant(parts !== true || range !== undefined, `${name}: parts without a range attribute`);
+  const nameOf = parts === true ? (of: string): string => `substr(${of}, 1, instr(${of}, '#'))` : undefined;
+  return { number, name, sql: `"${name}"`, hash, range, ttl, nameOf, hot: definition.hot === true, indexes, columns, changing, deferral };
 }
 
 /** Every table, in the order of tables.ts; `number` is the position here and is never stored. */
@@ -57,6 +64,13 @@ export function layoutFor(name: TableName): Layout {
   const layout = byName.get(name);
   invariant(layout !== undefined, `there is no table ${String(name)}`);
   return layout;
+}
+
+/** The condition that finds an item by its whole key, whose parameters are number `first` (the hash) and the next one (the range). */
+export function keyCondition({ range, nameOf }: Layout, first = 1): string {
+  const [hash, other] = [`?${first}`, `?${first + 1}`];
+  const whole = range === undefined ? `hash = ${hash}` : `hash = ${hash} AND range = ${other}`;
+  return nameOf === undefined ? whole : `${nameOf("hash")} = ${nameOf(hash)} AND ${whole}`;
 }
 
 /** The column an attribute is kept in. */

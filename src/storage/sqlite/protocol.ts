@@ -41,7 +41,9 @@ export const takesSeq = (layout: Layout, kind: number): boolean => layout.deferr
 export function isDeferred(layout: Layout, kind: number, expected: number): boolean {
   if (kind !== PUT) return false;
   // A put under a version finds its row and changes it there; any other put of a late-indexed table appends one.
-  return layout.deferral === "key" ? expected <= ABSENT : layout.deferral === "updates" && expected > ABSENT;
+  if (layout.deferral === "key") return expected <= ABSENT;
+  // A new row of a table with indexes has to be there at once, since lists are read from those.
+  return layout.deferral === "updates" && (layout.indexes.length === 0 ? expected >= ABSENT : expected > ABSENT);
 }
 
 /** Everything else the writer is asked; `id` comes back in its answer. */

@@ -42,12 +42,14 @@ function statementFor(prepared: QueryStatements, layout: Layout, index: string |
   const declared = layout.indexes.find((one) => one.name === index);
   const hash = declared === undefined ? "hash" : columnOf(layout, declared.hash);
   const range = declared === undefined ? "range" : columnOf(layout, declared.range);
+  // An index that begins with the name holds the parts side by side: the range is found in it, and the hash read from it.
+  const part = index === undefined && layout.nameOf !== undefined ? ` AND ${layout.nameOf("hash")} = ${layout.nameOf("?1")}` : "";
   const [after, order] = ascending ? [">", "ASC"] : ["<", "DESC"];
   // Without a cursor its two parameters are null: `range IS NOT null` holds. The last condition is null, so false, after
   // a cursor of the primary key, whose range values are unique.
   const statement = prepared.prepare(
-    `SELECT seq, hash, ${range} AS position, body FROM ${layout.sql} WHERE ${hash} = ? AND ${range} >= ? AND ${range} <= ?
-       AND (${range} IS NOT ? OR seq ${after} ?) ORDER BY ${range} ${order}, seq ${order} LIMIT ?`,
+    `SELECT seq, hash, ${range} AS position, body FROM ${layout.sql} WHERE ${hash} = ?1${part} AND ${range} >= ?2 AND ${range} <= ?3
+       AND (${range} IS NOT ?4 OR seq ${after} ?5) ORDER BY ${range} ${order}${index === undefined ? "" : `, seq ${order}`} LIMIT ?6`,
   );
   prepared.statements.set(name, statement);
   return statement;

@@ -6,7 +6,7 @@ import type { TableItem } from "../state-hash.ts";
 import { FEED_TABLE } from "../tables.ts";
 import { READ_LIMIT } from "../validate-commit.ts";
 import type { HotItems } from "./hot-items.ts";
-import { type Layout, layoutFor, layouts } from "./layout.ts";
+import { keyCondition, type Layout, layoutFor, layouts } from "./layout.ts";
 import type { Overlay } from "./overlay.ts";
 import { type QueryStatements, runQuery } from "./query.ts";
 import { keyTable } from "./statements.ts";
@@ -41,10 +41,10 @@ export function openReader(file: string, overlay: Overlay, hot: HotItems): Reade
   const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
   db.exec("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
   const gets = layouts.map((layout) => {
-    const { sql, range } = layout;
+    const { sql } = layout;
     if (layout.deferral === "key")
       return db.prepare(`SELECT body FROM ${sql} WHERE seq = (SELECT seq FROM ${keyTable(layout)} WHERE hash = ?)`);
-    return db.prepare(`SELECT body FROM ${sql} WHERE hash = ?${range === undefined ? "" : " AND range = ?"}`);
+    return db.prepare(`SELECT body FROM ${sql} WHERE ${keyCondition(layout)}`);
   });
   const bySeq = layouts.map(({ sql }) => db.prepare(`SELECT body FROM ${sql} WHERE seq = ? AND hash = ?`));
   const feedRows = db.prepare(`SELECT seq, body FROM "${FEED_TABLE}" WHERE seq > ? ORDER BY seq LIMIT ?`);

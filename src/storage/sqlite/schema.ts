@@ -12,8 +12,8 @@ export class StoreSchemaError extends Error {
  * table is the feed's order: rows are only ever added there, so SQLite gives each a larger number than any before.
  */
 function tableDdl(layout: Layout): string {
-  const { sql, range, columns, ttl, indexes, name } = layout;
-  const keys = range === undefined ? "hash" : "hash, range";
+  const { sql, range, columns, ttl, nameOf, indexes, name } = layout;
+  const keys = range === undefined ? "hash" : nameOf === undefined ? "hash, range" : `${nameOf("hash")}, range, hash`;
   const typed = columns.map((attribute) => `, ${columnOf(layout, attribute)} ${typeOf(layout, attribute)}`).join("");
   const statements = [
     `CREATE TABLE IF NOT EXISTS ${sql} (seq INTEGER PRIMARY KEY, hash TEXT NOT NULL${range === undefined ? "" : ", range TEXT NOT NULL"},
@@ -74,7 +74,11 @@ const journalDdl = [0, 1]
 const lateKeysDdl = "CREATE TABLE late_keys (name TEXT PRIMARY KEY, indexed_to INTEGER NOT NULL) STRICT";
 
 /** Forward migrations: the one at position n takes a file from version n to n + 1. Never edited, only appended to. */
-const migrations: readonly string[] = [`${journalDdl};\n${lateKeysDdl}`];
+const migrations: readonly string[] = [
+  `${journalDdl};\n${lateKeysDdl}`,
+  // The unique indexes of partitioned tables begin with the name of the partitions since then; they are made again below.
+  `DROP INDEX IF EXISTS "smartfinance-transactions/key"; DROP INDEX IF EXISTS "smartfinance-audit-logs/key"`,
+];
 
 /** The version of files this code writes. */
 export const SCHEMA_VERSION = migrations.length;

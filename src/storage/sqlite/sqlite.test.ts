@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, stat } from "node:fs/promises";
+import { copyFile, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
@@ -54,6 +54,41 @@ storeConformance("sqlite, folding all the time", async () => {
       await place.remove();
     },
   };
+});
+
+void describe("new rows of hot tables without indexes", () => {
+  const table = "smartfinance-risk-devices";
+  const put = (id: string, version: number, condition: "absent" | { version: number }) =>
+    ({ op: "put", table, item: { id, version }, condition }) as const;
+
+  void it("wait in the journal and are there all the same: once, for reads, versions, deletes and after a crash", async () => {
+    const place = await newPlace();
+    try {
+      const store = await openSqliteStore({ file: place.file });
+      const outcome = async (...writes: Parameters<typeof store.commit>[0]) => (await store.commit(writes)).outcome;
+      assert.equal(await outcome(put("a", 1, "absent"), put("b", 1, "absent"), put("c", 1, "absent")), "committed");
+      assert.equal(await outcome(put("a", 1, "absent")), "conflict");
+      assert.equal(await outcome(put("a", 3, { version: 2 })), "conflict");
+      assert.equal(await outcome(put("a", 2, { version: 1 })), "committed");
+      assert.equal(await outcome({ op: "delete", table, key: { hash: "b" }, condition: { version: 1 } }), "committed");
+      assert.equal(await outcome({ op: "delete", table, key: { hash: "c" }, condition: { version: 1 } }), "committed");
+      assert.equal(await outcome(put("c", 7, "absent")), "committed");
+      const rows = new DatabaseSync(place.file, { readOnly: true }).prepare(`SELECT count(*) AS n FROM "${table}"`).get();
+      assert.equal(rows?.["n"], 0, "none of them is at its place yet");
+      const expected = [{ id: "a", version: 2 }, undefined, { id: "c", version: 7 }];
+      const read = (from: typeof store) => from.getMany(["a", "b", "c"].map((hash) => ({ table, key: { hash } })));
+      assert.deepEqual(await read(store), expected);
+      // The files as a crash would leave them.
+      for (const end of ["", "-wal"]) await copyFile(`${place.file}${end}`, join(place.directory, `crashed.db${end}`));
+      const crashed = await openSqliteStore({ file: join(place.directory, "crashed.db") });
+      assert.deepEqual(await read(crashed), expected);
+      assert.equal((await crashed.commit([put("b", 1, "absent"), put("a", 3, { version: 2 })])).outcome, "committed");
+      await crashed.close();
+      await store.close();
+    } finally {
+      await place.remove();
+    }
+  });
 });
 
 void describe("kill -9", () => {
@@ -216,6 +251,33 @@ void describe("files", () => {
         (await after.query(query)).items.map(({ id }) => id),
         ["a", "b", "d"],
       );
+      await after.close();
+    } finally {
+      await place.remove();
+    }
+  });
+
+  void it("of an older release give partitioned tables another unique index, which finds and guards the rows of before", async () => {
+    const place = await newPlace();
+    const table = "smartfinance-transactions";
+    const put = (partition: string, id: string) =>
+      ({ op: "put", table, item: { partition, id, version: 1 }, condition: "absent" }) as const;
+    try {
+      const before = await openSqliteStore({ file: place.file });
+      await before.commit([put("o#1", "a"), put("o#2", "a"), put("o#1", "b"), put("p#1", "c")]);
+      await before.close();
+      const db = new DatabaseSync(place.file);
+      db.exec(`DROP INDEX "${table}/key"; CREATE UNIQUE INDEX "${table}/key" ON "${table}" (hash, range); PRAGMA user_version = 1`);
+      db.close();
+      const after = await openSqliteStore({ file: place.file });
+      assert.equal((await after.commit([put("o#2", "a")])).outcome, "conflict");
+      assert.equal((await after.commit([put("o#2", "b")])).outcome, "committed");
+      assert.deepEqual(await after.get(table, { hash: "o#1", range: "b" }), { partition: "o#1", id: "b", version: 1 });
+      const page = async (hash: string, cursor?: string) =>
+        after.query({ table, hash, order: "descending", limit: 1, ...(cursor === undefined ? {} : { cursor }) });
+      const first = await page("o#1");
+      const second = await page("o#1", first.cursor);
+      assert.deepEqual([first.items[0]?.["id"], second.items[0]?.["id"], second.cursor], ["b", "a", undefined]);
       await after.close();
     } finally {
       await place.remove();

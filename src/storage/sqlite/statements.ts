@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { columnOf, type Layout } from "./layout.ts";
+import { columnOf, keyCondition, type Layout } from "./layout.ts";
 
 /** The writer's statements for one table. Those under a version take it as their last parameter. */
 export interface TableStatements {
@@ -22,14 +22,17 @@ export function prepareTable(db: DatabaseSync, layout: Layout): TableStatements 
   const mutable = ["version", "body", ...changing.map((position) => extra[position] ?? "")];
   const all = [...keys, "version", "body", ...extra];
   const insert = `INSERT INTO ${sql} (${all.join(", ")}) VALUES (${all.map(() => "?").join(", ")})`;
-  const match = keys.map((key) => `${key} = ?`).join(" AND ");
+  const numbered = keys.length + 1;
   return {
     insert: db.prepare(`${insert} ON CONFLICT DO NOTHING`),
     upsert: db.prepare(`${insert} ON CONFLICT DO UPDATE SET ${mutable.map((column) => `${column} = excluded.${column}`).join(", ")}`),
-    update: db.prepare(`UPDATE ${sql} SET ${mutable.map((column) => `${column} = ?`).join(", ")} WHERE ${match} AND version = ?`),
-    remove: db.prepare(`DELETE FROM ${sql} WHERE ${match}`),
-    removeVersion: db.prepare(`DELETE FROM ${sql} WHERE ${match} AND version = ?`),
-    version: db.prepare(`SELECT version FROM ${sql} WHERE ${match}`),
+    update: db.prepare(
+      `UPDATE ${sql} SET ${mutable.map((column, at) => `${column} = ?${at + 1}`).join(", ")}
+       WHERE ${keyCondition(layout, mutable.length + 1)} AND version = ?${mutable.length + numbered}`,
+    ),
+    remove: db.prepare(`DELETE FROM ${sql} WHERE ${keyCondition(layout)}`),
+    removeVersion: db.prepare(`DELETE FROM ${sql} WHERE ${keyCondition(layout)} AND version = ?${numbered}`),
+    version: db.prepare(`SELECT version FROM ${sql} WHERE ${keyCondition(layout)}`),
   };
 }
 
