@@ -82,7 +82,7 @@ async function main(order: LoadOrder): Promise<LoadResult> {
       total.posted += posted;
       total.reviewed += reviewed;
       if (status === 200) total.refused += size - posted - reviewed;
-      else failed(String(status));
+      else failed(`${status} ${/"code":"([a-z_]+)"/.exec(body.toString())?.[1] ?? ""}`);
       return posted + reviewed;
     }
     if (status === 201) total.posted += 1;

@@ -54,6 +54,7 @@ function resultOf(row: LoadRow, options: Options, { load, shares }: Measured, vi
     mean_ms: load.mean,
     max_ms: load.max,
     errors: load.errors,
+    ...(load.errors === 0 ? {} : { error_statuses: load.errorStatuses }),
     counts: {
       requests: load.requests,
       limit_checked: load.limitChecked,

@@ -18,13 +18,14 @@ export function rounded(result: Result): Result {
 /** The row for people: one line of figures, one of conditions. */
 export function describeResult(given: Result): string {
   const result = rounded(given);
-  const { name, value, unit, p50_ms, p95_ms, p99_ms, mean_ms, max_ms, errors, counts, conditions, violations } = result;
+  const { name, value, unit, p50_ms, p95_ms, p99_ms, mean_ms, max_ms, errors, error_statuses, counts, conditions, violations } = result;
   const pairs = (record: object): string =>
     Object.entries(record)
       .map(([key, text]) => `${key} ${String(text)}`)
       .join(", ");
   return [
     `${name.padEnd(36)}${String(value).padStart(8)} ${unit.padEnd(12)} mean ${mean_ms} ms, p50 ${p50_ms}, p95 ${p95_ms}, p99 ${p99_ms}, max ${max_ms}, errors ${errors}`,
+    ...(error_statuses === undefined ? [] : [`    ERRORS: ${pairs(error_statuses)}`]),
     ...(counts === undefined ? [] : [`    ${pairs(counts)}`]),
     `    ${pairs(conditions)}`,
     ...violations.map((line) => `    VIOLATED: ${line}`),

@@ -47,6 +47,8 @@ export interface Result {
   readonly mean_ms: number;
   readonly max_ms: number;
   readonly errors: number;
+  /** How often each kind of error was met, where there were any. */
+  readonly error_statuses?: Readonly<Record<string, number>>;
   readonly conditions: Readonly<Record<string, string | number | boolean>>;
   readonly counts?: Readonly<Record<string, number>>;
   /** What did not hold in the data afterwards. */

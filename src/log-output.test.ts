@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
-import { createLogOutput } from "./log-output.ts";
+import { createLogOutput, gathered } from "./log-output.ts";
 
 /** A destination that takes bytes only when it is told to. */
 function standstill() {
@@ -78,4 +78,40 @@ test("a process that stops does not wait for a reader who stopped reading", () =
   take(1);
   assert.equal(output.flushSync(), true);
   assert.equal(flushes(), 2);
+});
+
+test("what is written in one turn goes out as one text, in its order, and at once when it is flushed", () => {
+  const { destination, written, flushes } = standstill();
+  const turns: (() => void)[] = [];
+  const gathering = gathered(destination, (pass) => turns.push(pass));
+  gathering.write("a");
+  gathering.write("b");
+  assert.deepEqual([written, turns.length], [[], 1]);
+  turns.pop()?.();
+  assert.deepEqual(written, ["ab"]);
+  gathering.write("c");
+  gathering.flushSync();
+  assert.deepEqual([written, flushes()], [["ab", "c"], 1]);
+  // The turn that was announced has nothing left to pass.
+  turns.pop()?.();
+  gathering.write("d");
+  gathering.write("e");
+  turns.pop()?.();
+  assert.deepEqual(written, ["ab", "c", "de"]);
+});
+
+test("what is gathered counts as waiting", () => {
+  const { destination, take } = standstill();
+  const turns: (() => void)[] = [];
+  const output = createLogOutput(
+    gathered(destination, (pass) => turns.push(pass)),
+    { now: () => 0, blockAt: 20 },
+  );
+  output.writeAudit(line);
+  output.writeAudit(line);
+  assert.equal(output.blocked, true);
+  turns.pop()?.();
+  assert.equal(output.blocked, true);
+  take(20);
+  assert.equal(output.blocked, false);
 });

@@ -7,6 +7,38 @@ export interface Destination extends Pick<EventEmitter, "on"> {
   flushSync(): void;
 }
 
+/**
+ * Gathers what is written in one turn of the event loop into one text. A destination takes one text a turn and nothing while it is
+ * being written, so that many small ones wait in a line that grows while turns are long: under batches it grew until `blocked`.
+ * @param later calls back when the turn is over, e.g. `setImmediate`
+ */
+export function gathered(destination: Destination, later: (pass: () => void) => unknown): Destination {
+  let texts: string[] = [];
+
+  function pass(): void {
+    if (texts.length === 0) return;
+    const text = texts.join("");
+    texts = [];
+    destination.write(text);
+  }
+
+  return {
+    on: destination.on.bind(destination),
+    write(text) {
+      if (texts.push(text) === 1) later(pass);
+      return true;
+    },
+    flush() {
+      pass();
+      destination.flush();
+    },
+    flushSync() {
+      pass();
+      destination.flushSync();
+    },
+  };
+}
+
 export interface LogOutput {
   /** A line of the log; pino writes here. Dropped, and counted, when too much is waiting to be written. */
   write(line: string): void;

@@ -17,7 +17,7 @@ import type { Demo } from "./bootstrap.ts";
 import { createDemo, firstOrganisation } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
 import { readConfig } from "./config.ts";
-import { createLogOutput } from "./log-output.ts";
+import { createLogOutput, gathered } from "./log-output.ts";
 import { keyFileOf, keysNamed, openKms } from "./open-kms.ts";
 import { openSealer } from "./open-sealer.ts";
 import { openStore } from "./open-store.ts";
@@ -55,8 +55,14 @@ async function start(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
   const [command, ...rest] = process.argv.slice(2);
   // What a command prints is its answer; what it logs must not be in between.
-  const destination = pino.destination({ dest: command === undefined ? 1 : 2, sync: false, minLength: 4096, periodicFlush: 100 });
-  const output = createLogOutput(destination, { now: () => performance.now() });
+  const destination = pino.destination({
+    dest: command === undefined ? 1 : 2,
+    sync: false,
+    minLength: 4096,
+    maxWrite: 2 ** 20,
+    periodicFlush: 100,
+  });
+  const output = createLogOutput(gathered(destination, setImmediate), { now: () => performance.now() });
   const logger = pino({ level: config.logLevel, base: { service: "smartfinance" } }, output);
   const clock = systemClock;
   const tls = config.tls === undefined ? undefined : readTls(config.tls, clock.now());
