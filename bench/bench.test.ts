@@ -111,6 +111,9 @@ describe("options", () => {
       ["transfer_single//8", "transfer_single/16_connections/16", "transfer_single/zipf/8", "transfer_single/zipf_16_connections/16"],
     );
     assert.deepEqual(readOptions(["--store", "dynamodb"]).connections, [64]);
+    const all = readOptions([]);
+    assert.ok(all.only.includes("audit_sealing") && all.only.includes("webhook_deliveries") && all.only.includes("open_streams"));
+    assert.ok(loadRows(all).every(({ name }) => !["start_up", "audit_sealing", "webhook_deliveries", "open_streams"].includes(name)));
   });
 
   for (const args of [

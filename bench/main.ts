@@ -7,16 +7,21 @@ import { catchUp } from "./catch-up.ts";
 import { copyData, createWorkDirectory, verifyData } from "./data.ts";
 import { machine } from "./machine.ts";
 import { describeProfiles, type Measured, measureRow, profileOptions, runScript } from "./measure-row.ts";
-import { type Options, readOptions, USAGE } from "./options.ts";
+import { type Options, readOptions, USAGE, type WorkerRowName, workerRowNames } from "./options.ts";
 import { drawResults } from "./picture.ts";
 import { describeResult, rounded } from "./print.ts";
 import { type LoadRow, loadRows, type Result } from "./rows.ts";
 import type { SeedTask } from "./seed.ts";
+import { measureSealing } from "./sealing-row.ts";
 import { measureStartUp } from "./start-up.ts";
+import { measureStreams } from "./stream-row.ts";
+import { measureWebhooks } from "./webhook-row.ts";
+import { workerResult } from "./worker-result.ts";
 
 /** Above this many cores used by others, a row is marked as measured on a busy machine. */
 const BUSY_ABOVE = 0.1;
 const MS_BEFORE = 1_000;
+const MOST_SEALING_SECONDS = 120;
 
 const tell = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -129,6 +134,30 @@ async function runRow(row: LoadRow, options: Options, data: Data, workDir: strin
   return resultOf(row, options, measured, violations);
 }
 
+/** One row of what runs behind the payments, on a copy of data. */
+async function runWorkerRow(name: WorkerRowName, options: Options, from: string, seedDir: string, workDir: string): Promise<Result> {
+  const dataDir = join(workDir, "row");
+  const conditions = conditionsOf(options);
+  const { seconds, warmUpSeconds } = options;
+  const run = Date.now().toString(36);
+  tell(`${name}: measuring`);
+  copyData(from, dataDir);
+  try {
+    switch (name) {
+      case "audit_sealing":
+        return workerResult(await measureSealing(dataDir, seedDir, MOST_SEALING_SECONDS), conditions);
+      case "webhook_deliveries":
+        return workerResult(await measureWebhooks(dataDir, seedDir, seconds, run), { ...conditions, seconds });
+      case "open_streams":
+        return await measureStreams(dataDir, seedDir, { seconds, warmUpSeconds, run }, { ...conditions, seconds });
+      default:
+        return name satisfies never;
+    }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
 async function main(args: readonly string[]): Promise<void> {
   if (args[0] === "--draw") {
     const [, from, to] = args;
@@ -156,6 +185,8 @@ async function main(args: readonly string[]): Promise<void> {
   };
   try {
     const data = await seedData(options, store, workDir);
+    const behind = join(workDir, "behind");
+    if (options.only.includes("audit_sealing")) copyData(data.dataDir, behind);
     tell("letting the workers behind the payments catch up");
     await catchUp(data.store, data.dataDir, data.seedDir);
     for (const row of loadRows(options)) print(await runRow(row, options, data, workDir));
@@ -167,6 +198,9 @@ async function main(args: readonly string[]): Promise<void> {
       print(await measureStartUp(workDir, existing, conditions));
       print(await measureStartUp(workDir, undefined, conditions));
     }
+    for (const name of workerRowNames)
+      if (options.only.includes(name))
+        print(await runWorkerRow(name, options, name === "audit_sealing" ? behind : data.dataDir, data.seedDir, workDir));
   } finally {
     await dynamo?.stop();
   }

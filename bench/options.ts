@@ -1,5 +1,9 @@
 import { parseArgs } from "node:util";
 
+/** What runs behind the payments. */
+export const workerRowNames = ["audit_sealing", "webhook_deliveries", "open_streams"] as const;
+export type WorkerRowName = (typeof workerRowNames)[number];
+
 export const rowNames = [
   "transfer_single",
   "transfer_batch",
@@ -7,6 +11,7 @@ export const rowNames = [
   "read_account",
   "read_transaction",
   "start_up",
+  ...workerRowNames,
 ] as const;
 export type RowName = (typeof rowNames)[number];
 

@@ -1,5 +1,6 @@
 import type { Options, RowName } from "./options.ts";
 import type { Kind } from "./requests.ts";
+import { kinds } from "./requests.ts";
 
 /** One measurement under load. `variant` is empty for the main row of a name. */
 export interface LoadRow {
@@ -15,12 +16,14 @@ const ZIPF_EXPONENT = 1.1;
 /** A batch is many transfers, so a few clients are enough to keep the server busy. */
 const BATCHES = { sqlite: { batch: 1_000, connections: 8 }, dynamodb: { batch: 100, connections: 4 } } as const;
 
+const isLoad = (name: RowName): name is RowName & Kind => kinds.some((kind) => kind === name);
+
 /** What the options ask to be measured under load, in order. */
 export function loadRows({ only, connections, store }: Options): LoadRow[] {
   const main = connections[0] ?? 64;
   const rows: LoadRow[] = [];
   for (const name of only) {
-    if (name === "start_up") continue;
+    if (!isLoad(name)) continue;
     const base = { name, variant: "", connections: main, zipf: 0, batch: 1 };
     if (name === "transfer_batch") rows.push({ ...base, ...BATCHES[store] });
     else rows.push(base);

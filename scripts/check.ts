@@ -50,6 +50,7 @@ const STEPS: readonly Step[] = [
     seen: countIn(/Checked (\d+) files/),
     noise: /^Checked |^Found |^format ━|Some errors were emitted|^$/,
   },
+  { name: "pages", args: "--pretty false", seen: undefined, noise: /^$/ },
   { name: "house", args: "", seen: countIn(/Looked at (\d+) files/), noise: /^Looked at |^$/ },
   { name: "openapi", args: "", seen: undefined, noise: /^$/ },
 ];

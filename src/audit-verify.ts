@@ -1,21 +1,25 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { systemClock } from "#kernel/clock.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Verifier } from "#log/index.ts";
-import { parseVkey, verifyReceipt, verifyRemote, verifyStore } from "#log/index.ts";
+import { systemRandom } from "#kernel/random.ts";
+import type { VerifiedStore, Verifier } from "#log/index.ts";
+import { anyOf, parseVkey, verifyExport, verifyReceipt, verifyRemote, verifyStore } from "#log/index.ts";
 import { openSqliteReadOnly } from "#storage/sqlite/index.ts";
+import { configOfProcess } from "./config.ts";
 
 /*
  * The auditor's program: checks a store, a running server or one event with nothing but the log's public key.
  * Ends with 0 when all is well, 1 when something is wrong, 2 when it could not look.
  */
 
-const USAGE = `npm run audit:verify -- --key <verifier key> and one of
+const USAGE = `npm run audit:verify -- --key <verifier key> [--key <one of before or after a rotation> …] and one of
   --data <folder>           the folder of a stopped server's SQLite file
+  --dynamodb                the DynamoDB tables of stopped servers, named by the servers' own settings; only reads them
   --url <url> --api-key-file <file>   a running server, with a key that may read the audit log, accounts and nothing else
+  --export <folder>         what the S3 sink wrote, fetched to a folder; offline
   --receipt <event.json>    one event as the API shows it, with its proof; offline
 further:
   --proof <file>            the event's tlog-proof text, where it stands beside the event
@@ -26,8 +30,10 @@ further:
 
 const { values } = parseArgs({
   options: {
-    key: { type: "string" },
+    key: { type: "string", multiple: true },
     data: { type: "string" },
+    dynamodb: { type: "boolean" },
+    export: { type: "string" },
     url: { type: "string" },
     "api-key-file": { type: "string" },
     receipt: { type: "string" },
@@ -46,9 +52,11 @@ try {
 }
 
 async function run(): Promise<boolean> {
-  const { data, url, receipt, quiet } = values;
-  if (values.key === undefined || [data, url, receipt].filter((one) => one !== undefined).length !== 1) throw new Error(USAGE);
-  const log = keyOf(values.key, "signature");
+  const { data, dynamodb, url, receipt, export: exported, quiet } = values;
+  if (values.key === undefined || [data, dynamodb, url, receipt, exported].filter((one) => one !== undefined).length !== 1)
+    throw new Error(USAGE);
+  const log = anyOf(values.key.map((text) => keyOf(text, "signature")));
+  if (log === undefined) throw new Error("the keys are not of one log: their names differ");
   const witnesses = (values.witness ?? []).map((text) => keyOf(text, "cosignature"));
   const common = {
     log,
@@ -65,17 +73,28 @@ async function run(): Promise<boolean> {
       `event ${String(event.event_id)} is leaf ${report.index} of a log of ${report.size}, root ${report.root.toString("base64")}`,
     );
   }
-  if (data !== undefined) {
-    const store = openSqliteReadOnly(join(data, "smartfinance.db"));
+  if (exported !== undefined) {
+    if (witnesses.length > 0) throw new Error("an export has the log's own signatures only: --witness does not go with --export");
+    const { witnesses: _witnesses, ...options } = common;
+    const report = verifyExport({ files: folder(exported), ...options });
+    if (!report.ok) return say(false, named(report));
+    const { size, uncovered, checkpoints, root } = report;
+    if (uncovered > 0) process.stdout.write(`BEHIND: ${uncovered} leaves have no checkpoint yet\n`);
+    return say(true, `${size} exported events under ${checkpoints} checkpoints, root ${root.toString("base64")}`);
+  }
+  if (data !== undefined || dynamodb === true) {
+    const store = data === undefined ? await openTables() : openSqliteReadOnly(join(data, "smartfinance.db"));
     try {
-      const report = await verifyStore({ store, ...common });
+      const { toldCollections } = await import("./told-collections.ts");
+      const report = await verifyStore({ store, told: toldCollections, ...common });
       if (!report.ok) return say(false, named(report));
-      const { size, unsealed, erased, accounts, root, cosigned } = report;
+      const { size, unsealed, erased, accounts, untold, root, cosigned } = report;
       const furthest = Math.max(0, ...cosigned.map((one) => one.size));
       for (const one of cosigned)
         process.stdout.write(
           `${one.size < furthest ? "BEHIND: not cosigned since" : "cosigned to"} ${one.size} of ${size} by ${one.witness}\n`,
         );
+      if (untold > 0) process.stdout.write(`OLD: of ${untold} objects from before events told of them only a part was compared\n`);
       return say(
         true,
         `${size} events sealed (${erased} with an erased address), ${unsealed} not yet, ${accounts} accounts, root ${root.toString("base64")}`,
@@ -96,6 +115,28 @@ async function run(): Promise<boolean> {
   );
   process.stdout.write(`\n${checkpoint}`);
   return true;
+}
+
+/** The tables that the servers' settings name. The AWS SDK is loaded on demand. */
+async function openTables(): Promise<VerifiedStore> {
+  const { dynamodb: settings } = configOfProcess();
+  const { openDynamoReadOnly } = await import("#storage/dynamodb/index.ts");
+  const { endpoint, region, tablePrefix } = settings;
+  return openDynamoReadOnly({
+    region,
+    tablePrefix,
+    clock: systemClock,
+    random: systemRandom(),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  });
+}
+
+/** The files below a folder, by their names in the archive. */
+function folder(path: string): { readonly names: readonly string[]; read(name: string): Buffer } {
+  const names = readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join("/"));
+  return { names, read: (name) => readFileSync(join(path, name)) };
 }
 
 function keyOf(text: string, type: Verifier["type"]): Verifier {

@@ -113,6 +113,70 @@ const table: Record<Name, [readonly (readonly [string, unknown])[], readonly str
     [WITNESS, `${WITNESS} witness.example`, `${WITNESS} https://a b`, `x+${WITNESS} https://a`, LOG_KEY, `${LOG_KEY} https://a`, ","],
     ({ auditTree }) => auditTree.witnesses.length,
   ],
+  AUDIT_ALARM_SECONDS: [
+    [
+      ["5", 5_000],
+      ["86400", 86_400_000],
+    ],
+    ["", "4", "-1", "86401", "soon"],
+    ({ auditAlarmMs }) => auditAlarmMs,
+  ],
+  // What they become with a group or a bucket is a test of its own.
+  AUDIT_CLOUDWATCH_GROUP: [
+    [
+      ["", undefined],
+      ["/bank/audit", "/bank/audit"],
+    ],
+    ["a b", "a:b", "ä", "a".repeat(513)],
+    ({ auditSinks }) => auditSinks.cloudwatch?.group,
+  ],
+  AUDIT_CLOUDWATCH_STREAM: [[["node/1", undefined]], ["", "a:b", "a*", "a b"], ({ auditSinks }) => auditSinks.cloudwatch],
+  AUDIT_CLOUDWATCH_REGION: [
+    [["us-gov-west-1", undefined]],
+    ["Frankfurt", "eu-central", "eu central 1"],
+    ({ auditSinks }) => auditSinks.cloudwatch,
+  ],
+  AUDIT_CLOUDWATCH_ENDPOINT: [
+    [["https://logs.example", undefined]],
+    ["logs.example", "file:///etc"],
+    ({ auditSinks }) => auditSinks.cloudwatch,
+  ],
+  AUDIT_S3_BUCKET: [[["bank-audit", "bank-audit"]], ["ab", "Bank", "a_b", "-ab", "s3://bank"], ({ auditSinks }) => auditSinks.s3?.bucket],
+  AUDIT_S3_PREFIX: [[["a/b/", undefined]], ["audit", "/", "/audit/", "a b/"], ({ auditSinks }) => auditSinks.s3],
+  AUDIT_S3_REGION: [[["eu-central-1", undefined]], ["Frankfurt", "1"], ({ auditSinks }) => auditSinks.s3],
+  AUDIT_S3_ENDPOINT: [[["http://127.0.0.1:9000", undefined]], ["127.0.0.1:9000", "s3://x"], ({ auditSinks }) => auditSinks.s3],
+  AUDIT_S3_MODE: [[["GOVERNANCE", undefined]], ["", "compliance", "none"], ({ auditSinks }) => auditSinks.s3],
+  AUDIT_S3_RETENTION_DAYS: [[["36500", undefined]], ["", "0", "-1", "36501", "400d"], ({ auditSinks }) => auditSinks.s3],
+  AUDIT_S3_EVERY_SECONDS: [[["1", undefined]], ["", "0", "86401"], ({ auditSinks }) => auditSinks.s3],
+  RP_ID: [
+    [
+      ["localhost", "localhost"],
+      ["bank.example", "bank.example"],
+      ["pay.bank.example", "pay.bank.example"],
+    ],
+    ["", "bank", "Bank.example", "https://bank.example", "127.0.0.1", "bank.example:443", ".example", "bank..example", "-a.example"],
+    ({ relyingParty }) => relyingParty.id,
+  ],
+  RP_NAME: [[[" Bank ", "Bank"]], ["", "  "], ({ relyingParty }) => relyingParty.name],
+  RP_ORIGINS: [
+    [
+      ["", "http://localhost:8080"],
+      ["http://localhost:3000", "http://localhost:3000"],
+      ["https://localhost, http://localhost", "https://localhost http://localhost"],
+    ],
+    [
+      "localhost",
+      "http://127.0.0.1:8080",
+      "https://bank.example",
+      "http://app.localhost",
+      "http://localhost/",
+      "http://LOCALHOST",
+      "https://notlocalhost",
+      "http://localhost,",
+      "ftp://localhost",
+    ],
+    ({ relyingParty }) => relyingParty.origins.join(" "),
+  ],
   CREATE_TABLES: flag(({ dynamodb }) => dynamodb.createTables),
   DEMO: flag(({ demo }) => demo),
   ENVIRONMENT: [
@@ -214,6 +278,17 @@ void describe("readConfig", () => {
     });
   }
 
+  void it("takes origins of the relying party's domain and below it, by https only", () => {
+    const origins = (listed: string): readonly string[] =>
+      readConfig({ SMARTFINANCE_RP_ID: "bank.example", SMARTFINANCE_RP_ORIGINS: listed }).relyingParty.origins;
+    assert.deepEqual(origins("https://bank.example,https://pay.bank.example:8443"), [
+      "https://bank.example",
+      "https://pay.bank.example:8443",
+    ]);
+    for (const listed of ["http://bank.example", "https://mybank.example", "https://bank.example.evil.example", "http://localhost:8080"])
+      assert.throws(() => origins(listed), ConfigError);
+  });
+
   void it("has a default for everything", () => {
     assert.deepEqual(readConfig({}), {
       host: "127.0.0.1",
@@ -226,6 +301,8 @@ void describe("readConfig", () => {
       environment: "test",
       logLevel: "info",
       auditTree: { origin: undefined, witnesses: [] },
+      auditAlarmMs: 60_000,
+      auditSinks: { cloudwatch: undefined, s3: undefined },
       auditLog: true,
       trustedProxyHops: 0,
       nodes: 1,
@@ -238,6 +315,7 @@ void describe("readConfig", () => {
       webhookDevelopment: false,
       maxStreams: 1000,
       maxStreamsPerKey: 10,
+      relyingParty: { id: "localhost", name: "SmartFinance", origins: ["http://localhost:8080"] },
     });
     for (const { about } of Object.values(settings)) assert.ok(about.length > 0);
   });

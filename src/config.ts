@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { isIPv4 } from "node:net";
 import type { TlsFiles } from "#http/index.ts";
 import type { WitnessAddress } from "#log/index.ts";
@@ -39,6 +40,27 @@ export interface Config {
   readonly webhookDevelopment: boolean;
   readonly maxStreams: number;
   readonly maxStreamsPerKey: number;
+  /** Who passkeys are made for (WebAuthn), and whose pages may use them. */
+  readonly relyingParty: { readonly id: string; readonly name: string; readonly origins: readonly string[] };
+  /** How old an event may be that is not sealed before that is told, ms. */
+  readonly auditAlarmMs: number;
+  /** Where audit events are copied to; undefined: not there. */
+  readonly auditSinks: {
+    readonly cloudwatch:
+      | { readonly group: string; readonly stream: string; readonly region: string | undefined; readonly endpoint: string | undefined }
+      | undefined;
+    readonly s3:
+      | {
+          readonly bucket: string;
+          readonly prefix: string;
+          readonly region: string | undefined;
+          readonly endpoint: string | undefined;
+          readonly mode: "COMPLIANCE" | "GOVERNANCE";
+          readonly retentionDays: number;
+          readonly everyMs: number;
+        }
+      | undefined;
+  };
   readonly auditTree: {
     /** What a new audit log is called; a name of its own where undefined. */
     readonly origin: string | undefined;
@@ -89,8 +111,23 @@ export const settings = {
     about: "A proxy in front speaks TLS; allows plain HTTP on any address where ENVIRONMENT is live",
   },
   MAX_CONNECTIONS: { initial: "10000", about: "Connections at once; further ones are closed" },
+  RP_ID: { initial: "localhost", about: "Domain that passkeys are made for; it cannot be changed later without losing them" },
+  RP_NAME: { initial: "SmartFinance", about: "What authenticators show beside it, and who issues one-time codes" },
+  RP_ORIGINS: { initial: "", about: "Origins of pages that may use passkeys, separated by commas; empty is http://localhost and PORT" },
   AUDIT_ORIGIN: { initial: "", about: "What the audit log is called in its checkpoints, once, when it begins; empty makes up a name" },
   AUDIT_WITNESSES: { initial: "", about: "Who cosigns checkpoints: `<verifier key> <url>`, several separated by commas" },
+  AUDIT_ALARM_SECONDS: { initial: "60", about: "Age of the oldest unsealed audit event from which it is told, in the log and by /readyz" },
+  AUDIT_CLOUDWATCH_GROUP: { initial: "", about: "Log group of CloudWatch Logs that audit events are copied to; empty: not there" },
+  AUDIT_CLOUDWATCH_STREAM: { initial: "smartfinance-audit", about: "Its log stream; made where it is missing" },
+  AUDIT_CLOUDWATCH_REGION: { initial: "", about: "Its AWS region; empty, as credentials: as every AWS tool finds it" },
+  AUDIT_CLOUDWATCH_ENDPOINT: { initial: "", about: "CloudWatch Logs endpoint; empty for the region's own" },
+  AUDIT_S3_BUCKET: { initial: "", about: "Bucket with object lock that the sealed audit log is exported to; empty: not there" },
+  AUDIT_S3_PREFIX: { initial: "audit/", about: "What the keys of its objects begin with; empty or ending in a slash" },
+  AUDIT_S3_REGION: { initial: "", about: "Its AWS region; empty, as credentials: as every AWS tool finds it" },
+  AUDIT_S3_ENDPOINT: { initial: "", about: "S3 endpoint; empty for the region's own" },
+  AUDIT_S3_MODE: { initial: "COMPLIANCE", about: "COMPLIANCE or GOVERNANCE: who can shorten the lock of an object" },
+  AUDIT_S3_RETENTION_DAYS: { initial: "400", about: "How long an object is locked" },
+  AUDIT_S3_EVERY_SECONDS: { initial: "300", about: "How long a sealed event may wait for its object" },
   WEBHOOK_DEVELOPMENT: { initial: "false", about: "Lets webhooks go to http and to this machine; refused where ENVIRONMENT is live" },
   MAX_STREAMS: { initial: "1000", about: "Open event streams of this node at once" },
   MAX_STREAMS_PER_KEY: { initial: "10", about: "Open event streams of one API key at once" },
@@ -98,6 +135,9 @@ export const settings = {
 } as const;
 
 type Name = keyof typeof settings;
+
+/** The settings of this process, for a program beside the server. @throws ConfigError */
+export const configOfProcess = (): Config => readConfig(process.env);
 
 /**
  * Reads the settings from environment variables `SMARTFINANCE_<NAME>`.
@@ -167,8 +207,71 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     webhookDevelopment: webhookDevelopment(),
     maxStreams: integer("MAX_STREAMS", 1, 100_000),
     maxStreamsPerKey: integer("MAX_STREAMS_PER_KEY", 1, 100_000),
+    relyingParty: relyingParty(),
     auditTree: { origin: origin(), witnesses: witnesses() },
+    auditAlarmMs: 1_000 * integer("AUDIT_ALARM_SECONDS", 5, 86_400),
+    auditSinks: { cloudwatch: cloudwatch(), s3: s3() },
   };
+
+  function url(name: Name): string | undefined {
+    const value = text(name);
+    if (value === "") return undefined;
+    return /^https?:\/\//.test(value) && URL.canParse(value) ? value : fail(name, "an http or https URL");
+  }
+
+  function matching(name: Name, pattern: RegExp, wanted: string): string {
+    return pattern.test(text(name)) ? text(name) : fail(name, wanted);
+  }
+
+  function region(name: Name): string | undefined {
+    const value = matching(name, /^(?:[a-z]{2,}(?:-[a-z]+)+-\d{1,2})?$/, "an AWS region such as eu-central-1, or empty");
+    return value === "" ? undefined : value;
+  }
+
+  /** Every value is judged, also where the sink is not set up: a mistake is found when it is made. */
+  function cloudwatch(): Config["auditSinks"]["cloudwatch"] {
+    const group = matching("AUDIT_CLOUDWATCH_GROUP", /^[A-Za-z0-9_\-/.#]{0,512}$/, "the name of a log group");
+    const stream = matching(
+      "AUDIT_CLOUDWATCH_STREAM",
+      /^[^:*\s]{1,512}$/,
+      "the name of a log stream, without colons, asterisks and spaces",
+    );
+    const where = { region: region("AUDIT_CLOUDWATCH_REGION"), endpoint: url("AUDIT_CLOUDWATCH_ENDPOINT") };
+    return group === "" ? undefined : { group, stream, ...where };
+  }
+
+  function s3(): Config["auditSinks"]["s3"] {
+    const bucket = matching("AUDIT_S3_BUCKET", /^(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/, "the name of a bucket");
+    const prefix = matching(
+      "AUDIT_S3_PREFIX",
+      /^(?:[A-Za-z0-9!_.*'()-][A-Za-z0-9!_.*'()/-]{0,254}\/)?$/,
+      "empty or a path that ends in a slash",
+    );
+    const where = { region: region("AUDIT_S3_REGION"), endpoint: url("AUDIT_S3_ENDPOINT") };
+    const kept = {
+      mode: oneOf("AUDIT_S3_MODE", ["COMPLIANCE", "GOVERNANCE"]),
+      retentionDays: integer("AUDIT_S3_RETENTION_DAYS", 1, 36_500),
+      everyMs: 1_000 * integer("AUDIT_S3_EVERY_SECONDS", 1, 86_400),
+    };
+    return bucket === "" ? undefined : { bucket, prefix, ...where, ...kept };
+  }
+
+  function relyingParty(): Config["relyingParty"] {
+    const id = text("RP_ID");
+    // An address is no domain, and a name without a dot is nobody's but this machine's.
+    if (id !== "localhost" && !/^(?!.*\.\d+$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/.test(id))
+      fail("RP_ID", "localhost, or a domain name in lower case such as bank.example");
+    const listed = text("RP_ORIGINS") === "" ? [`http://localhost:${text("PORT")}`] : text("RP_ORIGINS").split(",");
+    const origins = listed.map((entry) => entry.trim());
+    const wanted = `a list of origins such as https://pay.bank.example, each https (or http://localhost) and ${id} or below it`;
+    for (const entry of text("RP_ORIGINS") === "" ? [] : origins) {
+      const url = URL.canParse(entry) ? new URL(entry) : undefined;
+      if (url === undefined || url.origin !== entry) return fail("RP_ORIGINS", wanted);
+      const secure = url.protocol === "https:" || (url.protocol === "http:" && url.hostname === "localhost");
+      if (!secure || (url.hostname !== id && !url.hostname.endsWith(`.${id}`))) return fail("RP_ORIGINS", wanted);
+    }
+    return { id, name: filled("RP_NAME").trim(), origins };
+  }
 
   function origin(): string | undefined {
     const name = text("AUDIT_ORIGIN");
@@ -208,6 +311,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     if (certificateFile === "") return undefined;
     return { certificateFile, keyFile, clientCaFile: clientCaFile === "" ? undefined : clientCaFile, clientCertificate, minVersion };
   }
+}
+
+/** SHA-256 of all settings as they take effect, in hex: tells that two starts had the same, or not. No setting is a secret. */
+export function settingsDigest(env: Readonly<Record<string, string | undefined>>): string {
+  const effective = Object.entries(settings).map(([name, { initial }]) => [name, env[PREFIX + name] ?? initial]);
+  return hash("sha256", JSON.stringify(effective.toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1))));
 }
 
 /** Whether nobody but this machine can reach an address to listen on. */

@@ -4,6 +4,7 @@ import { pino } from "pino";
 import type { BuiltEvent } from "#audit/index.ts";
 import { readTls, replaceTls, stop } from "#http/index.ts";
 import { systemClock } from "#kernel/clock.ts";
+import { inviteFromStore } from "#operators/index.ts";
 import { createOutbound } from "#outbound/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
@@ -14,12 +15,13 @@ import { probeFailure, runKmsCommand } from "#vault/index.ts";
 import { webhookOutboundLimits } from "#webhooks/index.ts";
 import { createApp } from "./app.ts";
 import type { Demo } from "./bootstrap.ts";
-import { createDemo, firstOrganisation } from "./bootstrap.ts";
+import { createDemo, firstOrganisation, installer } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
-import { readConfig } from "./config.ts";
+import { readConfig, settingsDigest } from "./config.ts";
 import { createLogOutput, gathered } from "./log-output.ts";
 import { keyFileOf, keysNamed, openKms } from "./open-kms.ts";
 import { openSealer } from "./open-sealer.ts";
+import { openSinks } from "./open-sinks.ts";
 import { openStore } from "./open-store.ts";
 import { operatorCommand } from "./organisation-command.ts";
 import { runOperatorCommand } from "./organisation-command-run.ts";
@@ -38,6 +40,10 @@ const SEAL_EVERY_MS = 200;
 /** How often deliveries of webhooks are looked after, ms. What this node commits is delivered at once. */
 const DELIVER_EVERY_MS = 200;
 const SEAL_REMOTE_EVERY_MS = 1_000;
+const DEMO_ADMIN = "admin@example.com";
+/** How often it is looked whether events wait too long for being sealed, and how often the audit sinks are looked after, ms. */
+const WATCH_EVERY_MS = 5_000;
+const SINKS_EVERY_MS = 1_000;
 
 try {
   await start();
@@ -96,12 +102,16 @@ async function start(): Promise<void> {
     ...config.auditTree,
     outbound: createOutbound({ development: config.environment === "test" }),
     sealer: openSealer(config, store),
+    alarmMs: config.auditAlarmMs,
+    monotonic: () => performance.now(),
   };
+  // A command is over before a sink would have anything to do.
+  const sinks = asked === undefined ? await openSinks(config, clock, random) : [];
   const development = config.webhookDevelopment;
   const webhooks = { outbound: createOutbound({ development, limits: webhookOutboundLimits }), development };
   const streams = { total: config.maxStreams, perKey: config.maxStreamsPerKey };
-  const events = { webhooks, streams };
-  const app = createApp({ store, kms, clock, random, logger, auditLog, log, ...access, ...transport, ...events, version });
+  const events = { webhooks, streams, relyingParty: config.relyingParty };
+  const app = createApp({ store, kms, clock, random, logger, auditLog, log, ...access, ...transport, ...events, version, sinks });
   const deps = { ...app, store, clock, random };
 
   if (asked !== undefined) {
@@ -134,6 +144,11 @@ async function start(): Promise<void> {
   const seal = setInterval(() => void app.log.worker.work(), config.store === "sqlite" ? SEAL_EVERY_MS : SEAL_REMOTE_EVERY_MS);
   seal.unref();
 
+  const watch = setInterval(() => void app.log.watch(), WATCH_EVERY_MS);
+  watch.unref();
+  const copy = setInterval(() => void app.sinks.work(), SINKS_EVERY_MS);
+  copy.unref();
+
   const shutDown = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
@@ -142,6 +157,8 @@ async function start(): Promise<void> {
     clearInterval(jobs);
     clearInterval(seal);
     clearInterval(deliver);
+    clearInterval(watch);
+    clearInterval(copy);
     await stop(app.server, { graceMs: config.shutdownGraceMs });
     const ended = await Promise.race([
       app
@@ -177,10 +194,15 @@ async function start(): Promise<void> {
     });
   }
 
+  await app.log.life.started({ version, settings_sha256: settingsDigest(process.env) });
   // Only once the port is ours: a key that is shown once must not get lost with a start that fails.
   const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment) : undefined;
   output.flushSync();
-  if (demo !== undefined) process.stdout.write(welcome(url, demo));
+  if (demo !== undefined) {
+    const admin = { name: "Demo admin", email: DEMO_ADMIN, roles: ["admin"] } as const;
+    const invited = await inviteFromStore(deps, installer(demo.organisationId), admin);
+    process.stdout.write(welcome(url, demo, invited.ok ? invited.token : undefined));
+  }
   logger.info({ url, store: config.store, version }, `listening on ${url}`);
   if (installed === undefined && demo === undefined)
     logger.info('there is no organisation yet; stop the server, then: npm run create-organisation -- "NAME"');
@@ -220,7 +242,7 @@ function auditLines(events: readonly BuiltEvent[]): string {
   return lines;
 }
 
-function welcome(url: string, demo: Demo): string {
+function welcome(url: string, demo: Demo, invitation: string | undefined): string {
   const [from, to] = demo.accounts;
   return `
 A demo organisation was made, with two users and a funded account each:
@@ -239,6 +261,18 @@ curl -s ${url}/v1/transfers \\
   -d '{"from_account_id":"${from}","to_account_id":"${to}","amount":1250,"currency":"EUR","reference":"Lunch"}'
 
 API reference: ${url}/docs
+${invitation === undefined ? "" : inviting(url, demo, invitation)}
+`;
+}
 
+function inviting(url: string, demo: Demo, invitation: string): string {
+  return `
+An operator of it, ${DEMO_ADMIN}, is invited for three days (docs/operators.md; shown once):
+
+curl -s ${url}/v1/operator-invitations/accept -c cookies \\
+  -H 'Content-Type: application/json' \\
+  -d '{"token":"${invitation}","password":"A PASSWORD OF YOUR OWN"}'
+
+It signs in to ${demo.organisationId}.
 `;
 }

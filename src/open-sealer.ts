@@ -10,6 +10,10 @@ export interface ThreadData {
   readonly limits: Store["limits"];
   readonly name: string;
   readonly privateKey: Signer["privateKey"];
+  /** Keys of before a rotation that still sign, each until then, ms. */
+  readonly former: readonly { readonly privateKey: Signer["privateKey"]; readonly until: number }[];
+  /** Verifier keys of before. */
+  readonly retired: readonly string[];
 }
 /** To the thread: take a step; or how a commit ended that it asked for. */
 export type ToThread = "step" | CommitResult;
@@ -26,9 +30,16 @@ export function openSealer(config: Config, store: Store): ((signer: Signer) => {
   if (config.store !== "sqlite") return undefined;
   const file = join(config.dataDir, "smartfinance.db");
   let thread: { readonly worker: Worker; step: PromiseWithResolvers<Sealed> | undefined } | undefined;
-  return ({ verifier, privateKey }) => {
+  return ({ verifier, privateKey, former = [], retired = [] }) => {
     const start = (): NonNullable<typeof thread> => {
-      const workerData: ThreadData = { file, limits: store.limits, name: verifier.name, privateKey };
+      const workerData: ThreadData = {
+        file,
+        limits: store.limits,
+        name: verifier.name,
+        privateKey,
+        former: former.map(({ signer, until }) => ({ privateKey: signer.privateKey, until })),
+        retired: retired.map(({ vkey }) => vkey),
+      };
       const worker = new Worker(new URL("./sealing-thread.ts", import.meta.url), { workerData });
       worker.unref();
       const started: NonNullable<typeof thread> = { worker, step: undefined };

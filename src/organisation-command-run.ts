@@ -2,9 +2,12 @@ import { apiKeys, issueApiKey } from "#access/index.ts";
 import { workOn } from "#commit/index.ts";
 import { organisations, settingsOf } from "#identity/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
+import { toTimestamp } from "#kernel/clock.ts";
+import type { AuditTree } from "#log/index.ts";
+import { inviteFromStore } from "#operators/index.ts";
 import type { BootstrapDeps } from "./bootstrap.ts";
 import { createOrganisation, installer } from "./bootstrap.ts";
-import type { KeyAsked, OperatorCommand } from "./organisation-command.ts";
+import type { InvitationCommand, KeyAsked, OperatorCommand } from "./organisation-command.ts";
 import { scopesWarning } from "./organisation-command.ts";
 
 /** What a command came to: what is printed, and what to be warned of before. */
@@ -19,30 +22,59 @@ export interface CommandResult {
  * @throws Error in one line when there is no such organisation, or the store refuses
  */
 export async function runOperatorCommand(
-  deps: BootstrapDeps,
+  deps: BootstrapDeps & { readonly log: Pick<AuditTree, "rotateKey"> },
   command: Exclude<OperatorCommand, { readonly kind: "help" }>,
   environment: "test" | "live",
 ): Promise<CommandResult> {
   switch (command.kind) {
     case "create-organisation": {
-      const made = await createOrganisation(deps, command.asked);
-      return { text: shown(made.organisationId, made.apiKey), warning: scopesWarning(command.asked.scopes) };
+      const { admin, ...asked } = command.asked;
+      const made = await createOrganisation(deps, asked);
+      const first = { organisationId: made.organisationId, name: "Administrator", roles: ["admin"] } as const;
+      const text = shown(made.organisationId, made.apiKey);
+      const warning = scopesWarning(command.asked.scopes);
+      if (admin === undefined) return { text, warning };
+      try {
+        return { text: text + (await inviteFromOutside(deps, { ...first, email: admin })), warning };
+      } catch (error) {
+        // The organisation is there by now, and its key is shown here or never.
+        const why = error instanceof Error ? error.message : String(error);
+        return { text, warning: `${why}; the organisation was made: invite its admin by npm run create-operator-invitation` };
+      }
     }
     case "create-api-key": {
       const key = await createApiKey(deps, command.asked, environment);
       return { text: shown(command.asked.organisationId, key), warning: scopesWarning(command.asked.scopes) };
     }
+    case "create-operator-invitation":
+      return { text: await inviteFromOutside(deps, command.asked) };
     case "reset-allow-list":
       await resetAllowlist(deps, command.organisationId);
       return {
         text: `the allow-list of ${command.organisationId} is empty: calls may come from anywhere, within 5 seconds on running nodes\n`,
       };
+    case "rotate-audit-key": {
+      const { verifier, before } = await deps.log.rotateKey(command.overlapDays * DAY_MS);
+      const until = before.until === undefined ? "signs no more" : `signs next to it until ${toTimestamp(before.until)}`;
+      return { text: `audit log key ${verifier.vkey}\nkey before    ${before.verifier.vkey}, ${until}\n` };
+    }
     default:
       return command satisfies never;
   }
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000;
+
 const shown = (organisation: OrganisationId, key: string): string => `organisation ${organisation}\napi key      ${key}   (shown once)\n`;
+
+/** Invites an operator from outside of the organisation. @returns what is printed */
+async function inviteFromOutside(deps: BootstrapDeps, { organisationId, ...asked }: InvitationCommand): Promise<string> {
+  if ((await deps.store.get(organisations.table, { hash: organisationId })) === undefined)
+    throw new Error(`there is no organisation ${organisationId} in this store`);
+  const invited = await inviteFromStore(deps, installer(organisationId), asked);
+  if (!invited.ok) throw new Error(`nobody was invited: ${invited.why}`);
+  return `operator     ${invited.operatorId}   ${asked.email}, ${invited.roles.join(", ")}\ninvitation   ${invited.token}   (shown once, good until ${invited.expiresAt})\n`;
+}
 
 /** Makes a key for an organisation from outside of it. @returns its text */
 async function createApiKey(deps: BootstrapDeps, asked: KeyAsked, environment: "test" | "live"): Promise<string> {

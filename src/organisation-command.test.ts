@@ -50,6 +50,29 @@ void describe("the operator's commands", () => {
     assert.deepEqual(operatorCommand("reset-allow-list", [id], "test"), { kind: "reset-allow-list", organisationId: id });
   });
 
+  void it("invite an operator, an admin unless told otherwise", () => {
+    assert.deepEqual(operatorCommand("create-operator-invitation", [id, "--email", "grace@example.com"], "test"), {
+      kind: "create-operator-invitation",
+      asked: { organisationId: id, email: "grace@example.com", name: "Administrator", roles: ["admin"] },
+    });
+    const args = [id, "--email=ada@example.com", "--name", "Ada", "--roles", "auditor,developer"];
+    assert.deepEqual(operatorCommand("create-operator-invitation", args, "test"), {
+      kind: "create-operator-invitation",
+      asked: { organisationId: id, email: "ada@example.com", name: "Ada", roles: ["auditor", "developer"] },
+    });
+    assert.equal(organisationAsked(["Bank", "--admin", "grace@example.com"], "test").admin, "grace@example.com");
+    for (const wrong of [
+      [id],
+      ["--email", "grace@example.com"],
+      [id, "--email", "grace"],
+      [id, "--email", "grace@example.com", "--roles", "root"],
+      [id, "--email", "grace@example.com", "--name", " "],
+    ])
+      assert.throws(() => operatorCommand("create-operator-invitation", wrong, "test"), /usage: npm run create-operator-invitation/);
+    for (const wrong of ["grace", `${"x".repeat(65)}@example.com`])
+      assert.throws(() => organisationAsked(["Bank", "--admin", wrong], "test"), /--admin/);
+  });
+
   void it("refuse everything else, with their usage", () => {
     const wrong: readonly [string, readonly string[]][] = [
       ["create-api-key", [id]],

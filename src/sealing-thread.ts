@@ -5,7 +5,7 @@ import { invariant } from "#kernel/assert.ts";
 import { systemClock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
 // Not through the rooms' index files: those load the HTTP server and the writer, which take longer than all the rest.
-import { signerWith } from "#log/note-keys.ts";
+import { parseVkey, signerWith } from "#log/note-keys.ts";
 import { createSealer } from "#log/sealer.ts";
 import type { Anchor } from "#log/trusted-state.ts";
 import type { CommitResult } from "#storage/index.ts";
@@ -19,7 +19,7 @@ const EVENTS_PER_STEP = 8_192;
 
 const port = parentPort;
 invariant(port !== null, "this file is a thread's");
-const { file, limits, name, privateKey } = workerData as ThreadData;
+const { file, limits, name, privateKey, former, retired } = workerData as ThreadData;
 const tell = (message: FromThread): void => port.postMessage(message);
 /** The one commit under way: a step makes one and waits for it. */
 let committing: PromiseWithResolvers<CommitResult> | undefined;
@@ -39,7 +39,11 @@ const sealer = createSealer({
   clock: systemClock,
   random: systemRandom(),
   eventsPerStep: EVENTS_PER_STEP,
-  signer: signerWith(name, "signature", privateKey),
+  signer: {
+    ...signerWith(name, "signature", privateKey),
+    former: former.map((one) => ({ signer: signerWith(name, "signature", one.privateKey), until: one.until })),
+    retired: retired.flatMap((text) => parseVkey(text) ?? []),
+  },
   anchor: fileAnchor(join(dirname(file), "audit-checkpoint")),
 });
 

@@ -50,6 +50,7 @@ describe("an API key record", () => {
       burst_limit_per_second: 50,
       ip_allowlist: ["10.0.0.0/8"],
       certificate_sha256: null,
+      owner_operator_id: null,
       created_at: "2026-11-21T18:31:00.123Z",
       expires_at: null,
       last_used_at: "2026-11-21T18:30:00.123Z",

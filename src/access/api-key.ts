@@ -1,7 +1,7 @@
 import { invariant } from "#kernel/assert.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import { isId } from "#kernel/ids.ts";
-import type { ApiKeyId, OrganisationId } from "#kernel/ids.ts";
+import type { ApiKeyId, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import { ALL_SCOPES, isScope } from "#kernel/scopes.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import type { Item } from "#storage/index.ts";
@@ -40,6 +40,8 @@ export interface ApiKeyRecord {
   readonly ipAllowlist: readonly string[];
   /** The client certificate without which the key is refused: SHA-256 of its DER form, 64 hexadecimal digits. */
   readonly certificateSha256?: string;
+  /** The operator who made it, himself or by another key of his: it can do no more than he can, and ends with him. */
+  readonly ownerOperatorId?: OperatorId;
   /** Milliseconds since the epoch; from this moment on the key is refused. */
   readonly expiresAt?: number;
   /** Milliseconds since the epoch. */
@@ -62,6 +64,7 @@ export type ApiKeyView = {
   readonly burst_limit_per_second: number;
   readonly ip_allowlist: readonly string[];
   readonly certificate_sha256: string | null;
+  readonly owner_operator_id: OperatorId | null;
   readonly created_at: string;
   readonly expires_at: string | null;
   readonly last_used_at: string | null;
@@ -105,6 +108,7 @@ export function presentApiKey(record: ApiKeyRecord, now: number, lastUsedAt?: nu
     burst_limit_per_second: burstOf(record.rateLimitPerMinute),
     ip_allowlist: record.ipAllowlist,
     certificate_sha256: record.certificateSha256 ?? null,
+    owner_operator_id: record.ownerOperatorId ?? null,
     created_at: toTimestamp(record.createdAt),
     expires_at: record.expiresAt === undefined ? null : toTimestamp(record.expiresAt),
     last_used_at: lastUsedAt === undefined ? null : toTimestamp(lastUsedAt),
@@ -130,6 +134,7 @@ export function apiKeyToItem(record: ApiKeyRecord): Item {
     rate_limit_per_minute: record.rateLimitPerMinute,
     ip_allowlist: record.ipAllowlist,
     ...(record.certificateSha256 === undefined ? {} : { certificate_sha256: record.certificateSha256 }),
+    ...(record.ownerOperatorId === undefined ? {} : { owner_operator_id: record.ownerOperatorId }),
     created_at: record.createdAt,
     ...(record.expiresAt === undefined ? {} : { expires_at: record.expiresAt }),
     ...(record.revokedAt === undefined ? {} : { revoked_at: record.revokedAt }),
@@ -156,6 +161,7 @@ export function apiKeyFromItem(item: Item): ApiKeyRecord {
     rate_limit_per_minute,
     ip_allowlist,
     certificate_sha256,
+    owner_operator_id,
     created_at,
     expires_at,
     revoked_at,
@@ -180,6 +186,7 @@ export function apiKeyFromItem(item: Item): ApiKeyRecord {
     `API key ${id} has a malformed ip_allowlist`,
   );
   invariant(certificate_sha256 === undefined || isHash(certificate_sha256), `API key ${id} has a malformed certificate_sha256`);
+  invariant(owner_operator_id === undefined || isId("operator", owner_operator_id), `API key ${id} has a malformed owner_operator_id`);
   invariant(typeof created_at === "number", `API key ${id} has a malformed created_at`);
   invariant(expires_at === undefined || typeof expires_at === "number", `API key ${id} has a malformed expires_at`);
   invariant(isCount(version), `API key ${id} has a malformed version`);
@@ -198,6 +205,7 @@ export function apiKeyFromItem(item: Item): ApiKeyRecord {
     rateLimitPerMinute: rate_limit_per_minute,
     ipAllowlist: ip_allowlist as readonly string[],
     ...(certificate_sha256 === undefined ? {} : { certificateSha256: certificate_sha256 }),
+    ...(owner_operator_id === undefined ? {} : { ownerOperatorId: owner_operator_id }),
     createdAt: created_at,
     ...(typeof expires_at === "number" ? { expiresAt: expires_at } : {}),
     ...(typeof revoked_at === "number" ? { revokedAt: revoked_at } : {}),

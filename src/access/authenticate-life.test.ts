@@ -124,4 +124,33 @@ describe("the authenticator, when keys and organisations change", () => {
     settings.set(record.organisationId, { ...usual, ipAllowlist: ["10.0.0.1/8"] });
     await assert.rejects(Promise.resolve(authenticator.authenticate(text)), /allow-list/);
   });
+
+  it("SOX-08 a key does no more than the operator who owns it, counts as him, and ends with him", async () => {
+    const { issue, node, owners, ids, pass, noted } = bench();
+    const ownerOperatorId = ids.next("operator");
+    const { record, text } = await issue({ ownerOperatorId, scopes: ["users:read", "accounts:read"] });
+    const here = node();
+    const there = node();
+    assert.equal(reasonOf(await here.authenticate(text)), "unauthenticated/owner_gone");
+    owners.set(ownerOperatorId, { scopes: new Set(["accounts:read", "transfers:write"]) });
+    here.forgetOwner(ownerOperatorId);
+    const principal = await here.authenticate(text);
+    assert.ok(principal.ok);
+    assert.deepEqual([...principal.scopes], ["accounts:read"]);
+    assert.equal(principal.personId, ownerOperatorId);
+    assert.equal(principal.apiKeyId, record.id);
+    assert.equal(principal.operatorId, undefined, "a key is no session");
+    assert.equal(reasonOf(await there.authenticate(text)), "ok");
+    owners.delete(ownerOperatorId);
+    here.forgetOwner(ids.next("operator"));
+    assert.equal(reasonOf(here.authenticate(text)), "ok");
+    here.forgetOwner(ownerOperatorId);
+    assert.equal(reasonOf(await here.authenticate(text)), "unauthenticated/owner_gone");
+    assert.equal(reasonOf(there.authenticate(text)), "ok");
+    pass(5_000);
+    const refusal = await there.authenticate(text);
+    assert.equal(reasonOf(refusal), "unauthenticated/owner_gone");
+    assert.equal("ended" in refusal && refusal.ended, true);
+    assert.equal(noted.length, 4, "a key that ended is not used");
+  });
 });

@@ -20,6 +20,7 @@ describe("the authenticator", () => {
       ok: true,
       organisationId: record.organisationId,
       apiKeyId: record.id,
+      personId: record.id,
       environment: "live",
       scopes: new Set(["accounts:read", "users:read"]),
       rateLimitPerMinute: 250,

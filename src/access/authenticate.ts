@@ -1,6 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
-import type { ApiKeyId, OrganisationId } from "#kernel/ids.ts";
+import type { ApiKeyId, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
@@ -23,12 +23,20 @@ export interface OrganisationAccess {
   readonly ipAllowlist: readonly string[];
 }
 
+/** What the operator who owns a key may do himself now. */
+export interface OwnerAccess {
+  readonly scopes: ReadonlySet<Scope>;
+}
+
 /** Who asks. */
 export interface Principal {
   readonly ok: true;
   readonly organisationId: OrganisationId;
-  readonly apiKeyId: ApiKeyId;
-  /** Whom the key counts as wherever a second person is asked for: the operator who owns it, else itself. */
+  /** The key that calls; `null` where an operator's session does. */
+  readonly apiKeyId: ApiKeyId | null;
+  /** The operator who is signed in; absent where a key calls. */
+  readonly operatorId?: OperatorId;
+  /** Whom the caller counts as wherever a second person is asked for: the operator, also behind a key of his own; else the key. */
   readonly personId: string;
   readonly environment: Environment;
   readonly scopes: ReadonlySet<Scope>;
@@ -62,6 +70,7 @@ export interface AuthenticationRefusal extends Refusal {
     | "rotated"
     | "revoked"
     | "expired"
+    | "owner_gone"
     | "store_unavailable"
     | "overloaded";
   /** The caller holds a secret that was good once: no guess, so that a forgotten client does not count as an attack. */
@@ -79,6 +88,8 @@ export interface Authenticator {
   authenticate(headerValue: string | undefined): Principal | AuthenticationRefusal | Promise<Principal | AuthenticationRefusal>;
   /** Drops what is known about an organisation and its keys. To be called in the process that changed it, after the commit. */
   forgetOrganisation(id: OrganisationId): void;
+  /** Drops what is known about the keys of an operator. To be called in the process that changed or disabled him, after the commit. */
+  forgetOwner(id: OperatorId): void;
   /** Drops what is known about a key. To be called in the process that created, changed or revoked it, after the commit. */
   forget(keyId: ApiKeyId): void;
 }
@@ -90,6 +101,8 @@ export interface AuthenticatorDeps {
   readonly environment?: Environment;
   /** Reads what an organisation has set; `undefined` when there is none of this id, whose keys then let nobody in. */
   readonly organisation: (id: OrganisationId) => Promise<OrganisationAccess | undefined>;
+  /** What an operator may do who owns keys; `undefined` when there is none of this id or he is disabled: his keys let nobody in. */
+  readonly owner?: (id: OperatorId) => Promise<OwnerAccess | undefined>;
   /** Told of every good key. */
   readonly uses?: Pick<KeyUses, "note">;
   /** How long a store read counts, in ms: the bound after which a revocation or a change holds in every process. Default 5,000. */
@@ -112,6 +125,9 @@ type Known = {
       readonly previous: { readonly secretHash: Buffer; readonly expiresAt: number } | undefined;
       /** When the key itself ends. */
       readonly expiresAt: number;
+      /** Whether the operator who owns it is gone or disabled. */
+      readonly ownerGone: boolean;
+      readonly ownerOperatorId: OperatorId | undefined;
       readonly principal: Principal;
     }
 );
@@ -133,13 +149,16 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     invariant(record.id === id, "the store gave another key than was asked for");
     const organisation = await deps.organisation(record.organisationId);
     if (organisation === undefined) return { status: "unknown", goodUntil };
-    const { previousSecret } = record;
+    const { previousSecret, ownerOperatorId } = record;
+    const owner = ownerOperatorId === undefined ? undefined : await deps.owner?.(ownerOperatorId);
     return {
       status: record.status,
       secretHash: comparableHash(record.secretHash),
       previous: previousSecret && { secretHash: comparableHash(previousSecret.hash), expiresAt: previousSecret.expiresAt },
       expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY,
-      principal: principalOf(record, organisation),
+      ownerGone: ownerOperatorId !== undefined && owner === undefined,
+      ownerOperatorId,
+      principal: principalOf(record, organisation, owner),
       goodUntil,
     };
   };
@@ -204,6 +223,12 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
       reads.delete(keyId);
     },
 
+    forgetOwner(id) {
+      for (const [keyId, known] of found) if (known.status !== "unknown" && known.ownerOperatorId === id) found.delete(keyId);
+      // Whose keys are being read is not known yet, so that none of these reads is kept.
+      reads.clear();
+    },
+
     forgetOrganisation(id) {
       for (const [keyId, known] of found) if (known.status !== "unknown" && known.principal.organisationId === id) found.delete(keyId);
       // Whose keys are being read is not known yet, so that none of these reads is kept.
@@ -222,13 +247,14 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     }
     if (known.status === "revoked") return deny("revoked", key.id);
     if (now >= known.expiresAt) return deny("expired", key.id);
+    if (known.ownerGone) return deny("owner_gone", key.id);
     uses?.note(key.id, now);
     return principal;
   }
 }
 
 /** @throws InvariantError when a stored allow-list is malformed: it lets nobody in. */
-function principalOf(record: ApiKeyRecord, organisation: OrganisationAccess): Principal {
+export function principalOf(record: ApiKeyRecord, organisation: OrganisationAccess, owner: OwnerAccess | undefined): Principal {
   const own = parseAllowlist(record.ipAllowlist);
   const all = parseAllowlist(organisation.ipAllowlist);
   invariant(own.ok && all.ok, `the allow-list of API key ${record.id} or of its organisation is malformed`);
@@ -236,9 +262,9 @@ function principalOf(record: ApiKeyRecord, organisation: OrganisationAccess): Pr
     ok: true,
     organisationId: record.organisationId,
     apiKeyId: record.id,
-    personId: record.id,
+    personId: record.ownerOperatorId ?? record.id,
     environment: record.environment,
-    scopes: new Set(record.scopes),
+    scopes: new Set(owner === undefined ? record.scopes : record.scopes.filter((scope) => owner.scopes.has(scope))),
     rateLimitPerMinute: record.rateLimitPerMinute,
     burstPerSecond: burstOf(record.rateLimitPerMinute),
     ipAllowlist: own.matcher,
@@ -253,6 +279,6 @@ function principalOf(record: ApiKeyRecord, organisation: OrganisationAccess): Pr
 
 function deny(reason: AuthenticationRefusal["reason"], apiKeyId?: ApiKeyId): AuthenticationRefusal {
   const code: ProblemCode = reason === "store_unavailable" || reason === "overloaded" ? reason : "unauthenticated";
-  const ended = reason === "rotated" || reason === "revoked" || reason === "expired";
+  const ended = reason === "rotated" || reason === "revoked" || reason === "expired" || reason === "owner_gone";
   return { ok: false, code, reason, ...(ended ? { ended } : {}), ...(apiKeyId === undefined ? {} : { apiKeyId }) };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { newId, ORG, seededRandom, T0, testClock, testIds } from "#test/support/builders.ts";
+import type { OperatorId } from "#kernel/ids.ts";
 import { ALL_SCOPES } from "#kernel/scopes.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import type { ApiKeyRecord } from "./api-key.ts";
@@ -199,6 +200,16 @@ void describe("rotating a key", () => {
     assert.equal(codeOf(rotateApiKey(record, admin("api_keys:write", "users:read"), asked, T0)), "beyond_own_permissions");
     assert.equal(codeOf(rotateApiKey(record, admin("transfers:write", "users:read"), asked, T0)), "ok");
     assert.equal(codeOf(rotateApiKey(record, { apiKeyId: record.id, scopes: new Set(record.scopes) }, asked, T0)), "ok");
+  });
+
+  void it("SOX-01 is refused to everybody but the operator whose own key it is", () => {
+    const asked = { secretHash: hash, overlapSeconds: 0 };
+    const record = keyWith({ ownerOperatorId: "opr_01M82BHM94EKAVVN1J472JCKY4" as OperatorId });
+    const owner = { ...all, personId: "opr_01M82BHM94EKAVVN1J472JCKY4" };
+    assert.equal(codeOf(rotateApiKey(record, owner, asked, T0)), "ok");
+    for (const other of [all, { ...all, personId: "opr_01M82BHM94EKAVVN1J472JCKY5" }, { ...all, personId: String(all.apiKeyId) }])
+      assert.equal(codeOf(rotateApiKey(record, other, asked, T0)), "beyond_own_permissions");
+    assert.equal(codeOf(rotateApiKey(keyWith(), owner, asked, T0)), "ok");
   });
 
   void it("is refused for a key that has ended", () => {

@@ -42,7 +42,8 @@ export function createFailureLimiter(deps: { readonly clock: Clock; readonly lim
   };
 }
 
-function networkOf(ip: string): string {
+/** What stands for an address where addresses are counted. */
+export function networkOf(ip: string): string {
   if (!ip.includes(":") || !ipaddr.IPv6.isValid(ip)) return ip;
   return ipaddr.IPv6.parse(ip).parts.slice(0, 4).join(":");
 }

@@ -1,6 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
-import type { Ids, OrganisationId } from "#kernel/ids.ts";
+import type { Ids, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
 import { ALL_SCOPES } from "#kernel/scopes.ts";
 import type { Scope } from "#kernel/scopes.ts";
@@ -21,6 +21,8 @@ export interface IssueApiKeyInput {
   readonly ipAllowlist?: readonly string[];
   /** The client certificate the key is bound to. Default none. */
   readonly certificateSha256?: string;
+  /** The operator whose key it is. Default nobody's. */
+  readonly ownerOperatorId?: OperatorId;
   /** Milliseconds since the epoch. Default never. */
   readonly expiresAt?: number;
 }
@@ -51,6 +53,7 @@ export function issueApiKey(
     rateLimitPerMinute,
     ipAllowlist: input.ipAllowlist ?? [],
     ...(input.certificateSha256 === undefined ? {} : { certificateSha256: input.certificateSha256 }),
+    ...(input.ownerOperatorId === undefined ? {} : { ownerOperatorId: input.ownerOperatorId }),
     createdAt: deps.clock.now(),
     ...(input.expiresAt === undefined ? {} : { expiresAt: input.expiresAt }),
     version: 1,

@@ -2,6 +2,7 @@ import type { EventDraft } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { ApiKeyId } from "#kernel/ids.ts";
+import { isId } from "#kernel/ids.ts";
 import { parseTimestamp } from "#kernel/clock.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -79,6 +80,8 @@ export async function createKey(
     rateLimitPerMinute: body.rate_limit_per_minute ?? by.organisation.keyRateLimitPerMinute,
     ...(typeof body.certificate_sha256 === "string" ? { certificateSha256: thumbprintOf(body.certificate_sha256) } : {}),
     ...(typeof end.at === "number" ? { expiresAt: end.at } : {}),
+    // Also where a key of his makes it: it must not outlive him either.
+    ...(isId("operator", by.personId) ? { ownerOperatorId: by.personId } : {}),
   });
   const executed = await deps.queue.execute({
     actor: asked.actor,
@@ -128,13 +131,23 @@ export async function changeKey(
   });
 }
 
-/** POST /v1/api-keys/{id}/rotate. The new secret appears in this answer only. */
-export async function rotateKey(deps: AccessDeps, asked: Asked, by: Principal, id: ApiKeyId, overlapSeconds: number): Promise<Executed> {
+/**
+ * POST /v1/api-keys/{id}/rotate. The new secret appears in this answer only.
+ * @param refuseIf what else may be against it
+ */
+export async function rotateKey(
+  deps: AccessDeps,
+  asked: Asked,
+  by: Principal,
+  id: ApiKeyId,
+  overlapSeconds: number,
+  refuseIf?: (record: ApiKeyRecord) => Refusal | undefined,
+): Promise<Executed> {
   const found = await readKey(deps.store, asked.actor.organisationId, id);
   if (found === undefined) return answered(refuse("not_found"), asked.actor.requestId);
   const { text, secretHash } = mintApiKey({ id, environment: found.environment, random: deps.random });
   const executed = await onKey(deps, asked, id, "api_key.rotated", (record, at) => {
-    const decision = rotateApiKey(record, by, { secretHash, overlapSeconds }, at);
+    const decision = refuseIf?.(record) ?? rotateApiKey(record, by, { secretHash, overlapSeconds }, at);
     return decision.ok ? { ...decision, details: { overlap_seconds: overlapSeconds } } : decision;
   });
   return withSecret(executed, text);
@@ -187,6 +200,7 @@ function detailsOf(record: ApiKeyRecord): Details {
     ip_allowlist: record.ipAllowlist,
     certificate_sha256: record.certificateSha256 ?? null,
     expires_at: record.expiresAt ?? null,
+    ...(record.ownerOperatorId === undefined ? {} : { owner_operator_id: record.ownerOperatorId }),
   };
 }
 

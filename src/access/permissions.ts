@@ -5,7 +5,9 @@ import type { Refusal } from "#kernel/problems.ts";
 
 /** Who manages keys, as far as what it may give is concerned. */
 export interface Granter {
-  readonly apiKeyId: ApiKeyId;
+  readonly apiKeyId: ApiKeyId | null;
+  /** Whom it counts as where two persons are needed. */
+  readonly personId?: string;
   readonly scopes: ReadonlySet<Scope>;
 }
 

@@ -9,7 +9,9 @@ export type PolicyName = keyof typeof POLICIES;
 
 /** Who spends, and what from. */
 export interface Spender {
-  readonly apiKeyId: string;
+  readonly apiKeyId: string | null;
+  /** The operator who is signed in, where no key calls: further sessions bring nobody more. */
+  readonly operatorId?: string;
   readonly organisationId: string;
   readonly burstPerSecond: number;
   readonly rateLimitPerMinute: number;
@@ -75,8 +77,9 @@ export function createRateLimiter(deps: RateLimiterDeps): RateLimiter {
     take(spender, cost = 1) {
       invariant(Number.isSafeInteger(cost) && cost >= 1, "a cost is a positive integer");
       const now = clock.now();
-      const burst = bursts.of(spender.apiKeyId, share(spender.burstPerSecond), now);
-      const minute = minutes.of(spender.apiKeyId, share(spender.rateLimitPerMinute), now);
+      const spends = spender.apiKeyId ?? spender.operatorId ?? "";
+      const burst = bursts.of(spends, share(spender.burstPerSecond), now);
+      const minute = minutes.of(spends, share(spender.rateLimitPerMinute), now);
       const organisation = organisations.of(spender.organisationId, share(spender.organisation.rateLimitPerMinute), now);
       const allowed = fits(burst, cost) && fits(minute, cost) && fits(organisation, cost);
       let wait = 0;

@@ -11,7 +11,7 @@ import type { ApiKeyRecord } from "./api-key.ts";
  */
 export function revokeApiKey(
   record: ApiKeyRecord,
-  by: ApiKeyId,
+  by: ApiKeyId | null,
   now: number,
 ): { readonly ok: true; readonly record: ApiKeyRecord } | Refusal {
   if (record.status === "revoked") return refuse("api_key_revoked");

@@ -12,7 +12,7 @@ export const MAX_OVERLAP_SECONDS = 7 * 24 * 3600;
  * Decides a rotation: the record with the new secret's hash, the old secret good for `overlapSeconds` more, but never
  * longer than the key. There are at most two secrets, so while an earlier one is still good a further rotation is refused: done
  * blindly again after a lost answer it would end the only secret the client has. With an overlap of 0, for emergencies, it
- * goes through and ends all former secrets at once. A key may rotate itself.
+ * goes through and ends all former secrets at once. A key may rotate itself; an operator's own key nobody else may.
  * @param now milliseconds since the epoch
  */
 export function rotateApiKey(
@@ -25,6 +25,9 @@ export function rotateApiKey(
   if (isExpired(record, now)) return refuse("api_key_expired");
   if (asked.overlapSeconds > 0 && record.previousSecret !== undefined && record.previousSecret.expiresAt > now)
     return refuse("rotation_overlapping");
+  // Whoever is shown the new secret is that operator to everything that wants two persons, and to the audit log.
+  if (record.ownerOperatorId !== undefined && record.ownerOperatorId !== by.personId)
+    return refuse("beyond_own_permissions", undefined, "The key is an operator's own. Only he can rotate it; anybody else can revoke it.");
   const beyond = refuseBeyond(by, record.scopes);
   if (beyond !== undefined) return beyond;
   const { previousSecret: _ended, ...kept } = record;

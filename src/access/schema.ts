@@ -62,6 +62,10 @@ const fields = {
     Type.String(),
     "The client certificate that the key is bound to, 64 lower-case hexadecimal digits; null when it is bound to none.",
   ),
+  owner_operator_id: nullable(
+    idField("operator"),
+    "The operator whose key it is: it can do no more than he can, and ends when he is disabled. Null: nobody's.",
+  ),
   created_at: timestampField,
   expires_at: nullable(timestampField, "When the key ends by itself; null: never."),
   last_used_at: nullable(timestampField, "When the key was last good for a request, about a minute late; null when it never was."),

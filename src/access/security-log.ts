@@ -2,19 +2,21 @@ import type { Actor, EventDraft } from "#audit/index.ts";
 import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { toTimestamp } from "#kernel/clock.ts";
-import type { ApiKeyId, Ids, OrganisationId } from "#kernel/ids.ts";
+import type { ApiKeyId, Ids, OperatorId, OrganisationId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
 
-/** How many refusals of one key are told one by one within a minute; the rest of the minute is told in one event. */
+/** How many refusals of one caller, an API key or an operator, are told one by one within a minute; the rest of the minute is told in one event. */
 export const MAX_TOLD_PER_MINUTE = 20;
 const MINUTE_MS = 60_000;
-/** Keys with refusals in the last minute that are told apart. */
-const MAX_KEYS = 10_000;
+/** Callers with refusals in the last minute that are told apart. */
+const MAX_CALLERS = 10_000;
 
 const EVENTS: Partial<Record<ProblemCode, EventDraft["type"]>> = {
   insufficient_scope: "access.scope_refused",
   certificate_mismatch: "access.certificate_refused",
+  sign_in_refused: "session.refused",
 };
 
 /** A call with a good key that was refused before any work was done for it. */
@@ -23,10 +25,15 @@ export interface RefusedCall {
   readonly allowlist?: "organisation" | "key";
   readonly scope?: Scope;
   readonly organisationId: OrganisationId;
-  readonly apiKeyId: ApiKeyId;
+  readonly apiKeyId: ApiKeyId | null;
+  readonly operatorId?: OperatorId;
   readonly ip: string;
   readonly requestId: string;
   readonly operation: string;
+  /** What the call was about, where that is not the caller: he who is to be signed in. */
+  readonly objectId?: string;
+  /** Further facts; never personal data, never a secret. */
+  readonly details?: JsonObject;
 }
 
 export interface SecurityLog {
@@ -45,7 +52,6 @@ export interface SecurityLogDeps {
 }
 
 interface Tally {
-  readonly organisationId: OrganisationId;
   readonly since: number;
   told: number;
   /** Refusals that were only counted, by their code. */
@@ -55,11 +61,12 @@ interface Tally {
 
 /**
  * Keeps refused calls in the audit log of the organisation whose key was used, so that a flood of them cannot fill it: a key
- * leaves at most `MAX_TOLD_PER_MINUTE` events in a minute and one that sums up the rest. It takes a good key to leave any.
+ * leaves at most `MAX_TOLD_PER_MINUTE` events in a minute and one that sums up the rest. It takes a good key to leave any, or an
+ * organisation that somebody tries to sign in to: those are counted for the operator who was meant, or else for the organisation.
  */
 export function createSecurityLog(deps: SecurityLogDeps): SecurityLog {
   const { queue, ids, clock, onLost } = deps;
-  const tallies = new Map<ApiKeyId, Tally>();
+  const tallies = new Map<string, Tally>();
 
   async function keep(actor: Actor, draft: EventDraft): Promise<void> {
     try {
@@ -74,32 +81,32 @@ export function createSecurityLog(deps: SecurityLogDeps): SecurityLog {
     }
   }
 
-  async function summarise(apiKeyId: ApiKeyId, { organisationId, since, counted, last }: Tally): Promise<void> {
+  async function summarise({ since, counted, last }: Tally): Promise<void> {
     if (last === undefined) return;
-    const actor: Actor = { organisationId, apiKeyId, ip: last.ip, userAgent: null, requestId: last.requestId };
-    await keep(actor, {
+    await keep(actorOf(last), {
       id: ids.next("event"),
       type: "access.refusals_coalesced",
-      objectId: apiKeyId,
+      objectId: callerOf(last),
       details: { since: toTimestamp(since), refusals: Object.fromEntries(counted) },
     });
   }
 
   return {
     refused(call) {
-      const { apiKeyId, organisationId, code } = call;
+      const { code } = call;
+      const caller = callerOf(call);
       const now = clock.now();
-      let tally = tallies.get(apiKeyId);
+      let tally = tallies.get(caller);
       if (tally !== undefined && now - tally.since >= MINUTE_MS) {
-        tallies.delete(apiKeyId);
-        void summarise(apiKeyId, tally);
+        tallies.delete(caller);
+        void summarise(tally);
         tally = undefined;
       }
       if (tally === undefined) {
-        // More keys at once than that are refused without a trace here; the access log still has a line for each call.
-        if (tallies.size >= MAX_KEYS) return;
-        tally = { organisationId, since: now, told: 0, counted: new Map(), last: undefined };
-        tallies.set(apiKeyId, tally);
+        // More callers at once than that are refused without a trace here; the access log still has a line for each call.
+        if (tallies.size >= MAX_CALLERS) return;
+        tally = { since: now, told: 0, counted: new Map(), last: undefined };
+        tallies.set(caller, tally);
       }
       if (tally.told >= MAX_TOLD_PER_MINUTE) {
         tally.counted.set(code, (tally.counted.get(code) ?? 0) + 1);
@@ -107,23 +114,27 @@ export function createSecurityLog(deps: SecurityLogDeps): SecurityLog {
         return;
       }
       tally.told += 1;
-      const { ip, requestId, operation, allowlist, scope } = call;
-      void keep(
-        { organisationId, apiKeyId, ip, userAgent: null, requestId },
-        {
-          id: ids.next("event"),
-          type: EVENTS[code] ?? "access.ip_refused",
-          objectId: apiKeyId,
-          details: { operation, ...(allowlist === undefined ? {} : { allowlist }), ...(scope === undefined ? {} : { scope }) },
-        },
-      );
+      const { operation, allowlist, scope, details = {} } = call;
+      void keep(actorOf(call), {
+        id: ids.next("event"),
+        type: EVENTS[code] ?? "access.ip_refused",
+        objectId: caller,
+        details: { operation, ...(allowlist === undefined ? {} : { allowlist }), ...(scope === undefined ? {} : { scope }), ...details },
+      });
     },
 
     async flush(all = false) {
       const now = clock.now();
       const over = [...tallies].filter(([, { since }]) => all || now - since >= MINUTE_MS);
-      for (const [apiKeyId] of over) tallies.delete(apiKeyId);
-      await Promise.all(over.map(([apiKeyId, tally]) => summarise(apiKeyId, tally)));
+      for (const [caller] of over) tallies.delete(caller);
+      await Promise.all(over.map(([, tally]) => summarise(tally)));
     },
   };
+}
+
+/** Whose call it was: the key, or the operator whose session it came with. */
+const callerOf = (call: RefusedCall): string => call.objectId ?? call.apiKeyId ?? call.operatorId ?? call.organisationId;
+
+function actorOf({ organisationId, apiKeyId, operatorId, ip, requestId }: RefusedCall): Actor {
+  return { organisationId, apiKeyId, operatorId: operatorId ?? null, ip, userAgent: null, requestId };
 }

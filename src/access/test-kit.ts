@@ -8,7 +8,7 @@ import type { Fault } from "#storage/memory/memory-store.ts";
 import { API_KEYS_TABLE, apiKeyToItem } from "./api-key.ts";
 import type { ApiKeyRecord } from "./api-key.ts";
 import { createAuthenticator } from "./authenticate.ts";
-import type { AuthenticationRefusal, OrganisationAccess, Principal } from "./authenticate.ts";
+import type { AuthenticationRefusal, OrganisationAccess, OwnerAccess, Principal } from "./authenticate.ts";
 import { issueApiKey } from "./issue-api-key.ts";
 import type { IssueApiKeyInput } from "./issue-api-key.ts";
 import { revokeApiKey } from "./revoke-api-key.ts";
@@ -27,6 +27,8 @@ export function bench() {
   /** What organisations have set; `undefined` for one that is not there. */
   const settings = new Map<string, OrganisationAccess | undefined>();
   const noted: [string, number][] = [];
+  /** Operators who own keys and are active, with what they may do. */
+  const owners = new Map<string, OwnerAccess>();
   let fault: Fault = { kind: "none" };
   /** Reads wait here while there is a gate. */
   let gate: Promise<void> | undefined;
@@ -75,12 +77,14 @@ export function bench() {
     },
     settings,
     noted,
+    owners,
     node: (over: { ttlMs?: number; maxCached?: number; maxReads?: number; environment?: "test" | "live" } = {}) =>
       createAuthenticator({
         store,
         clock,
         ttlMs: 5_000,
         organisation: async (id) => settings.get(id) ?? (settings.has(id) ? undefined : usual),
+        owner: async (id) => owners.get(id),
         uses: { note: (id, now) => void noted.push([id, now]) },
         ...over,
       }),

@@ -1,7 +1,7 @@
 import type { EventDraft, EventType } from "#audit/index.ts";
-import type { Asked, Executed } from "#commit/index.ts";
+import type { Asked, Executed, Need, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
-import type { AccountId } from "#kernel/ids.ts";
+import type { AccountId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -11,6 +11,7 @@ import { metadataOpener, sealOptional, StaleMetadataError } from "#vault/index.t
 import type { Account } from "#ledger/index.ts";
 import { accounts, changeTerms, closeAccount, freezeAccount, readAccount, unfreezeAccount } from "#ledger/index.ts";
 import { presentAccount } from "./present-account.ts";
+import { checkMetadata } from "./check-metadata.ts";
 import type { AccountDeps } from "./deps.ts";
 
 export interface ChangeTermsBody {
@@ -24,18 +25,28 @@ interface ChangeAsked {
   readonly id: AccountId;
   /** The version the client has seen, from If-Match. */
   readonly ifVersion?: number | undefined;
+  /** The status of its success; 200 where absent. */
+  readonly status?: number;
   readonly type: EventType;
-  readonly details?: EventDraft["details"];
+  /** Whom the event is about; the first owner where absent. */
+  readonly userId?: UserId;
+  /** What the event tells, of the account as it was. */
+  readonly details?: EventDraft["details"] | ((before: Account) => EventDraft["details"]);
+  /** What `decide` reads beside the account. */
+  readonly needs?: readonly Need[];
   /** Metadata that `decide` writes. */
   readonly metadata?: JsonObject | null | undefined;
-  readonly decide: (account: Account, at: number) => { readonly ok: true; readonly account: Account } | Refusal;
+  readonly decide: (account: Account, at: number, work: Working) => { readonly ok: true; readonly account: Account } | Refusal;
 }
 
 /** Reads of an account whose metadata a rotation of keys sealed anew each time. One is rare: two rotations within seconds. */
 const MAX_READS = 4;
 
-/** @throws StaleMetadataError when the metadata was sealed anew at every attempt: nothing was changed, and it may be sent again. */
-async function changeAccount(deps: AccountDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
+/**
+ * One change of an account: the version seen, the decision, the event, and the account as the answer.
+ * @throws StaleMetadataError when the metadata was sealed anew at every attempt: nothing was changed, and it may be sent again.
+ */
+export async function changeAccount(deps: AccountDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
   for (let reads = 1; ; reads++) {
     try {
       return await changeOnce(deps, asked, change);
@@ -55,25 +66,27 @@ async function changeOnce(deps: AccountDeps, asked: Asked, change: ChangeAsked):
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
-    needs: found === undefined ? [] : [{ collection: accounts, key: { hash: id }, mode: "write" }],
+    // The answer shows metadata, which is stored sealed.
+    privateReply: true,
+    needs: found === undefined ? [] : [{ collection: accounts, key: { hash: id }, mode: "write" }, ...(change.needs ?? [])],
     decide(view, at) {
       const work = workOn(view);
       const account = open === undefined ? undefined : work.get(accounts, { hash: id });
       if (account === undefined || open === undefined) return refused(refuse("not_found"), requestId);
       if (change.ifVersion !== undefined && change.ifVersion !== account.version)
         return refused(refuse("version_conflict", undefined, `The current version is ${account.version}.`), requestId);
-      const decision = change.decide(account, at);
+      const decision = change.decide(account, at, work);
       if (!decision.ok) return refused(decision, requestId);
       work.put(accounts, decision.account);
       work.tell({
         id: eventId,
         type: change.type,
         objectId: id,
-        userId: account.userId ?? undefined,
+        userId: change.userId ?? account.userId ?? undefined,
         currency: account.currency,
-        details: change.details,
+        details: typeof change.details === "function" ? change.details(account) : change.details,
       });
-      return work.outcome(replied(200, presentAccount(decision.account, open(decision.account.metadata), at)));
+      return work.outcome(replied(change.status ?? 200, presentAccount(decision.account, open(decision.account.metadata), at)));
     },
   });
 }
@@ -103,7 +116,8 @@ export async function changeAccountTerms(
       ...(overdraftLimit === undefined ? {} : { overdraft_limit: minorToWire(overdraftLimit) }),
       ...(body.interest_rate_bps === undefined ? {} : { interest_rate_bps: body.interest_rate_bps }),
     },
-    decide: (account, at) => changeTerms(account, { overdraftLimit, interestRateBps: body.interest_rate_bps, metadata }, at),
+    decide: (account, at) =>
+      checkMetadata(body.metadata) ?? changeTerms(account, { overdraftLimit, interestRateBps: body.interest_rate_bps, metadata }, at),
   });
 }
 

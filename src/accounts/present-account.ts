@@ -3,7 +3,7 @@ import type { JsonObject } from "#kernel/json.ts";
 import { minorToWire } from "#kernel/money.ts";
 import type { Metadata } from "#vault/index.ts";
 import type { Account } from "#ledger/index.ts";
-import { availableAt, reservedAt } from "#ledger/index.ts";
+import { availableAt, holdersOf, reservedAt, restrictionOf } from "#ledger/index.ts";
 
 /** The account as it stands at `at`. A settlement account has no floor, hence no `available`. */
 export function presentAccount(account: Account, metadata: Metadata, at: number): JsonObject {
@@ -11,9 +11,11 @@ export function presentAccount(account: Account, metadata: Metadata, at: number)
     id: account.id,
     object: "account",
     user_id: account.userId,
+    holders: holdersOf(account).map(({ userId, role }) => ({ user_id: userId, role })),
     type: account.type,
     currency: account.currency,
     status: account.status,
+    restriction: restrictionOf(account),
     balance: minorToWire(account.balance),
     held: minorToWire(reservedAt(account, at)),
     available: account.type === "settlement" ? null : clampToWire(availableAt(account, at)),

@@ -3,36 +3,33 @@ import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
 import {
   currencyField,
-  described,
   exampleId,
   idField,
   listOf,
   metadataField,
-  newestFirst,
   nullable,
   pageOf,
   pageParameters,
   readPage,
-  readTimes,
   ref,
   sendExecuted,
   sendObject,
   sendRefusal,
-  timeParameter,
   versionTagHeader,
   sendVersioned,
 } from "#http/index.ts";
-import { toTimestamp } from "#kernel/clock.ts";
-import { minorToWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import { openMetadata } from "#vault/index.ts";
 import type { Account } from "#ledger/index.ts";
-import { accounts, balanceAt, decodePositions, encodePositions, listByAccounts, readAccount } from "#ledger/index.ts";
+import { MAX_HOLDERS, readAccount } from "#ledger/index.ts";
 import { changeAccountStatus, changeAccountTerms } from "./change-account.ts";
 import type { AccountDeps } from "./deps.ts";
+import { historyRoutes } from "./history-routes.ts";
+import { holderRoutes } from "./holder-routes.ts";
+import { listAccounts, listAccountsOf } from "./list-accounts.ts";
 import { openAccountFor } from "./open-account.ts";
 import { presentAccount } from "./present-account.ts";
-import { accountSchema, balanceSchema, entrySchema } from "./schema.ts";
+import { accountSchema, balanceSchema, entrySchema, holderFields } from "./schema.ts";
 
 const limitField = Type.Integer({
   minimum: 0,
@@ -47,9 +44,11 @@ const rateField = Type.Integer({
   examples: [25],
 });
 
-/** Routes of accounts, their balances and entries. */
+/** Routes of accounts, their holders, balances and entries. */
 export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
   for (const schema of [accountSchema, balanceSchema, entrySchema]) app.addSchema(schema);
+  holderRoutes(app, deps);
+  historyRoutes(app, deps);
   const tags = ["Accounts"];
   const params = Type.Object({ id: idField("account") });
   const present = async (account: Account) =>
@@ -72,7 +71,9 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
         operationId: "createAccount",
         tags,
         summary: "Open an account",
-        description: "Empty and active. One of a user, or of the organisation itself where no `user_id` is given.",
+        description:
+          "Empty and active: of a user (`user_id`), of several (`holders`), or of the organisation itself (`fees`). Users who are not active or " +
+          "pending can be given none.",
         body: Type.Object(
           {
             type: Type.Unsafe<"checking" | "savings" | "fees">(
@@ -82,7 +83,15 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
               }),
             ),
             currency: currencyField,
-            user_id: Type.Optional(idField("user", "The customer it belongs to; the organisation itself when absent.")),
+            user_id: Type.Optional(idField("user", "Its only owner; the organisation itself when neither this nor `holders` is given.")),
+            holders: Type.Optional(
+              Type.Array(Type.Object(holderFields, { additionalProperties: false }), {
+                minItems: 1,
+                maxItems: MAX_HOLDERS,
+                description:
+                  "Everybody who holds it, in the place of `user_id`. One has to be an owner; the first of them stays its first owner.",
+              }),
+            ),
             overdraft_limit: Type.Optional(limitField),
             interest_rate_bps: Type.Optional(rateField),
             metadata: Type.Optional(metadataField),
@@ -124,9 +133,9 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
         operationId: "listAccounts",
         tags,
         summary: "List accounts, newest first",
-        description: "Of the organisation, settlement accounts included, or of one user.",
+        description: "Of the organisation, settlement accounts included, or those that one user holds, alone or with others.",
         querystring: Type.Object(
-          { ...pageParameters, user_id: Type.Optional(idField("user", "Only accounts of this user.")) },
+          { ...pageParameters, user_id: Type.Optional(idField("user", "Only accounts that this user holds.")) },
           { additionalProperties: false },
         ),
         response: { 200: pageOf("Account") },
@@ -135,11 +144,13 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
     async (request, reply) => {
       const { organisationId } = request.caller.principal;
       const { user_id } = request.query;
-      const index = user_id === undefined ? "OrganisationAccountsIndex" : "UserAccountsIndex";
-      const page = await deps.store.query(newestFirst("smartfinance-accounts", index, user_id ?? organisationId, readPage(request.query)));
-      const own = page.items.map((item) => accounts.fromItem(item)).filter((account) => account.organisationId === organisationId);
-      // All accounts of a user are of one organisation. A cursor without items would tell that another's user has accounts.
-      return sendObject(reply, listOf(await Promise.all(own.map(present)), own.length === 0 ? undefined : page.cursor));
+      const asked = readPage(request.query);
+      const page =
+        user_id === undefined
+          ? await listAccounts(deps.store, organisationId, asked)
+          : await listAccountsOf(deps.store, organisationId, user_id, asked);
+      if (!page.ok) return sendRefusal(reply, page);
+      return sendObject(reply, listOf(await Promise.all(page.accounts.map(present)), page.cursor));
     },
   );
 
@@ -204,96 +215,4 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
       async (request, reply) => sendExecuted(reply, await changeAccountStatus(deps, askedBy(request), request.params.id, verb)),
     );
   }
-
-  app.get(
-    "/v1/accounts/:id/balance",
-    {
-      config: { access: "key", scope: "accounts:read", problems: ["not_found"] },
-      schema: {
-        operationId: "getBalance",
-        tags,
-        summary: "Get the balance, now or at a time",
-        description:
-          "The balance is the sum of the entries posted until then, so the past does not change. For a time to come it is the balance of now, and `at` says so.",
-        params,
-        querystring: Type.Object(
-          { at: described(timeParameter, "The time to tell the balance of, RFC 3339; now when absent.") },
-          { additionalProperties: false },
-        ),
-        response: { 200: ref("Balance") },
-      },
-    },
-    async (request, reply) => {
-      const account = await readAccount(deps.store, request.caller.principal.organisationId, request.params.id);
-      if (account === undefined) return sendRefusal(reply, refuse("not_found"));
-      const asked = readTimes({ at: request.query.at });
-      if (!asked.ok) return sendRefusal(reply, asked);
-      const now = deps.clock.now();
-      const { at = now } = asked.times;
-      const balance = asked.times.at === undefined ? account.balance : await balanceAt(deps.store, account, at);
-      return sendObject(reply, {
-        object: "balance",
-        account_id: account.id,
-        currency: account.currency,
-        balance: minorToWire(balance),
-        // What will be by a time to come is not known: the answer says that it is the balance of now.
-        at: toTimestamp(Math.min(at, now)),
-      });
-    },
-  );
-
-  app.get(
-    "/v1/accounts/:id/entries",
-    {
-      config: { access: "key", scope: "accounts:read", cost: 2, problems: ["not_found", "invalid_cursor"] },
-      schema: {
-        operationId: "listEntries",
-        tags,
-        summary: "List an account's entries, newest first",
-        description: "Numbered without a gap, each with the balance after it.",
-        params,
-        querystring: Type.Object(
-          {
-            ...pageParameters,
-            posted_from: described(timeParameter, "Only those posted at this time or later, RFC 3339."),
-            posted_to: described(timeParameter, "Only those posted at this time or earlier, RFC 3339."),
-          },
-          { additionalProperties: false },
-        ),
-        response: { 200: pageOf("Entry") },
-      },
-    },
-    async (request, reply) => {
-      const { limit, cursor } = readPage(request.query);
-      const { organisationId } = request.caller.principal;
-      const account = await readAccount(deps.store, organisationId, request.params.id);
-      if (account === undefined) return sendRefusal(reply, refuse("not_found"));
-      const { posted_from, posted_to } = request.query;
-      const asked = readTimes({ posted_from, posted_to });
-      if (!asked.ok) return sendRefusal(reply, asked);
-      const { posted_from: from, posted_to: to } = asked.times;
-      const positions = cursor === undefined ? undefined : decodePositions(cursor);
-      if (cursor !== undefined && positions === undefined) return sendRefusal(reply, refuse("invalid_cursor", "cursor"));
-      const page = await listByAccounts(deps.store, {
-        organisationId,
-        accounts: [account],
-        from,
-        to,
-        positions,
-        limit,
-        keep: ({ leg }) => leg.entry !== null,
-      });
-      if (!page.valid) return sendRefusal(reply, refuse("invalid_cursor", "cursor"));
-      const entries = page.steps.map(({ leg, transaction }) => ({
-        object: "entry",
-        account_id: account.id,
-        number: leg.entry?.number ?? 0,
-        transaction_id: transaction.id,
-        amount: minorToWire(leg.entry?.amount ?? 0n),
-        balance_after: minorToWire(leg.balanceAfter),
-        posted_at: toTimestamp(leg.at),
-      }));
-      return sendObject(reply, listOf(entries, page.next === undefined ? undefined : encodePositions(page.next)));
-    },
-  );
 }

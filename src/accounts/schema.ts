@@ -1,16 +1,31 @@
 import { Type } from "typebox";
 import { currencyField, described, exampleId, idField, metadataField, minorField, nullable, timestampField } from "#http/index.ts";
-import { accountTypes } from "#ledger/index.ts";
+import type { HolderRole } from "#ledger/index.ts";
+import { accountTypes, holderRoles } from "#ledger/index.ts";
 
 const id = exampleId("account");
 const at = "2026-11-22T19:25:52.275Z";
+
+/** What names a holder of an account. */
+export const holderFields = {
+  user_id: idField("user", "The user who holds the account."),
+  role: Type.Unsafe<HolderRole>(
+    Type.String({
+      enum: [...holderRoles],
+      description:
+        "`owner` and `joint_owner` own the money, an `authorised_signatory` may act for them, a `viewer` looks on, and a `beneficial_owner` " +
+        "is a person behind a business.",
+    }),
+  ),
+};
 
 /** An account as the API shows it. */
 export const accountSchema = Type.Object(
   {
     id: idField("account"),
     object: Type.Literal("account"),
-    user_id: nullable(idField("user"), "The customer it belongs to; null for an account of the organisation itself."),
+    user_id: nullable(idField("user"), "Its first owner; null for an account of the organisation itself."),
+    holders: Type.Array(Type.Object(holderFields), { description: "Everybody who holds it, the first owner first." }),
     type: Type.Enum([...accountTypes], {
       description: "Settlement accounts stand for the outside: money enters and leaves through them. The ledger opens one per currency.",
     }),
@@ -18,6 +33,11 @@ export const accountSchema = Type.Object(
     status: Type.Enum(["active", "frozen", "closed"], {
       description: "No money moves on a frozen account until it is unfrozen; a closed one stays closed.",
     }),
+    restriction: nullable(
+      Type.Enum(["pending", "restricted"]),
+      "What the statuses of its owners and beneficial owners do to it: no money moves while one is `pending`, or restricted without ever " +
+        "having been verified; none leaves while one is `restricted`. Null where all are active.",
+    ),
     balance: described(minorField, "The sum of its entries, in minor units. Negative where an overdraft is in use."),
     held: described(minorField, "What holds and payments in review reserve, in minor units."),
     available: nullable(
@@ -39,9 +59,11 @@ export const accountSchema = Type.Object(
         id,
         object: "account",
         user_id: exampleId("user"),
+        holders: [{ user_id: exampleId("user"), role: "owner" }],
         type: "checking",
         currency: "EUR",
         status: "active",
+        restriction: null,
         balance: 98_750,
         held: 5000,
         available: 93_750,

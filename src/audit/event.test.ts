@@ -9,7 +9,7 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Minor } from "#kernel/money.ts";
 import type { Item } from "#storage/index.ts";
 import { assertStorable, keyOf } from "#storage/validate-commit.ts";
-import type { Actor, EventDraft } from "./event.ts";
+import type { Actor, EventDraft, EventObjects } from "./event.ts";
 import { buildEvent, checksumOf, presentEvent } from "./event.ts";
 import { eventTypes } from "./event-types.ts";
 
@@ -46,17 +46,23 @@ const draft: fc.Arbitrary<EventDraft> = fc.record({
 const actor: fc.Arbitrary<Actor> = fc.record({
   organisationId: fc.constant(ORG),
   apiKeyId: fc.option(text),
+  operatorId: fc.option(text, { nil: undefined }),
   ip: fc.option(text),
   userAgent: fc.option(text),
   requestId: fc.option(text),
+});
+const objects: fc.Arbitrary<EventObjects> = fc.record({
+  version: optional(fc.integer({ min: 1 })),
+  changes: optional(fc.array(fc.record({ objectId: text, version: fc.integer({ min: 1 }), set: details }), { minLength: 1, maxLength: 3 })),
 });
 const time = fc.integer({ min: 0, max: 253402300799999 });
 
 void describe("buildEvent", () => {
   void it("has the checksum that the general canonicaliser gives, for any event", () => {
     fc.assert(
-      fc.property(draft, actor, time, (asked, by, at) => {
-        const { item, line, text } = buildEvent(asked, by, at);
+      fc.property(draft, actor, time, objects, (asked, by, at, about) => {
+        const { item, line, text } = buildEvent(asked, by, at, about);
+        assert.deepEqual([item.version, (item.changes as unknown[] | undefined)?.length], [about.version, about.changes?.length]);
         assert.deepEqual(JSON.parse(text), item, "the text is the item's");
         assert.equal(item.checksum, checksumOf(item));
         const logged = JSON.parse(line) as JsonObject;
@@ -109,6 +115,15 @@ void describe("buildEvent", () => {
     });
     assert.match(String(checksum), /^[0-9a-f]{64}$/);
     assert.equal(partition, partitionOf(ORG, id));
+  });
+
+  void it("says of objects only what there is, in members that it has only then", () => {
+    const asked: EventDraft = { id: newId("event"), type: "account.updated", objectId: "acc" };
+    const plain = buildEvent(asked, actorOf(), T0).item;
+    assert.ok(!("version" in plain) && !("changes" in plain));
+    const told = buildEvent(asked, actorOf(), T0, { version: 2, changes: [{ objectId: "acc", version: 2, set: { status: "frozen" } }] });
+    assert.deepEqual([told.item.version, told.item.changes], [2, [{ object_id: "acc", set: { status: "frozen" }, version: 2 }]]);
+    assert.notEqual(told.item.checksum, plain.checksum);
   });
 
   void it("has another checksum when anything else is said", () => {

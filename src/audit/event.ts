@@ -47,6 +47,23 @@ export interface EventDraft {
   readonly details?: JsonObject | undefined;
 }
 
+/** What a change left of an object on which money or access depends: the facts that are others than before, `null` for those that are gone. */
+export interface ObjectChange {
+  readonly objectId: string;
+  /** The object's version with this change. */
+  readonly version: number;
+  readonly set: JsonObject;
+}
+
+/** What the unit of writes adds to an event: nobody who tells one has to think of it. */
+export interface EventObjects {
+  /** The version that the object has after the change; absent where nothing of that id was written. */
+  readonly version?: number | undefined;
+  readonly changes?: readonly ObjectChange[] | undefined;
+}
+
+const NO_OBJECTS: EventObjects = {};
+
 /** An event as it is stored, and the same as one line of canonical JSON for the audit log channel. */
 export interface BuiltEvent {
   readonly item: Item;
@@ -59,13 +76,14 @@ export interface BuiltEvent {
  * Builds the stored event. Its `checksum` is the lower-case hex SHA-256 of the RFC 8785 canonical JSON
  * of all members except `checksum` itself and `partition` (which only says where it is kept).
  */
-export function buildEvent(draft: EventDraft, actor: Actor, at: number): BuiltEvent {
+export function buildEvent(draft: EventDraft, actor: Actor, at: number, { version, changes }: EventObjects = NO_OBJECTS): BuiltEvent {
   // The members stand in the order RFC 8785 sorts them, so that the plain serialiser gives the canonical
   // text: the general one costs several times as much, on every transfer. A test holds the two together.
-  // Details, which few events have, may have names that an object does not keep in that order (numbers).
+  // Details and changes, which few events have, may have names that an object does not keep in that order (numbers).
   const body = {
     amount: draft.amount === undefined ? null : minorToWire(draft.amount),
     api_key_id: actor.apiKeyId,
+    ...(changes === undefined ? {} : { changes: JSON.parse(canonicalJson(changes.map(changeToItem))) as JsonValue }),
     currency: draft.currency ?? null,
     details: draft.details === undefined ? null : (JSON.parse(canonicalJson(draft.details)) as JsonValue),
     entries: draft.entries === undefined ? null : draft.entries.map((e) => ({ account_id: e.accountId, amount: minorToWire(e.amount) })),
@@ -80,13 +98,16 @@ export function buildEvent(draft: EventDraft, actor: Actor, at: number): BuiltEv
     transaction_id: draft.transactionId ?? null,
     user_agent: actor.userAgent,
     user_id: draft.userId ?? null,
+    ...(version === undefined ? {} : { version }),
   };
-  const text = body.details === null ? JSON.stringify(body) : canonicalJson(body);
+  const text = body.details === null && changes === undefined ? JSON.stringify(body) : canonicalJson(body);
   const checksum = hash("sha256", text);
   const line = `${text.slice(0, -1)},"checksum":"${checksum}"}`;
   const partition = partitionOf(actor.organisationId, draft.id);
   return { item: { ...body, checksum, partition }, line, text: `${line.slice(0, -1)},"partition":"${partition}"}` };
 }
+
+const changeToItem = ({ objectId, version, set }: ObjectChange): JsonObject => ({ object_id: objectId, set, version });
 
 /** The checksum a stored event ought to have, by the general canonicaliser. */
 export function checksumOf(item: Item): string {

@@ -53,6 +53,28 @@ const eventSchema = Type.Object(
       Type.Record(Type.String(), Type.Unknown()),
       "Further facts, by the type of event; null without any. Never personal data, never a secret.",
     ),
+    version: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: "The version of the object after the change; present where the object has versions, as the checksum covers it.",
+      }),
+    ),
+    changes: Type.Optional(
+      Type.Array(
+        Type.Object({
+          object_id: Type.String({ description: "Id of an object that this change touched." }),
+          version: Type.Integer({ minimum: 1, description: "The version of it with this change." }),
+          set: Type.Record(Type.String(), Type.Unknown(), {
+            description: "What of it is another than before, null for what is gone: the last values of all events are what is stored.",
+          }),
+        }),
+        {
+          description:
+            "What the change left of objects on which money or access depends, as far as amount and entries do not say it; " +
+            "present where there is any, as the checksum covers it.",
+        },
+      ),
+    ),
     timestamp: described(timestampField, "When the change was committed, RFC 3339, UTC."),
     ip_address: nullable(Type.String(), "The address the request came from; null for what the installation did itself."),
     user_agent: nullable(Type.String(), "The `User-Agent` of the request, up to 256 characters; null without one."),
@@ -100,6 +122,7 @@ const eventSchema = Type.Object(
         ip_address: "192.0.2.1",
         user_agent: "curl/8.14.1",
         request_id: exampleId("request"),
+        version: 1,
         checksum: "9f2b6c1d40a7e853b6f0d2c94e17a8350c6d9be1f7428a05d3e9b1c7a6f80e24",
       },
     ],

@@ -7,7 +7,10 @@ export interface Reply {
   readonly body: string;
 }
 
-/** A record a command reads. Those with `write` are locked inside the process while a commit is in flight. */
+/**
+ * A record a command reads. Those with `write` are locked inside the process while a commit is in flight. A record that is read and
+ * not put is not guarded against another node's change between load and commit: what must still be true then has to be put.
+ */
 export interface Need {
   readonly collection: Pick<Collection<never>, "table">;
   readonly key: Key;

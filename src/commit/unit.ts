@@ -4,11 +4,12 @@ import { InvariantError, invariant } from "#kernel/assert.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Collection, Item, Key, TableName, Versioned, Write } from "#storage/index.ts";
 import { FEED_TABLE } from "#storage/index.ts";
-import type { Command, Outcome, View } from "./command.ts";
+import type { Change, Command, Outcome, View } from "./command.ts";
 import { IDEMPOTENCY_TABLE, keepReply } from "./idempotency.ts";
 import type { Loaded, Slot } from "./slot.ts";
 import { baseOf } from "./slot.ts";
 import type { Assumed } from "./speculation.ts";
+import { tellObjects } from "./told.ts";
 
 /** What an event is reckoned with, bytes. A kept reply is reckoned twice: quoting or sealing makes it longer. */
 const EVENT_BYTES = 3000;
@@ -54,6 +55,14 @@ export function createUnit(loaded: Loaded): Unit {
     },
   };
 
+  /** The record that a change replaces, as the commands before it have left it. */
+  const before = ({ collection, record }: Change): Versioned | undefined => {
+    if (record.version === 1) return undefined;
+    const slot = loaded.get(collection.table, collection.keyOf(record));
+    if (slot === undefined || slot.record !== undefined || slot.item === undefined) return slot?.record;
+    return collection.fromItem(slot.item);
+  };
+
   return {
     view,
     stored: (table, key) => loaded.get(table, key)?.item,
@@ -73,6 +82,8 @@ export function createUnit(loaded: Loaded): Unit {
     },
     apply(command, outcome, at, seal) {
       invariant(outcome.changes.length === 0 || outcome.events.length > 0, "a change without an audit event");
+      // Before the changes are put in their places, because it compares them with what was there.
+      const objects = tellObjects(outcome.changes, outcome.events, before);
       for (const { collection, record } of outcome.changes) {
         const key = collection.keyOf(record);
         const slot = loaded.get(collection.table, key);
@@ -93,7 +104,7 @@ export function createUnit(loaded: Loaded): Unit {
         slot.record = record;
       }
       for (const draft of outcome.events) {
-        const event = buildEvent(draft, command.actor, at);
+        const event = buildEvent(draft, command.actor, at, { version: objects.versionOf(draft), changes: objects.changesOf(draft) });
         events.push(event);
         appended.push({ op: "put", table: FEED_TABLE, item: event.item, text: event.text, condition: "absent" });
         size += 1;

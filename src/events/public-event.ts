@@ -12,11 +12,13 @@ export interface PublicEvent {
   /** RFC 3339. */
   readonly createdAt: string;
   readonly objectId: string;
+  /** The version that the object had after it; absent where it has none, and in events from before they told it. */
+  readonly version?: number | undefined;
 }
 
 /** The public side of a stored audit event; `undefined` for one that clients are not told. */
 export function publicEventOf(item: Item): PublicEvent | undefined {
-  const { event_type, event_id, organisation_id, timestamp, object_id } = item;
+  const { event_type, event_id, organisation_id, timestamp, object_id, version } = item;
   if (!isPublicEventType(event_type)) return undefined;
   return {
     id: String(event_id),
@@ -24,6 +26,7 @@ export function publicEventOf(item: Item): PublicEvent | undefined {
     type: event_type,
     createdAt: String(timestamp),
     objectId: String(object_id),
+    ...(typeof version === "number" ? { version } : {}),
   };
 }
 
@@ -34,6 +37,10 @@ export function presentPublicEvent(event: PublicEvent): JsonObject {
     object: "event",
     type: event.type,
     created_at: event.createdAt,
-    data: { object: event.objectId, object_type: publicType(event.type).object_type },
+    data: {
+      object: event.objectId,
+      object_type: publicType(event.type).object_type,
+      ...(event.version === undefined ? {} : { version: event.version }),
+    },
   };
 }

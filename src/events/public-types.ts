@@ -11,6 +11,7 @@ interface PublicType {
 const of = (kind: IdKind, object_type: string, about: string): PublicType => ({ kind, object_type, about });
 const transaction = (about: string): PublicType => of("transaction", "transaction", about);
 const hold = (about: string): PublicType => of("hold", "hold", about);
+const approval = (about: string): PublicType => of("approval", "approval", about);
 const endpoint = (about: string): PublicType => of("webhookEndpoint", "webhook_endpoint", about);
 
 /**
@@ -23,6 +24,9 @@ const table = {
   "account.frozen": of("account", "account", "An account was frozen."),
   "account.unfrozen": of("account", "account", "An account was unfrozen."),
   "account.closed": of("account", "account", "An account was closed."),
+  "account.holder_added": of("account", "account", "A user was added to an account."),
+  "account.holder_changed": of("account", "account", "A holder of an account was given another role."),
+  "account.holder_removed": of("account", "account", "A user was taken off an account."),
   "deposit.posted": transaction("Money came in."),
   "withdrawal.posted": transaction("Money went out."),
   "withdrawal.pending_review": transaction("A withdrawal waits for a review; the money is reserved."),
@@ -30,18 +34,34 @@ const table = {
   "transfer.pending_review": transaction("A transfer waits for a review; the money is reserved."),
   "withdrawal.blocked": transaction("A withdrawal was blocked; no money moves."),
   "transfer.blocked": transaction("A transfer was blocked; no money moves."),
+  "withdrawal.requires_action": transaction("A withdrawal waits for its payer to be authenticated; the money is reserved."),
+  "transfer.requires_action": transaction("A transfer waits for its payer to be authenticated; the money is reserved."),
+  "withdrawal.rejected": transaction("The payer of a withdrawal was not authenticated; the money is free again."),
+  "transfer.rejected": transaction("The payer of a transfer was not authenticated; the money is free again."),
   "capture.posted": transaction("Money of a hold moved."),
   "reversal.posted": transaction("A transaction was reversed, in whole or in part."),
+  "journal.posted": transaction("Manual entries were posted."),
   "hold.authorised": hold("Money was reserved."),
   "hold.incremented": hold("More money was reserved."),
   "hold.captured": hold("A hold was used."),
   "hold.voided": hold("A hold was given up."),
   "review.approved": of("review", "review", "A payment was approved and has posted."),
   "review.rejected": of("review", "review", "A payment was rejected; the money is free again."),
+  "approval.requested": approval("Something waits for a second person."),
+  "approval.amended": approval("What waits for a second person was changed; approvals so far are void."),
+  "approval.approved": approval("A person approved what somebody else asked for."),
+  "approval.rejected": approval("A person rejected what somebody else asked for."),
+  "approval.voided": approval("What waited for a second person was taken back."),
+  "approval.expired": approval("What waited for a second person was not approved in time."),
+  "approval.executed": approval("What was approved has been done."),
+  "approval.failed": approval("What was approved could not be done."),
   "user.created": of("user", "user", "A user was created."),
   "user.updated": of("user", "user", "A user changed."),
+  "user.status_changed": of("user", "user", "The verification of a user has come to another status."),
   "user.closed": of("user", "user", "A user was closed."),
   "user.erased": of("user", "user", "A user's personal data was erased for good."),
+  "hosted_session.completed": of("hostedSession", "hosted_session", "A customer was done on the hosted pages."),
+  "hosted_session.expired": of("hostedSession", "hosted_session", "A customer did not come, or was not done in time."),
   "api_key.created": of("apiKey", "api_key", "An API key was created."),
   "api_key.updated": of("apiKey", "api_key", "What an API key may do changed."),
   "api_key.rotated": of("apiKey", "api_key", "An API key was given a new secret."),

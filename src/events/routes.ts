@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import type { FastifyRequest } from "fastify";
 import type { HttpServer } from "#http/index.ts";
 import {
+  callerIdOf,
   exampleId,
   idField,
   listOf,
@@ -175,8 +176,9 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
     async (request, reply) => {
       const wanted = readTypes(request.query.types);
       if (!wanted.ok) return sendRefusal(reply, wanted);
-      const { organisationId, apiKeyId } = request.caller.principal;
-      const subscriber = { organisationId, apiKeyId, types: wanted.types, mayListen: deps.mayListen(request) };
+      const { organisationId } = request.caller.principal;
+      const callerId = callerIdOf(request.caller.principal);
+      const subscriber = { organisationId, callerId, types: wanted.types, mayListen: deps.mayListen(request) };
       const room = await deps.streams.reserve(subscriber, request.headers["last-event-id"]);
       if (!room.ok) return sendRefusal(reply, room);
       room.start(openStream(reply));
@@ -190,7 +192,7 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
     example(type) {
       if (!isPublicEventType(type)) return {};
       const { kind, object_type } = publicType(type);
-      return { data: { object: exampleId(kind), object_type } };
+      return { data: { object: exampleId(kind), object_type, version: 1 } };
     },
   });
 

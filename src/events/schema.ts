@@ -9,7 +9,7 @@ export const PUBLIC_EVENT_EXAMPLE = {
   object: "event",
   type: "transfer.posted",
   created_at: "2026-11-22T19:25:52.275Z",
-  data: { object: exampleId("transaction"), object_type: "transaction" },
+  data: { object: exampleId("transaction"), object_type: "transaction", version: 1 },
 };
 
 /** What lists, streams and webhooks have in common. */
@@ -23,13 +23,21 @@ export const publicEventSchema = Type.Object(
       {
         object: Type.String({ description: "Id of the object that changed.", examples: [exampleId("transaction")] }),
         object_type: Type.Enum(objectTypes, { description: "What kind of object it is." }),
+        version: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            description:
+              "The version that the object had after it: what you have read with this version or a later one is news to you no more. " +
+              "Absent where the object has no versions, and in events of before they told it.",
+          }),
+        ),
       },
       { description: "Which object changed. What it is like now, the API tells." },
     ),
   },
   {
     $id: "PublicEvent",
-    description: "That something happened to an object: its id, and nothing personal. Read the object for what it is like now.",
+    description: "That something happened to an object: its id and version, and nothing personal. Read the object for what it is like now.",
     examples: [PUBLIC_EVENT_EXAMPLE],
   },
 );

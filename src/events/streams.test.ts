@@ -95,7 +95,7 @@ void describe("createStreams", () => {
 
   const who = (more: Partial<Subscriber> = {}): Subscriber => ({
     organisationId: ORG,
-    apiKeyId: "key",
+    callerId: "key",
     types: undefined,
     mayListen: () => Promise.resolve(true),
     ...more,
@@ -183,13 +183,13 @@ void describe("createStreams", () => {
     const [one] = [await open(who()), await open(who())];
     const third = await streams.reserve(who(), undefined);
     assert.deepEqual(third, { ok: false, code: "too_many_streams", detail: "One key may have 2." });
-    await open(who({ apiKeyId: "other" }));
-    assert.deepEqual(await streams.reserve(who({ apiKeyId: "third" }), undefined), { ok: false, code: "too_many_streams" });
+    await open(who({ callerId: "other" }));
+    assert.deepEqual(await streams.reserve(who({ callerId: "third" }), undefined), { ok: false, code: "too_many_streams" });
     one.close();
     await open(who());
     const before = one.text.length;
     clock.advance(16_000);
-    const beating = await open(who({ apiKeyId: "third" })).catch(() => undefined);
+    const beating = await open(who({ callerId: "third" })).catch(() => undefined);
     assert.equal(beating, undefined, "the bound holds again");
     assert.equal(one.text.length, before, "a closed one is written to");
     streams.close();

@@ -15,7 +15,7 @@ import { createTail, PAGE, tellable } from "./tail.ts";
 export interface StreamLimits {
   /** Streams of this process at once. */
   readonly total: number;
-  /** Streams of one API key at once. */
+  /** Streams of one caller at once. */
   readonly perKey: number;
   /** Bytes written to a stream and not taken by its client yet, above which it is cut off. */
   readonly bufferBytes: number;
@@ -37,7 +37,8 @@ export interface Sink {
 /** Who listens. */
 export interface Subscriber {
   readonly organisationId: OrganisationId;
-  readonly apiKeyId: string;
+  /** Under whom its streams are counted: `callerIdOf` its principal. */
+  readonly callerId: string;
   /** `undefined`: every type. */
   readonly types: ReadonlySet<PublicEventType> | undefined;
   /** Whether its key may still listen, found out anew; `undefined` when that cannot be found out now. */
@@ -104,11 +105,11 @@ export function createStreams(deps: StreamsDeps): Streams {
   let caring = false;
   let closed = false;
 
-  const release = (apiKeyId: string): void => {
+  const release = (callerId: string): void => {
     reserved -= 1;
-    const left = (perKey.get(apiKeyId) ?? 1) - 1;
-    if (left === 0) perKey.delete(apiKeyId);
-    else perKey.set(apiKeyId, left);
+    const left = (perKey.get(callerId) ?? 1) - 1;
+    if (left === 0) perKey.delete(callerId);
+    else perKey.set(callerId, left);
   };
 
   const end = (stream: Stream, how: "end" | "cut"): void => {
@@ -116,7 +117,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     stream.open = false;
     streams.delete(stream);
     tail.leave(stream);
-    release(stream.subscriber.apiKeyId);
+    release(stream.subscriber.callerId);
     if (how === "end") stream.response.end();
     else stream.response.destroy();
   };
@@ -219,23 +220,23 @@ export function createStreams(deps: StreamsDeps): Streams {
 
   return {
     async reserve(subscriber, lastEventId) {
-      const { organisationId, apiKeyId } = subscriber;
+      const { organisationId, callerId } = subscriber;
       if (closed) return refuse("shutting_down");
-      const own = perKey.get(apiKeyId) ?? 0;
+      const own = perKey.get(callerId) ?? 0;
       if (reserved >= limits.total || own >= limits.perKey)
         return refuse("too_many_streams", undefined, own >= limits.perKey ? `One key may have ${limits.perKey}.` : undefined);
       reserved += 1;
-      perKey.set(apiKeyId, own + 1);
+      perKey.set(callerId, own + 1);
       try {
         const dataKey = await vault.dataKey(organisationId);
         const begin = await beginning(organisationId, lastEventId);
         if (begin === undefined) {
-          release(apiKeyId);
+          release(callerId);
           return refuse("invalid_cursor", "Last-Event-ID");
         }
         return { ok: true, start: (response) => start(subscriber, dataKey, begin.cursor, response, lastEventId === undefined) };
       } catch (error) {
-        release(apiKeyId);
+        release(callerId);
         throw error;
       }
     },

@@ -1,8 +1,9 @@
 import type { FastifyRequest } from "fastify";
+import { callerIdOf } from "./caller-id.ts";
 
 /** Smaller bodies are not counted: the bound on open requests bounds them, and counting is not free. */
 export const FREE_BYTES = 16 * 1024;
-/** What part of the budget one API key may hold. */
+/** What part of the budget one caller may hold. */
 const SHARE = 4;
 
 /** The bytes of large bodies that are held for requests which are not answered yet. */
@@ -16,7 +17,7 @@ export interface BodyBudget {
 
 /**
  * Bounds what waiting bodies take. Counted are bytes that have arrived, not those that were announced: who announces much
- * and sends little would otherwise lock out everyone. One key holds a quarter at most, for the same reason.
+ * and sends little would otherwise lock out everyone. One caller holds a quarter at most, for the same reason.
  */
 export function createBodyBudget(totalBytes: number): BodyBudget {
   const share = totalBytes / SHARE;
@@ -26,7 +27,7 @@ export function createBodyBudget(totalBytes: number): BodyBudget {
 
   function note(request: FastifyRequest, change: number): void {
     held += change;
-    const key = request.callerOrNone?.principal.apiKeyId ?? "";
+    const key = ownerOf(request);
     const next = (byKey.get(key) ?? 0) + change;
     if (next === 0) byKey.delete(key);
     else byKey.set(key, next);
@@ -37,7 +38,7 @@ export function createBodyBudget(totalBytes: number): BodyBudget {
       if (bytes <= FREE_BYTES) return true;
       const before = byRequest.get(request) ?? 0;
       const change = bytes - before;
-      const key = request.callerOrNone?.principal.apiKeyId ?? "";
+      const key = ownerOf(request);
       if (held + change > totalBytes || (byKey.get(key) ?? 0) + change > share) return false;
       byRequest.set(request, bytes);
       note(request, change);
@@ -54,4 +55,8 @@ export function createBodyBudget(totalBytes: number): BodyBudget {
       return held;
     },
   };
+}
+
+function ownerOf({ callerOrNone }: FastifyRequest): string {
+  return callerOrNone === undefined ? "" : callerIdOf(callerOrNone.principal);
 }

@@ -5,7 +5,7 @@ import type { Clock } from "#kernel/clock.ts";
 import type { ApiKeyId, Ids, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
-import type { AskKeys } from "./health.ts";
+import type { AskKeys, TellAuditLog } from "./health.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { TlsSettings } from "./tls.ts";
 
@@ -22,6 +22,8 @@ export interface Principal {
   /** Whom the caller counts as wherever a second person is asked for: the operator, also behind a key of his own; else the key. */
   readonly personId: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** Set on a session that waits for a second factor: it is good for nothing but providing one. */
+  readonly unfinished?: true;
   /** The client certificate the key is bound to: SHA-256 of its DER form, 64 hexadecimal digits. */
   readonly certificateSha256?: string;
 }
@@ -51,6 +53,14 @@ export interface AuthenticationFailures {
   waitSeconds(ip: string): number;
   /** A key from this address was not a good one. */
   note(ip: string): void;
+}
+
+/** Sessions of operators, which browsers show by a cookie. */
+export interface SessionAuthentication {
+  /** The cookie's name. */
+  readonly cookie: string;
+  /** Judges its value. Synchronous answers are cheaper. */
+  readonly authenticate: (token: string, ip: string) => Principal | KeyRefusal | Promise<Principal | KeyRefusal>;
 }
 
 /** Who made this request, from where. */
@@ -91,13 +101,18 @@ export interface SecurityEvent {
 
 /** How a route is guarded; Fastify's `config` of the route. A route without `access` makes the start fail. */
 export interface RouteConfig {
-  /** `public`: anyone. `key`: a valid X-API-Key, its quota, and load shedding. */
-  readonly access: "public" | "key";
   /**
-   * The one scope that the caller must have, from the table in `kernel/scopes.ts`; `null` when and only when `access` is
-   * `public`. It has to be written either way, so that no route can forget it.
+   * `public`: anyone. `key`: a valid X-API-Key or an operator's session, with its quota, and load shedding. `session`: an
+   * operator's session only, for what everybody signed in may do about himself.
+   */
+  readonly access: "public" | "key" | "session";
+  /**
+   * The one scope that the caller must have, from the table in `kernel/scopes.ts`; set when and only when `access` is
+   * `key`. It has to be written either way, so that no route can forget it.
    */
   readonly scope: Scope | null;
+  /** Open to a session that still waits for its second factor; only where `access` is `session`. */
+  readonly unfinished?: true;
   /** How many units of the quotas one call takes; 1 when absent. Known before the body is read, so it is the route's. */
   readonly cost?: number;
   /** The key's own IP allow-list is checked too (the organisation's is checked on every call). */
@@ -110,7 +125,7 @@ export interface RouteConfig {
   /** A request without a body is taken as `{}`. */
   readonly bodyOptional?: boolean;
   /** Response headers of the success beyond those that every answer carries; for the OpenAPI document. */
-  readonly sends?: readonly ("ETag" | "Location")[];
+  readonly sends?: readonly ("ETag" | "Location" | "Set-Cookie")[];
   /** The problems this operation can answer besides those every operation can; for the OpenAPI document. */
   readonly problems?: readonly ProblemCode[];
 }
@@ -121,6 +136,8 @@ export interface HttpServerOptions {
   readonly logger: Logger;
   /** Judges the value of X-API-Key (`undefined` when absent). Synchronous answers are cheaper. */
   readonly authenticate: (key: string | undefined) => Principal | KeyRefusal | Promise<Principal | KeyRefusal>;
+  /** Where absent, only keys are taken. */
+  readonly sessions?: SessionAuthentication;
   /** Draws `cost` units from every quota the principal has. */
   readonly takeQuota: (principal: Principal, cost: number) => Quota;
   /** Whose allow-list refuses this address: the organisation's on every call, the key's on sensitive ones. */
@@ -138,6 +155,8 @@ export interface HttpServerOptions {
   readonly ready: () => Promise<Refusal | void>;
   /** The state of the encryption keys, for /readyz; `ok` where absent. */
   readonly keys?: AskKeys;
+  /** The state of the audit log's sealing, for /readyz; `ok` where absent. */
+  readonly auditLog?: TellAuditLog;
   readonly version: string;
   /** Whether to answer 503 before doing any work. Asked once a request, so it must be cheap. */
   readonly overloaded?: () => boolean;

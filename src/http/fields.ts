@@ -21,6 +21,13 @@ export function described<T extends TSchema>(schema: T, description: string): T 
 /** An id of one kind. */
 export const idField = <K extends IdKind>(kind: K, description = `Id of ${kindInWords(kind)}.`) =>
   Type.Unsafe<Id<K>>(Type.String({ pattern: idPattern(kind), description, examples: [exampleId(kind)] }));
+/** Who did something: an operator, also where one of his API keys did it, or an API key that is nobody's. */
+export const personField = (description: string) =>
+  Type.String({
+    pattern: idPattern("operator").replace("opr", "(?:opr|key)"),
+    description: `${description} An operator, or an API key that belongs to none.`,
+    examples: [exampleId("apiKey")],
+  });
 /** An amount to be moved: 1 to 9007199254740991 minor units. */
 export const amountField = Type.Integer({
   minimum: 1,

@@ -1,15 +1,18 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import { clientAddress } from "./client-address.ts";
 import { clientThumbprint } from "./client-certificate.ts";
 import type { HttpServerOptions, KeyRefusal, Principal, Quota, RouteFacts, SecurityEvent } from "./contract.ts";
+import { refuseCrossSite } from "./cross-site.ts";
 import { fingerprintOf, idempotencyId, readIdempotencyKey } from "./idempotency-key.ts";
 import { queryHasKey } from "./key-in-query.ts";
 import type { HttpLimits } from "./limits.ts";
 import { refuseShape } from "./request-shape.ts";
 import { createSecurityHeaders } from "./security-headers.ts";
 import { sendRefusal } from "./send.ts";
+import { readCookie } from "./session-cookie.ts";
 import type { Traffic } from "./traffic.ts";
 
 const MAX_USER_AGENT_LENGTH = 256;
@@ -19,7 +22,7 @@ export type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: Hoo
 /** The part of the options that the guard asks on every request. */
 export type GuardOptions = Pick<
   HttpServerOptions,
-  "clock" | "authenticate" | "takeQuota" | "refusesIp" | "failures" | "trustedProxyHops" | "overloaded" | "onSecurityEvent"
+  "clock" | "authenticate" | "sessions" | "takeQuota" | "refusesIp" | "failures" | "trustedProxyHops" | "overloaded" | "onSecurityEvent"
 > & { readonly limits: HttpLimits; readonly secure: boolean };
 
 export interface Guard {
@@ -35,7 +38,7 @@ export interface Guard {
 }
 
 export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
-  const { authenticate, takeQuota, refusesIp, failures, trustedProxyHops, overloaded, onSecurityEvent, limits } = options;
+  const { sessions, takeQuota, refusesIp, failures, trustedProxyHops, overloaded, onSecurityEvent, limits } = options;
   const writeSecurityHeaders = createSecurityHeaders(options.secure);
 
   function greet(request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
@@ -54,13 +57,28 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
     onSecurityEvent?.({ ...event, requestId: request.id, operation: `${facts.method} ${facts.pattern}` });
   }
 
+  function cookieIn(headers: IncomingHttpHeaders): string | undefined {
+    return sessions === undefined ? undefined : readCookie(headers.cookie, sessions.cookie);
+  }
+
+  /** Who it is: by the key, or by the cookie of a session. Both at once is refused, since either could be meant. */
+  function authenticate(request: FastifyRequest, ip: string): Principal | KeyRefusal | Promise<Principal | KeyRefusal> {
+    const { headers, method = "" } = request.raw;
+    const key = single(headers["x-api-key"]);
+    const token = cookieIn(headers);
+    if (sessions === undefined || token === undefined) return options.authenticate(key);
+    if (key !== undefined) return refuse("two_credentials");
+    return refuseCrossSite(method, headers) ?? sessions.authenticate(token, ip);
+  }
+
   /** Who calls, and whether from where it may. Notes the caller on the request. @returns the refusal, if any. */
   function identify(facts: RouteFacts, outcome: Principal | KeyRefusal, request: FastifyRequest, ip: string): Refusal | undefined {
     const raw = request.raw;
     const sensitive = facts.sensitive === true;
     if (isRefusal(outcome)) {
-      // A request without a key tries nothing, nor does one with a key that was good once.
-      const guess = outcome.code === "unauthenticated" && outcome.ended !== true && raw.headers["x-api-key"] !== undefined;
+      // A request without a key or a session tries nothing, nor does one with one that was good once.
+      const tries = raw.headers["x-api-key"] !== undefined || cookieIn(raw.headers) !== undefined;
+      const guess = outcome.code === "unauthenticated" && outcome.ended !== true && tries;
       if (guess) failures?.note(ip);
       if (sensitive) report(facts, request, { code: outcome.code, principal: undefined, ip });
       return outcome;
@@ -89,6 +107,8 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
 
   function refuseScope(facts: RouteFacts, principal: Principal, request: FastifyRequest, ip: string): Refusal | undefined {
     const { scope } = facts;
+    if (principal.unfinished === true && facts.unfinished !== true) return refuse("second_factor_required");
+    if (facts.access === "session") return principal.operatorId === undefined ? refuse("session_required") : undefined;
     if (scope !== null && principal.scopes.has(scope)) return undefined;
     if (facts.sensitive === true && scope !== null) report(facts, request, { code: "insufficient_scope", scope, principal, ip });
     return refuse("insufficient_scope", undefined, `The scope needed is ${scope ?? "none"}.`);
@@ -163,7 +183,7 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
           sendRefusal(reply, refuse("too_many_failures"));
           return;
         }
-        const outcome = authenticate(single(request.raw.headers["x-api-key"]));
+        const outcome = authenticate(request, ip);
         if (outcome instanceof Promise) outcome.then((settled) => settle(admit, facts, settled, request, reply, ip, done), done);
         else settle(admit, facts, outcome, request, reply, ip, done);
       };
@@ -175,7 +195,7 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
           done();
           return;
         }
-        const outcome = authenticate(single(request.raw.headers["x-api-key"]));
+        const outcome = authenticate(request, caller.ip);
         // The very object of before: nothing is known to have changed, and only a certificate can run out by itself.
         if (outcome === caller.principal && caller.principal.certificateSha256 === undefined) done();
         else if (outcome instanceof Promise)

@@ -12,7 +12,15 @@ const readinessSchema = Type.Object({
     description:
       "Whether new work can be sealed. Otherwise what requests are refused with that need an encryption key which is not in memory.",
   }),
+  audit_log: Type.Enum(["ok", "late", "clock_skew", "tampered"], {
+    description:
+      "Whether audit events are sealed in time: `late` where the oldest waits for longer than it may, `clock_skew` and `tampered` where nothing " +
+      "is sealed because the clock or what is stored cannot be believed. Requests are served all the same.",
+  }),
 });
+
+/** How the sealing of the audit log stands, as this node knows it. */
+export type TellAuditLog = () => "ok" | "late" | "clock_skew" | "tampered";
 
 /** The state of the encryption keys: `ok`, or the code that requests are refused with. Never rejects. */
 export type AskKeys = () => Promise<"ok" | "kms_unavailable" | "key_blocked">;
@@ -27,6 +35,7 @@ export function registerHealth(
   ready: () => Promise<Refusal | void>,
   { readyMs, readySharedMs }: Pick<HttpLimits, "readyMs" | "readySharedMs">,
   keys?: AskKeys,
+  auditLog: TellAuditLog = () => "ok",
 ): void {
   const serves = shared(() => asked(ready, readyMs), readySharedMs);
   app.get(
@@ -61,7 +70,8 @@ export function registerHealth(
     },
     async (_request, reply) => {
       const refusal = await serves();
-      return refusal === undefined ? { status: "ok" as const, keys: await keysWithin(keys, readyMs) } : sendRefusal(reply, refusal);
+      if (refusal !== undefined) return sendRefusal(reply, refusal);
+      return { status: "ok" as const, keys: await keysWithin(keys, readyMs), audit_log: auditLog() };
     },
   );
 }

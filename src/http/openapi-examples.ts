@@ -70,6 +70,7 @@ const particulars: Partial<Record<ProblemCode, { readonly param: string; readonl
   invalid_cursor: { param: "cursor" },
   account_not_found: { param: "from_account_id" },
   account_frozen: { param: "from_account_id" },
+  account_restricted: { param: "from_account_id", detail: "A holder of the paying account is restricted." },
   account_closed: { param: "to_account_id" },
   currency_mismatch: { param: "currency" },
   insufficient_funds: { param: "amount" },

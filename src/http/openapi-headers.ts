@@ -46,6 +46,11 @@ export const responseHeaders = {
     schema: { type: "string" },
     example: "/v1/accounts/acc_01M82BHM94EKAVVN1J472JCKY4",
   },
+  "Set-Cookie": {
+    description: "The cookies of a browser that has signed in, or out (RFC 6265). They are for the browser alone.",
+    schema: { type: "string" },
+    example: "__Host-smartfinance-session=01M82BHM94EKAVVN1J472JCKY4.q3Vt; Path=/; HttpOnly; Secure; SameSite=Strict",
+  },
   "WWW-Authenticate": {
     description: "The scheme that is wanted (RFC 9110 section 11.6.1).",
     schema: { type: "string" },
@@ -62,7 +67,7 @@ const WITH_RETRY_AFTER: ReadonlySet<number> = new Set([429, 503]);
 /** The headers that an operation's answer of a status can carry. */
 export function headersOf(facts: RouteFacts, status: number): ResponseHeader[] {
   const names: ResponseHeader[] = ["X-Request-Id"];
-  if (facts.access === "key" && !BEFORE_QUOTA.has(status)) names.push("RateLimit", "RateLimit-Policy");
+  if (facts.access !== "public" && !BEFORE_QUOTA.has(status)) names.push("RateLimit", "RateLimit-Policy");
   if (WITH_RETRY_AFTER.has(status)) names.push("Retry-After");
   // Kept are successes and what the operation itself refused; what was refused on the way to it is not.
   const isKept = status < 300 || facts.problems?.some((code) => problems[code].status === status) === true;

@@ -73,11 +73,12 @@ const always: readonly ProblemCode[] = [
   "internal_error",
   "shutting_down",
 ];
-const withKey: readonly ProblemCode[] = [
+const withCaller: readonly ProblemCode[] = [
   "unauthenticated",
-  "certificate_mismatch",
+  "two_credentials",
+  "cross_site_request",
+  "second_factor_required",
   "ip_not_allowed",
-  "insufficient_scope",
   "rate_limited",
   "too_many_failures",
   "overloaded",
@@ -85,6 +86,7 @@ const withKey: readonly ProblemCode[] = [
   "kms_unavailable",
   "key_blocked",
 ];
+const withKey: readonly ProblemCode[] = ["certificate_mismatch", "insufficient_scope"];
 /** Also where no body is wanted: one that comes all the same is read, and only `{}` is let through. */
 const withBody: readonly ProblemCode[] = [
   "invalid_json",
@@ -108,10 +110,12 @@ export function problemsOf(facts: RouteFacts): readonly ProblemCode[] {
   return [
     ...new Set([
       ...always,
+      ...(facts.access === "public" ? [] : withCaller),
       ...(facts.access === "key" ? withKey : []),
+      ...(facts.access === "session" ? (["session_required"] as const) : []),
       ...(facts.method === "GET" ? [] : withBody),
       ...(facts.acceptsBody ? (["missing_field"] as const) : []),
-      ...(facts.access === "key" && facts.method !== "GET" ? (["contention", "outcome_unknown"] as const) : []),
+      ...(facts.access !== "public" && facts.method !== "GET" ? (["contention", "outcome_unknown"] as const) : []),
       ...(facts.idempotent === true ? withIdempotency : []),
       ...(facts.idempotent === "refused" ? (["idempotency_key_not_taken"] as const) : []),
       ...(facts.problems ?? []),
@@ -119,9 +123,11 @@ export function problemsOf(facts: RouteFacts): readonly ProblemCode[] {
   ];
 }
 
+const SECURITY = { public: [], key: [{ apiKey: [] }, { session: [] }], session: [{ session: [] }] } as const;
+
 /** Adds to a generated operation what its guard does (security, Idempotency-Key, headers, problems by status), and examples. */
 export function describeOperation(operation: OpenApiOperation, facts: RouteFacts, written: WrittenSchemas, used: UsedComponents): void {
-  operation.security = facts.access === "key" ? [{ apiKey: [] }] : [];
+  operation.security = SECURITY[facts.access];
   if (facts.scope !== null) {
     operation["x-required-scope"] = facts.scope;
     const needs = [`Needs the scope \`${facts.scope}\`.`];

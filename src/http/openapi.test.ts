@@ -63,7 +63,7 @@ test("the document names every operation, guarded as its route is", async () => 
   ]);
   assert.deepEqual(Object.keys(document.paths["/healthz"] ?? {}), ["get"], "HEAD is not an operation of its own");
   const pay = document.paths["/v1/payments/{id}"]?.post;
-  assert.deepEqual(pay?.security, [{ apiKey: [] }]);
+  assert.deepEqual(pay?.security, [{ apiKey: [] }, { session: [] }]);
   assert.deepEqual(
     pay?.parameters?.map(({ name, required }) => [name, required]),
     [

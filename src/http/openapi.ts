@@ -85,6 +85,11 @@ const ABOUT_KEYS = [
   ...Object.entries(SCOPES).map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`),
 ].join("\n");
 
+const ABOUT_SESSIONS =
+  "The session of an operator who has signed in, for browsers. What it may do follows from the operator's roles, in the same scopes. " +
+  "Requests that change something have to come from a page of this very origin (`cross_site_request`). Without TLS the cookie is called " +
+  "`smartfinance-session`.";
+
 async function render(app: HttpServer, { version, operations, tells }: Described): Promise<string> {
   const { default: swagger } = await import("@fastify/swagger");
   const shadow = fastify({ logger: false, exposeHeadRoutes: false });
@@ -99,7 +104,12 @@ async function render(app: HttpServer, { version, operations, tells }: Described
         version,
         description: ABOUT,
       },
-      components: { securitySchemes: { apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: ABOUT_KEYS } } },
+      components: {
+        securitySchemes: {
+          apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: ABOUT_KEYS },
+          session: { type: "apiKey", in: "cookie", name: "__Host-smartfinance-session", description: ABOUT_SESSIONS },
+        },
+      },
     },
     convertConstToEnum: false,
     refResolver: {

@@ -98,7 +98,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (route.schema?.querystring === undefined) route.schema = { ...route.schema, querystring: noQuery };
     route.onRequest = [guard.forRoute(facts), ...[route.onRequest ?? []].flat()];
     // Nobody waits for the body of a GET.
-    if (facts.access === "key" && facts.method !== "GET" && facts.method !== "HEAD")
+    if (facts.access !== "public" && facts.method !== "GET" && facts.method !== "HEAD")
       route.preValidation = [guard.afterBody(facts), ...[route.preValidation ?? []].flat()];
     // The health routes are asked first; through them Fastify builds its compilers.
     if (!PRIMERS.has(facts.pattern)) lazy.postpone(route);
@@ -127,7 +127,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.setNotFoundHandler(unrouted as object, (_request, reply) => sendRefusal(reply, refuse("not_found")));
 
   bindTraffic(app, traffic);
-  registerHealth(app, options.ready, limits, options.keys);
+  registerHealth(app, options.ready, limits, options.keys, options.auditLog);
   registerDocs(app);
   return app;
 }
@@ -150,11 +150,12 @@ function factsOf(route: RouteOptions): RouteFacts {
   const config = route.config;
   const method = String(route.method);
   const name = `${method} ${route.url}`;
-  invariant(config?.access === "public" || config?.access === "key", `route ${name} declares no access`);
+  invariant(config !== undefined && ["public", "key", "session"].includes(config.access), `route ${name} declares no access`);
   invariant(
     config.access === "key" ? isScope(config.scope) : config.scope === null,
-    `route ${name} names no scope of the table, or is public and names one`,
+    `route ${name} names no scope of the table, or needs none and names one`,
   );
+  invariant(config.unfinished !== true || config.access === "session", `route ${name} takes no sessions that are not finished`);
   const cost = config.cost ?? 1;
   invariant(Number.isSafeInteger(cost) && cost >= 1, `route ${name} has a cost that is no positive integer`);
   invariant(

@@ -30,9 +30,11 @@ export const KEY = "test-key";
 export function createTestServer(overrides: Partial<HttpServerOptions> = {}): TestServer {
   const clock: Clock = systemClock;
   const ids = createIds(clock, systemRandom());
+  const apiKeyId = ids.next("apiKey");
   const principal: Principal = {
     organisationId: ids.next("organisation"),
-    apiKeyId: ids.next("apiKey"),
+    apiKeyId,
+    personId: apiKeyId,
     scopes: new Set(["transfers:write", "transactions:read"]),
   };
   const lines: Record<string, unknown>[] = [];

@@ -4,6 +4,7 @@ import type { OrganisationId, UserId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Metadata, Vault } from "#vault/index.ts";
 import type { IdentityDeps } from "./deps.ts";
+import { newUserStatusOf, organisations } from "./organisation.ts";
 import { keptReply, showReply } from "./present-user.ts";
 import type { Address, Profile } from "./profile.ts";
 import { BLANK, checkProfile, indexesOf, sealProfile } from "./profile.ts";
@@ -18,6 +19,8 @@ export interface CreateUserBody {
   readonly date_of_birth?: string;
   readonly address?: Address;
   readonly tax_id?: string;
+  readonly registration_number?: string;
+  readonly legal_form?: string;
   readonly reference?: string;
   readonly metadata?: Metadata;
 }
@@ -42,14 +45,15 @@ export async function createUser(deps: IdentityDeps, asked: Asked, body: CreateU
   const executed = await deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
-    needs: [],
+    needs: [{ collection: organisations, key: { hash: organisationId }, mode: "read" }],
     decide(view, at) {
       // The store may have this decided before it looks: the commit then meets the kept reply, and this is never answered.
       if (fields === undefined) return refused(refuse("contention"), requestId);
       const work = workOn(view);
-      const user = newUser({ id, organisationId, type, ...fields }, at);
+      const status = newUserStatusOf(work.get(organisations, { hash: organisationId }));
+      const user = newUser({ id, organisationId, type, status, ...fields }, at);
       work.put(users, user);
-      work.tell({ id: eventId, type: "user.created", objectId: id, userId: id, details: { type } });
+      work.tell({ id: eventId, type: "user.created", objectId: id, userId: id, details: { type, status } });
       return work.outcome(keptReply(201, user));
     },
   });

@@ -6,6 +6,7 @@ import type { Item } from "#storage/index.ts";
 import { assertStorable } from "#storage/validate-commit.ts";
 import { organisations } from "./organisation.ts";
 import type { User } from "./user.ts";
+import { statusReasons } from "./user-status.ts";
 import { changedUser, newUser, users, userStatuses, userTypes } from "./user.ts";
 
 const stored = (item: Item): Item => {
@@ -25,7 +26,9 @@ const anyUser: fc.Arbitrary<User> = fc.record(
     profile: optional(fc.record({ key_id: text, ciphertext: text }, { noNullPrototype: true })),
     emailIndex: optional(fc.string({ minLength: 1 })),
     phoneIndex: optional(fc.string({ minLength: 1 })),
+    statusReason: optional(fc.constantFrom(...statusReasons)),
     accountCount: count,
+    sharedAccounts: fc.array(fc.constantFrom(newId("account"), newId("account"))),
     createdAt: count,
     updatedAt: count,
     closedAt: optional(count),

@@ -1,9 +1,18 @@
 export { createUser, sealedFields } from "./create-user.ts";
+export { contactOfUser } from "./contact.ts";
+export { normaliseEmail } from "./normalise.ts";
 export * from "./organisation.ts";
+export { changeOrganisation } from "./organisation-change.ts";
+export type { OrganisationDeps, OrganisationFields } from "./organisation-change.ts";
 export { organisationRoutes } from "./organisation-routes.ts";
+export { DARK_GROUND, inkOn, LIGHT_GROUND } from "./page-colours.ts";
+export { DEFAULT_PAGE_TERMS } from "./page-terms.ts";
+export type { PageTerms } from "./page-terms.ts";
 export { changeReviewTerms, DEFAULT_REVIEW_TERMS, earlierTermsSince, fourEyesLimit } from "./review-terms.ts";
 export type { ReviewTerms } from "./review-terms.ts";
 export { BLANK } from "./profile.ts";
 export type { Address, Profile } from "./profile.ts";
 export * from "./user.ts";
+export { accountsOf, countAccounts } from "./accounts-of.ts";
+export { canHold, restrictionBy } from "./user-status.ts";
 export { identityRoutes } from "./routes.ts";

@@ -7,8 +7,10 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
-import type { Organisation, OrganisationSettings } from "./organisation.ts";
+import type { NewUserStatus, Organisation, OrganisationSettings } from "./organisation.ts";
 import { organisations, settingsOf } from "./organisation.ts";
+import type { PageTermsFields } from "./page-terms.ts";
+import { changePageTerms, DEFAULT_PAGE_TERMS, presentPageTerms } from "./page-terms.ts";
 import type { ReviewTermsFields } from "./review-terms.ts";
 import { changeReviewTerms, DEFAULT_REVIEW_TERMS, presentReviewTerms } from "./review-terms.ts";
 
@@ -20,11 +22,12 @@ export interface OrganisationDeps {
   readonly forget: (id: OrganisationId) => void;
 }
 
-export interface OrganisationFields extends ReviewTermsFields {
+export interface OrganisationFields extends ReviewTermsFields, PageTermsFields {
   readonly name?: string;
   readonly rate_limit_per_minute?: number;
   readonly key_rate_limit_per_minute?: number;
   readonly ip_allowlist?: readonly string[];
+  readonly new_user_status?: NewUserStatus;
 }
 
 /** The organisation as the API shows it. */
@@ -39,7 +42,9 @@ function presentSettings(settings: OrganisationSettings): JsonObject {
     rate_limit_ceiling: settings.rateLimitCeiling,
     key_rate_limit_per_minute: settings.keyRateLimitPerMinute,
     ip_allowlist: settings.ipAllowlist,
+    new_user_status: settings.newUserStatus ?? "active",
     ...presentReviewTerms(settings.reviews ?? DEFAULT_REVIEW_TERMS),
+    ...presentPageTerms(settings.pages ?? DEFAULT_PAGE_TERMS),
   };
 }
 
@@ -67,12 +72,16 @@ export async function changeOrganisation(
       const before = settingsOf(organisation);
       const reviews = changeReviewTerms(before.reviews ?? DEFAULT_REVIEW_TERMS, body, at);
       if (!reviews.ok) return refused(reviews, requestId);
+      const pages = changePageTerms(before.pages ?? DEFAULT_PAGE_TERMS, body);
+      if (!pages.ok) return refused(pages, requestId);
       const settings = {
         ...before,
         rateLimitPerMinute: body.rate_limit_per_minute ?? before.rateLimitPerMinute,
         keyRateLimitPerMinute: body.key_rate_limit_per_minute ?? before.keyRateLimitPerMinute,
         ipAllowlist: allowlist.entries ?? before.ipAllowlist,
+        newUserStatus: body.new_user_status ?? before.newUserStatus ?? "active",
         reviews: reviews.terms,
+        pages: pages.terms,
       };
       if (settings.rateLimitPerMinute > settings.rateLimitCeiling) {
         const detail = `The organisation may have at most ${settings.rateLimitCeiling}.`;

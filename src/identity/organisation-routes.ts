@@ -7,6 +7,7 @@ import {
   currencyField,
   described,
   idField,
+  nullable,
   PLAIN_TEXT,
   ref,
   sendObject,
@@ -16,9 +17,11 @@ import {
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
-import { MAX_ORGANISATION_RATE_LIMIT, readOrganisation } from "./organisation.ts";
+import type { NewUserStatus } from "./organisation.ts";
+import { MAX_ORGANISATION_RATE_LIMIT, newUserStatuses, readOrganisation } from "./organisation.ts";
 import type { OrganisationDeps } from "./organisation-change.ts";
 import { changeOrganisation, presentOrganisation } from "./organisation-change.ts";
+import { MAX_RETURN_ORIGINS, PAGE_SCHEMES } from "./page-terms.ts";
 import { MAX_DUE_HOURS, MAX_EXPIRY_HOURS, MAX_FOUR_EYES_CURRENCIES } from "./review-terms.ts";
 
 const dueHours = Type.Integer({
@@ -47,6 +50,34 @@ const fourEyesAbove = Type.Array(
   },
 );
 
+const pagesColour = (ground: string, example: string) =>
+  Type.String({
+    pattern: "^#[0-9A-Fa-f]{6}$",
+    description: `The colour of buttons and links of the hosted pages on ${ground} ground; it has to have a contrast of 4.5 to 1 with it.`,
+    examples: [example],
+  });
+const pagesScheme = Type.Union(
+  PAGE_SCHEMES.map((scheme) => Type.Literal(scheme)),
+  { description: "Whether the hosted pages are light or dark; `auto` follows the customer's own setting." },
+);
+const pagesReturnOrigins = Type.Array(Type.String({ minLength: 8, maxLength: 253, examples: ["https://app.example.com"] }), {
+  maxItems: MAX_RETURN_ORIGINS,
+  description: "Where hosted sessions may send customers back to: origins such as `https://app.example.com`.",
+});
+const pagesDisplayName = nullable(
+  Type.String({ minLength: 1, maxLength: 60, pattern: PLAIN_TEXT, examples: ["Acme Bank"] }),
+  "What the hosted pages call you; `null` for the organisation's name.",
+);
+
+const newUserStatus = Type.Unsafe<NewUserStatus>(
+  Type.String({
+    enum: [...newUserStatuses],
+    description:
+      "The status that users are created with; `active` to begin with. `pending` users can be given accounts, on which no money moves until " +
+      "their status is set.",
+  }),
+);
+
 const organisationSchema = Type.Object(
   {
     id: idField("organisation"),
@@ -58,9 +89,15 @@ const organisationSchema = Type.Object(
     }),
     key_rate_limit_per_minute: Type.Integer({ description: "What a key made without a limit of its own is given." }),
     ip_allowlist: Type.Array(Type.String(), { description: "Which addresses may call at all. Empty: every one." }),
+    new_user_status: newUserStatus,
     review_due_hours: dueHours,
     review_expiry_hours: expiryHours,
     review_four_eyes_above: fourEyesAbove,
+    pages_display_name: pagesDisplayName,
+    pages_primary_color: pagesColour("light", "#1a4fc4"),
+    pages_primary_color_dark: pagesColour("dark", "#8fb4ff"),
+    pages_color_scheme: pagesScheme,
+    pages_return_origins: pagesReturnOrigins,
     created_at: timestampField,
     version: Type.Integer({ description: "Counts the changes; the `ETag`." }),
   },
@@ -84,9 +121,15 @@ const changeBody = Type.Object(
         description: "Addresses and CIDR blocks that calls with any key of the organisation may come from. It must have your own address.",
       }),
     ),
+    new_user_status: Type.Optional(newUserStatus),
     review_due_hours: Type.Optional(dueHours),
     review_expiry_hours: Type.Optional(expiryHours),
     review_four_eyes_above: Type.Optional(fourEyesAbove),
+    pages_display_name: Type.Optional(pagesDisplayName),
+    pages_primary_color: Type.Optional(pagesColour("light", "#1a4fc4")),
+    pages_primary_color_dark: Type.Optional(pagesColour("dark", "#8fb4ff")),
+    pages_color_scheme: Type.Optional(pagesScheme),
+    pages_return_origins: Type.Optional(pagesReturnOrigins),
   },
   { additionalProperties: false, minProperties: 1 },
 );

@@ -1,5 +1,7 @@
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { Collection, Store } from "#storage/index.ts";
+import type { PageTerms, PageTermsFields } from "./page-terms.ts";
+import { DEFAULT_PAGE_TERMS, pageTermsFromItem, presentPageTerms } from "./page-terms.ts";
 import type { ReviewTerms, StoredReviewTerms } from "./review-terms.ts";
 import { DEFAULT_REVIEW_TERMS, reviewTermsFromItem, reviewTermsToItem } from "./review-terms.ts";
 
@@ -15,7 +17,15 @@ export interface OrganisationSettings {
   readonly ipAllowlist: readonly string[];
   /** How suspicious payments are reviewed; see `reviewTermsOf`. */
   readonly reviews?: ReviewTerms;
+  /** How the hosted pages look; see `pageTermsOf`. */
+  readonly pages?: PageTerms;
+  /** What a user is until somebody says otherwise; see `newUserStatusOf`. */
+  readonly newUserStatus?: NewUserStatus;
 }
+
+/** `active`: may pay at once. `pending`: not before somebody has set what the verification has come to. */
+export const newUserStatuses = ["active", "pending"] as const;
+export type NewUserStatus = (typeof newUserStatuses)[number];
 
 /** A tenant: everything belongs to exactly one. */
 export interface Organisation {
@@ -63,6 +73,16 @@ export function reviewTermsOf(organisation: Organisation | undefined): ReviewTer
   return organisation?.settings?.reviews ?? DEFAULT_REVIEW_TERMS;
 }
 
+/** How the organisation wants its hosted pages; the defaults where it has said nothing. */
+export function pageTermsOf(organisation: Organisation | undefined): PageTerms {
+  return organisation?.settings?.pages ?? DEFAULT_PAGE_TERMS;
+}
+
+/** What the organisation's users begin as: active where it has said nothing. */
+export function newUserStatusOf(organisation: Organisation | undefined): NewUserStatus {
+  return organisation?.settings?.newUserStatus ?? "active";
+}
+
 export const organisations: Collection<Organisation> = {
   table: "smartfinance-organisations",
   keyOf: (organisation) => ({ hash: organisation.id }),
@@ -77,6 +97,8 @@ export const organisations: Collection<Organisation> = {
           key_rate_limit_per_minute: settings.keyRateLimitPerMinute,
           ip_allowlist: settings.ipAllowlist,
           ...(settings.reviews === undefined ? {} : { reviews: reviewTermsToItem(settings.reviews) }),
+          ...(settings.pages === undefined ? {} : { pages: presentPageTerms(settings.pages) }),
+          ...(settings.newUserStatus === undefined ? {} : { new_user_status: settings.newUserStatus }),
         }),
     created_at: createdAt,
     version,
@@ -94,6 +116,8 @@ export const organisations: Collection<Organisation> = {
         keyRateLimitPerMinute: stored.key_rate_limit_per_minute,
         ipAllowlist: stored.ip_allowlist,
         ...(stored.reviews === undefined ? {} : { reviews: reviewTermsFromItem(stored.reviews) }),
+        ...(stored.pages === undefined ? {} : { pages: pageTermsFromItem(stored.pages) }),
+        ...(stored.new_user_status === undefined ? {} : { newUserStatus: stored.new_user_status }),
       },
       createdAt,
       version,
@@ -109,6 +133,8 @@ interface StoredOrganisation {
   readonly key_rate_limit_per_minute: number;
   readonly ip_allowlist?: readonly string[];
   readonly reviews?: StoredReviewTerms;
+  readonly pages?: Required<PageTermsFields>;
+  readonly new_user_status?: NewUserStatus;
   readonly created_at: number;
   readonly version: number;
 }

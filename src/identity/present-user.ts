@@ -4,8 +4,10 @@ import { toTimestamp } from "#kernel/clock.ts";
 import type { OrganisationId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Store } from "#storage/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
 import { DataKeyBlockedError, DataKeyNotFoundError } from "#vault/index.ts";
+import { countAccounts } from "./accounts-of.ts";
 import { BLANK, openProfile } from "./profile.ts";
 import type { User } from "./user.ts";
 import { readUser } from "./user.ts";
@@ -19,8 +21,9 @@ function blankUser(user: User): JsonObject & { readonly id: UserId } {
     object: "user",
     type: user.type,
     status: user.status,
+    status_reason: user.statusReason,
     ...BLANK,
-    account_count: user.accountCount,
+    account_count: countAccounts(user),
     version: user.version,
     created_at: toTimestamp(user.createdAt),
     updated_at: toTimestamp(user.updatedAt),
@@ -51,10 +54,21 @@ async function filled(vault: Vault, organisationId: OrganisationId, { shown, pro
 
 /**
  * What the client is answered: the kept reply with the profile opened; a refusal as it is. The replay of a reply whose user
- * has been erased since is refused as `user_erased`, also on nodes that still have the destroyed key in memory.
+ * has been erased since is refused as `user_erased`, also on nodes that still have the destroyed key in memory. Where the profile
+ * cannot be opened now it is `outcome_unknown`: asking again, or reading the user, tells.
  */
 export async function showReply(deps: Readers, organisationId: OrganisationId, executed: Executed): Promise<Executed> {
   if (!executed.ok || executed.reply.status >= 400) return executed;
+  try {
+    return await opened(deps, organisationId, executed);
+  } catch (error) {
+    // It is done: to say that the store or a key cannot be had would be to say that nothing was.
+    if (error instanceof StoreUnavailableError) return { ok: false, code: "outcome_unknown" };
+    throw error;
+  }
+}
+
+async function opened(deps: Readers, organisationId: OrganisationId, executed: Executed & { readonly ok: true }): Promise<Executed> {
   const kept = JSON.parse(executed.reply.body) as KeptReply;
   if (executed.replayed && (await isErased(deps.store, organisationId, kept.shown.id))) return { ok: false, code: "user_erased" };
   try {

@@ -25,6 +25,9 @@ export type Profile = {
   readonly date_of_birth: string | null;
   readonly address: Address | null;
   readonly tax_id: string | null;
+  /** Under which number a business is registered, and what kind of body it is. For a business only. */
+  readonly registration_number: string | null;
+  readonly legal_form: string | null;
   readonly reference: string | null;
   readonly metadata: Metadata;
 };
@@ -37,6 +40,8 @@ export const BLANK = {
   date_of_birth: null,
   address: null,
   tax_id: null,
+  registration_number: null,
+  legal_form: null,
   reference: null,
   metadata: {},
 } as const;
@@ -47,6 +52,8 @@ export function checkProfile(profile: Profile, type: UserType, now: number): Ref
   if (called.trim() === "") return refuse("invalid_request", "name", '"name" must have a character that can be seen.');
   if (email !== null && normaliseEmail(email) === undefined) return refuse("invalid_request", "email", "This is no e-mail address.");
   if (born !== null && type === "business") return refuse("invalid_request", "date_of_birth", "A business has no date of birth.");
+  for (const name of ["registration_number", "legal_form"] as const)
+    if (profile[name] !== null && type === "personal") return refuse("invalid_request", name, `A person has no "${name}".`);
   if (born !== null && !isBirthDate(born, now))
     return refuse("invalid_request", "date_of_birth", "This is no day of the past, from 1900 on.");
   // The schema of a change cannot ask for these: the address may be null there, and Ajv would blame the choice between the two.
@@ -84,5 +91,6 @@ export function sealProfile(vault: Vault, userKey: DataKey, id: UserId, profile:
 export async function openProfile(vault: Vault, organisationId: OrganisationId, id: UserId, envelope: JsonObject): Promise<Profile> {
   const sealed = envelope as unknown as Sealed;
   const dataKey = await vault.dataKeyById(organisationId, sealed.key_id);
-  return JSON.parse(vault.open(dataKey, profileBinding(organisationId, id), sealed)) as Profile;
+  // One from before a field was known has nothing to say of it.
+  return { ...BLANK, ...(JSON.parse(vault.open(dataKey, profileBinding(organisationId, id), sealed)) as Profile) };
 }

@@ -2,27 +2,39 @@ import { Type } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
 import {
+  described,
   idField,
   listOf,
   pageOf,
   pageParameters,
   readPage,
+  readTimes,
   ref,
   sendExecuted,
   sendObject,
   sendRefusal,
   sendVersioned,
+  timeParameter,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
-import { closeUser } from "./close-user.ts";
+import { changeUserStatus, closeUser } from "./change-user-status.ts";
 import { createUser } from "./create-user.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { eraseUser } from "./erase-user.ts";
 import { listUsers } from "./list-users.ts";
 import { normaliseEmail } from "./normalise.ts";
 import { presentUser } from "./present-user.ts";
-import { createUserBody, emailField, phoneField, updateUserBody, userSchema, userStatusField } from "./schema.ts";
+import {
+  createUserBody,
+  emailField,
+  phoneField,
+  updateUserBody,
+  userSchema,
+  userStatusBody,
+  userStatusField,
+  userTypeField,
+} from "./schema.ts";
 import { updateUser } from "./update-user.ts";
 import { readUser } from "./user.ts";
 
@@ -41,7 +53,7 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
         tags,
         summary: "Create a user",
         description:
-          "A new user is `active`. A repetition under the same Idempotency-Key gives the same bytes, unless the user has been erased " +
+          "A new user is `active`, or `pending` where the organisation wants that. A repetition under the same Idempotency-Key gives the same bytes, unless the user has been erased " +
           "since: then it is refused as `user_erased`.",
         body: createUserBody,
         response: { 201: ref("User") },
@@ -86,8 +98,11 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
           {
             ...pageParameters,
             status: Type.Optional(userStatusField),
+            type: Type.Optional(userTypeField),
             email: Type.Optional(emailField),
             phone: Type.Optional(phoneField),
+            created_from: described(timeParameter, "Only users created at this time or later, RFC 3339."),
+            created_to: described(timeParameter, "Only users created at this time or earlier, RFC 3339."),
           },
           { additionalProperties: false },
         ),
@@ -95,11 +110,15 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
       },
     },
     async (request, reply) => {
-      const { status, email, phone } = request.query;
+      const { status, type, email, phone, created_from, created_to } = request.query;
       if (email !== undefined && normaliseEmail(email) === undefined)
         return sendRefusal(reply, refuse("invalid_request", "email", "This is no e-mail address."));
-      const filter = { ...readPage(request.query), status, email, phone };
+      const asked = readTimes({ created_from, created_to });
+      if (!asked.ok) return sendRefusal(reply, asked);
+      const { created_from: from, created_to: to } = asked.times;
+      const filter = { ...readPage(request.query), status, type, email, phone, from, to };
       const page = await listUsers(deps, request.caller.principal.organisationId, filter);
+      if (!page.ok) return sendRefusal(reply, page);
       return sendObject(reply, listOf(await Promise.all(page.users.map((user) => presentUser(deps, user))), page.cursor));
     },
   );
@@ -129,6 +148,36 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
   );
 
   app.post(
+    "/v1/users/:id/status",
+    {
+      config: {
+        access: "key",
+        scope: "users:verify",
+        sensitive: true,
+        sends: ["ETag"],
+        problems: ["not_found", "version_conflict", "user_status_conflict", "user_erased", "contention"],
+      },
+      schema: {
+        operationId: "setUserStatus",
+        tags,
+        summary: "Set what a user's verification has come to",
+        description:
+          "A `pending` or `restricted` user becomes `active`, a `pending` or `active` one `restricted`. From the same moment on no payment " +
+          "leaves any account that a restricted user owns or stands behind; money may still come in, unless the user was `pending` until then.",
+        params,
+        headers: Type.Object({ "if-match": versionTagHeader }),
+        body: userStatusBody,
+        response: { 200: ref("User") },
+      },
+    },
+    async (request, reply) => {
+      const seen = request.headers["if-match"];
+      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      return sendVersioned(reply, await changeUserStatus(deps, askedBy(request), request.params.id, request.body, version));
+    },
+  );
+
+  app.post(
     "/v1/users/:id/close",
     {
       config: {
@@ -140,7 +189,8 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
         operationId: "closeUser",
         tags,
         summary: "Close a user",
-        description: "For good, and only once all accounts of the user are closed.",
+        description:
+          "For good, and only once every account that the user holds is closed. An account held with others can be left instead.",
         params,
         response: { 200: ref("User") },
       },

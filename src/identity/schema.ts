@@ -3,7 +3,10 @@ import { DAY, described, EMAIL, exampleId, idField, metadataField, nullable, PHO
 import { COUNTRIES } from "./countries.ts";
 import type { Address } from "./profile.ts";
 import type { UserStatus, UserType } from "./user.ts";
+import type { UserStatusBody } from "./change-user-status.ts";
 import { userStatuses, userTypes } from "./user.ts";
+import type { StatusReason } from "./user-status.ts";
+import { statusReasons } from "./user-status.ts";
 
 const text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, pattern: PLAIN_TEXT, description });
 
@@ -17,6 +20,7 @@ const examplePerson = {
   reference: "customer-4711",
 };
 
+export const userTypeField = Type.Unsafe<UserType>(Type.String({ enum: [...userTypes], description: "Only users of this type." }));
 export const userStatusField = Type.Unsafe<UserStatus>(
   Type.String({ enum: [...userStatuses], description: "Only users of this status.", examples: ["active"] }),
 );
@@ -71,6 +75,11 @@ const birthField = Type.String({
   examples: [examplePerson.date_of_birth],
 });
 const taxField = text(40, "The tax number as its authority writes it; not checked. Up to 40 characters.");
+const registrationField = text(40, "Under which number the register of companies has it; not checked. For `business` users only.");
+const legalFormField = text(
+  60,
+  "What kind of body it is, such as `GmbH`, `Ltd` or a code of ISO 20275; not checked. For `business` users only.",
+);
 const referenceField = text(140, "Your own name for the user, such as its number in your system. Up to 140 characters.");
 
 export const createUserBody = Type.Object(
@@ -84,10 +93,28 @@ export const createUserBody = Type.Object(
     date_of_birth: Type.Optional(birthField),
     address: Type.Optional(addressField),
     tax_id: Type.Optional(taxField),
+    registration_number: Type.Optional(registrationField),
+    legal_form: Type.Optional(legalFormField),
     reference: Type.Optional(referenceField),
     metadata: Type.Optional(metadataField),
   },
   { additionalProperties: false, examples: [{ type: "personal", ...examplePerson }] },
+);
+
+export const userStatusBody = Type.Object(
+  {
+    status: Type.Unsafe<UserStatusBody["status"]>(
+      Type.String({
+        enum: ["active", "restricted"],
+        description:
+          "`active` from `pending` or `restricted`; `restricted` from `pending` or `active`. To close a user is another operation.",
+      }),
+    ),
+    reason_code: Type.Unsafe<StatusReason>(
+      Type.String({ enum: [...statusReasons], description: "Why. Kept with the user and in the audit log." }),
+    ),
+  },
+  { additionalProperties: false, examples: [{ status: "active", reason_code: "verified" }] },
 );
 
 export const updateUserBody = Type.Object(
@@ -98,6 +125,10 @@ export const updateUserBody = Type.Object(
     date_of_birth: Type.Optional(nullable(birthField, "The date of birth; null removes it.")),
     address: Type.Optional(addressChange),
     tax_id: Type.Optional(nullable(taxField, "The tax number; null removes it.")),
+    registration_number: Type.Optional(
+      nullable(registrationField, "The number in the register; null removes it. For `business` users only."),
+    ),
+    legal_form: Type.Optional(nullable(legalFormField, "What kind of body it is; null removes it. For `business` users only.")),
     reference: Type.Optional(nullable(referenceField, "Your own name for the user; null removes it.")),
     metadata: Type.Optional(nullable(metadataField, "Replaces the metadata as a whole; null removes it.")),
   },
@@ -116,17 +147,21 @@ export const userSchema = Type.Object(
     type: Type.Enum([...userTypes], { description: "A person, or a business." }),
     status: Type.Enum([...userStatuses], {
       description:
-        "Only an `active` user can open accounts. `pending` and `restricted` are for the verification of customers; a `closed` user stays closed.",
+        "`pending`: not verified yet; can be given accounts, on which no money moves. `active`: verified. `restricted`: nothing leaves the " +
+        "accounts. `closed`: for good.",
     }),
+    status_reason: nullable(Type.Enum([...statusReasons]), "Why it has this status; null where nobody has set one."),
     name: personalText("The name of the person or the business."),
     email: personalText("The e-mail address, as it was given."),
     phone: personalText("The telephone number, E.164."),
     date_of_birth: personalText("The date of birth, `YYYY-MM-DD`."),
     address: nullable(addressField, "The postal address. Null where it is not known or the user is erased."),
     tax_id: personalText("The tax number."),
+    registration_number: personalText("The number of a business in the register of companies."),
+    legal_form: personalText("What kind of body a business is."),
     reference: personalText("Your own name for the user."),
     metadata: metadataField,
-    account_count: Type.Integer({ description: "How many accounts have been opened for the user, closed ones included." }),
+    account_count: Type.Integer({ description: "How many accounts the user holds, alone or with others, closed ones included." }),
     version: Type.Integer({ minimum: 1, description: "Grows with every change, an account opened included; the `ETag` says the same." }),
     created_at: timestampField,
     updated_at: described(timestampField, "When the user's own data or status changed last. RFC 3339, UTC, with milliseconds."),
@@ -144,8 +179,11 @@ export const userSchema = Type.Object(
         object: "user",
         type: "personal",
         status: "active",
+        status_reason: "verified",
         ...examplePerson,
         tax_id: null,
+        registration_number: null,
+        legal_form: null,
         metadata: {},
         account_count: 1,
         version: 2,

@@ -4,12 +4,14 @@ import { actorOf, keep, newId, ORG, OTHER_ORG, paymentDeps, T0, testClock } from
 import { openAccountFor } from "#accounts/index.ts";
 import type { Executed } from "#commit/index.ts";
 import type { UserId } from "#kernel/ids.ts";
+import { isId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Currency } from "#kernel/money.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { UserShreddedError } from "#vault/index.ts";
-import { closeUser } from "./close-user.ts";
+import { closeUser } from "./change-user-status.ts";
 import type { CreateUserBody } from "./create-user.ts";
 import { createUser } from "./create-user.ts";
 import { eraseUser } from "./erase-user.ts";
@@ -51,6 +53,12 @@ function answered(executed: Executed, status: number): Shown {
   return JSON.parse(executed.reply.body) as Shown;
 }
 
+async function pageOf(...asked: Parameters<typeof listUsers>) {
+  const page = await listUsers(...asked);
+  assert.ok(page.ok, JSON.stringify(page));
+  return page;
+}
+
 const refusedAs = (executed: Executed, code: string): void => {
   const told = executed.ok ? (JSON.parse(executed.reply.body) as Shown).code : executed.code;
   assert.equal(told, code);
@@ -86,7 +94,7 @@ void describe("createUser", () => {
     );
     assert.deepEqual([email, phone, date_of_birth, address, tax_id, reference, metadata], [null, null, null, null, null, null, {}]);
     const twins = [answered(await createUser(deps, asked, FULL), 201).id, answered(await createUser(deps, asked, FULL), 201).id];
-    const found = await listUsers(deps, ORG, { email: "GRACE@example.COM", limit: 10 });
+    const found = await pageOf(deps, ORG, { email: "GRACE@example.COM", limit: 10 });
     assert.deepEqual(found.users.map(({ id }) => id).toSorted(), twins.toSorted());
   });
 
@@ -114,9 +122,9 @@ void describe("updateUser", () => {
     const { id } = answered(await createUser(deps, asked, FULL), 201);
     const changed = answered(await updateUser(deps, asked, id, { email: "amazing@example.com", tax_id: null, metadata: null }, 1), 200);
     assert.deepEqual({ ...changed, ...FULL, email: "amazing@example.com", tax_id: null, metadata: {}, version: 2 }, changed);
-    assert.deepEqual((await listUsers(deps, ORG, { email: FULL.email, limit: 5 })).users, []);
-    assert.equal((await listUsers(deps, ORG, { email: "amazing@example.com", phone: FULL.phone, limit: 5 })).users.length, 1);
-    assert.equal((await listUsers(deps, ORG, { email: "amazing@example.com", phone: "+4930901821", limit: 5 })).users.length, 0);
+    assert.deepEqual((await pageOf(deps, ORG, { email: FULL.email, limit: 5 })).users, []);
+    assert.equal((await pageOf(deps, ORG, { email: "amazing@example.com", phone: FULL.phone, limit: 5 })).users.length, 1);
+    assert.equal((await pageOf(deps, ORG, { email: "amazing@example.com", phone: "+4930901821", limit: 5 })).users.length, 0);
     refusedAs(await updateUser(deps, asked, id, { name: "B" }, 1), "version_conflict");
     refusedAs(await updateUser(deps, asked, newId("user"), { name: "B" }, undefined), "not_found");
     refusedAs(await updateUser(deps, { ...asked, actor: actorOf(OTHER_ORG) }, id, { name: "B" }, undefined), "not_found");
@@ -175,9 +183,9 @@ void describe("closeUser and eraseUser", () => {
     refusedAs(await eraseUser(here, asked, id), "user_erased");
     refusedAs(await updateUser(here, asked, id, { name: "Back" }, undefined), "user_erased");
     refusedAs(await closeUser(here, asked, id), "user_status_conflict");
-    assert.deepEqual((await listUsers(there, ORG, { email: FULL.email, limit: 5 })).users, []);
-    assert.deepEqual((await listUsers(there, ORG, { phone: FULL.phone, limit: 5 })).users, []);
-    assert.equal((await listUsers(there, ORG, { status: "closed", limit: 5 })).users[0]?.id, id);
+    assert.deepEqual((await pageOf(there, ORG, { email: FULL.email, limit: 5 })).users, []);
+    assert.deepEqual((await pageOf(there, ORG, { phone: FULL.phone, limit: 5 })).users, []);
+    assert.equal((await pageOf(there, ORG, { status: "closed", limit: 5 })).users[0]?.id, id);
     for (const deps of [here, there, node()]) {
       // The kept reply shows nothing more, not even where the key is still in memory.
       refusedAs(await createUser(deps, keyed("k"), FULL), "user_erased");
@@ -238,15 +246,73 @@ void describe("closeUser and eraseUser", () => {
     }
   });
 
-  void it("let only active users open accounts", async () => {
+  void it("never say that nothing was done when only the answer cannot be shown", async () => {
+    const { store, node, asked } = bank();
+    const deps = node();
+    const { id } = answered(await createUser(deps, asked, FULL), 201);
+    const lost = async (): Promise<never> => {
+      throw new StoreUnavailableError("gone");
+    };
+    const blind = { ...deps, vault: { ...deps.vault, dataKeyById: lost } };
+    refusedAs(await closeUser(blind, asked, id), "outcome_unknown");
+    assert.equal((await readUser(store, ORG, id))?.status, "closed");
+  });
+
+  void it("let only active and pending users open accounts", async () => {
     const { store, node, asked } = bank();
     const deps = node();
     const { id } = answered(await createUser(deps, asked, FULL), 201);
     const user = await readUser(store, ORG, id);
     assert.ok(user);
-    for (const status of ["pending", "restricted"] as const) {
-      await keep(store, users, [changedUser(user, { status }, T0)]);
-      refusedAs(await openAccountFor(deps, asked, { type: "checking", currency: "EUR" as Currency, user_id: id }), "user_not_active");
+    const open = () => openAccountFor(deps, asked, { type: "checking", currency: "EUR" as Currency, user_id: id });
+    await keep(store, users, [changedUser(user, { status: "restricted" }, T0)]);
+    refusedAs(await open(), "user_not_active");
+    await keep(store, users, [changedUser(user, { status: "pending" }, T0)]);
+    assert.equal(answered(await open(), 201)["restriction"], "pending");
+  });
+});
+
+void describe("listUsers", () => {
+  void it("fills a page from what several filters leave, loses nobody, and gives up looking after a while", async () => {
+    const { store, clock, node, asked } = bank();
+    const deps = node();
+    const firms: UserId[] = [];
+    for (let n = 0; n < 60; n++) {
+      const business = n % 6 === 0;
+      const { id } = answered(await createUser(deps, asked, { type: business ? "business" : "personal", name: `Customer ${n}` }), 201);
+      if (business) firms.unshift(id);
+      clock.time += 1_000;
     }
+    const first = await pageOf(deps, ORG, { type: "business", limit: 4 });
+    assert.deepEqual(
+      first.users.map(({ id }) => id),
+      firms.slice(0, 4),
+    );
+    const all: UserId[] = [];
+    let cursor: string | undefined;
+    let pages = 0;
+    do {
+      const page = await pageOf(deps, ORG, { type: "business", limit: 4, cursor });
+      assert.ok(page.users.length <= 4);
+      all.push(...page.users.map(({ id }) => id));
+      cursor = page.cursor;
+      pages += 1;
+    } while (cursor !== undefined && pages < 60);
+    assert.deepEqual(all, firms);
+    assert.equal(pages, 3);
+    let reads = 0;
+    const query: typeof store.query = async () => {
+      reads += 1;
+      const item = users.toItem(changedUser((await readUser(store, ORG, firms[0] ?? newId("user"))) ?? assert.fail(), {}, T0));
+      return { items: [{ ...item, id: newId("user"), type: "personal" }], cursor: "more" };
+    };
+    const endless = await pageOf({ ...deps, store: { ...store, query } }, ORG, { type: "business", limit: 1 });
+    assert.deepEqual([endless.users, reads], [[], 10]);
+    assert.ok(isId("user", endless.cursor), "where to go on");
+    const wrong = await listUsers(deps, ORG, { limit: 1, cursor: "nonsense" });
+    assert.deepEqual(wrong, { ok: false, code: "invalid_cursor", param: "cursor" });
+    const between = await pageOf(deps, ORG, { from: T0 + 10_000, to: T0 + 12_000, limit: 50 });
+    assert.equal(between.users.length, 3);
+    assert.equal(between.cursor, undefined);
   });
 });

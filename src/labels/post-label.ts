@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, CommitQueue, Executed, Need, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { Ids, OrganisationId, TransactionId } from "#kernel/ids.ts";
@@ -32,7 +33,8 @@ export interface LabelBody {
 
 /** POST /v1/risk/labels: what came out about a transaction after it was decided. */
 export async function postLabel(deps: LabelDeps, asked: Asked, body: LabelBody): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
   const eventId = deps.ids.next("event");
   const transactionId = body.transaction_id;
   const labelId = labelIdOf(transactionId);
@@ -55,7 +57,7 @@ export async function postLabel(deps: LabelDeps, asked: Asked, body: LabelBody):
       if (before !== undefined && before.superseded.length + 1 >= MAX_JUDGEMENTS)
         return refused(refuse("too_many_labels", "transaction_id", `There are ${MAX_JUDGEMENTS} at most.`), requestId);
       const { label, source } = body;
-      const after = judged(before, { organisationId, transactionId }, { label, source, decidedAt: at, decidedBy: apiKeyId });
+      const after = judged(before, { organisationId, transactionId }, { label, source, decidedAt: at, decidedBy: person });
       work.put(riskLabels, after);
       // Each transaction teaches once, however often it is judged.
       const known = before !== undefined && [before.current, ...before.superseded].some((judgement) => judgement.label === "fraud");

@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -35,8 +36,9 @@ export const MAX_TRAINING_DAYS = 730;
 
 /** POST /v1/risk/models/train. Reading and training is the worker's part. */
 export async function startTraining(deps: LearningDeps, asked: Asked, body: TrainBody, times: TrainTimes): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a training is started by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a training is started by somebody");
   const id = deps.ids.next("modelTraining");
   const eventId = deps.ids.next("event");
   const registry = registryKey(organisationId);
@@ -71,7 +73,7 @@ export async function startTraining(deps: LearningDeps, asked: Asked, body: Trai
         modelId: null,
         worker: null,
         leasedUntil: 0,
-        createdBy: apiKeyId,
+        createdBy: person,
         createdAt: at,
         updatedAt: at,
         endedAt: null,

@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { FEATURES_HASH } from "#features/index.ts";
@@ -36,8 +37,9 @@ interface Brought {
  * payments made from now on may judge it.
  */
 export async function importModel(deps: LearningDeps, asked: Asked, body: ImportBody): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a model is imported by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a model is imported by somebody");
   const turn = await deps.turns.take(() => bring(deps, body));
   const brought = turn.ok ? turn.value : turn;
   if (!brought.ok) return refuseAtOnce(brought, requestId);
@@ -65,7 +67,7 @@ export async function importModel(deps: LearningDeps, asked: Asked, body: Import
           judgedFrom: at,
           labelDelayDays: body.label_delay_days ?? DEFAULT_LABEL_DELAY_DAYS,
           trainingId: null,
-          createdBy: apiKeyId,
+          createdBy: person,
           createdAt: at,
         },
         packed,

@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -30,12 +31,13 @@ const DAY_MS = 86_400_000;
  * from. Whoever made it is refused.
  */
 export async function promoteModel(deps: LearningDeps, asked: Asked, id: RiskModelId, body: PromoteBody): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a model is promoted by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a model is promoted by somebody");
   const seen = await readModel(deps.store, organisationId, id);
   if (seen === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   const { championId, shadowId } = await readRegistry(deps.store, organisationId);
-  const hindered = hindrance(seen, championId, apiKeyId);
+  const hindered = hindrance(seen, championId, person);
   const turn =
     hindered ??
     (await deps.turns.take(() => judge(deps, organisationId, seen, championId, body.review_capacity_per_day ?? DEFAULT_CAPACITY)));
@@ -58,7 +60,7 @@ export async function promoteModel(deps: LearningDeps, asked: Asked, id: RiskMod
       const model = work.get(riskModels, { hash: id });
       if (model === undefined) return refused(refuse("not_found"), requestId);
       const { evaluation } = judged;
-      const champion: RiskModel = { ...inState(model, "champion", at), promotedBy: apiKeyId, evaluation };
+      const champion: RiskModel = { ...inState(model, "champion", at), promotedBy: person, evaluation };
       work.put(riskModels, champion);
       const former = championId === null ? undefined : work.get(riskModels, { hash: championId });
       if (former !== undefined) work.put(riskModels, inState(former, "retired", at));
@@ -83,9 +85,9 @@ export async function promoteModel(deps: LearningDeps, asked: Asked, id: RiskMod
 }
 
 /** What speaks against promoting a model before it is judged. */
-function hindrance(model: RiskModel, championId: RiskModelId | null, apiKeyId: string): Refusal | undefined {
+function hindrance(model: RiskModel, championId: RiskModelId | null, person: string): Refusal | undefined {
   if (model.id === championId) return refuse("model_in_force");
-  if (model.createdBy === apiKeyId) return refuse("second_person_required");
+  if (model.createdBy === person) return refuse("second_person_required");
   return isUsable(model) ? undefined : refuse("model_unusable");
 }
 

@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -13,8 +14,9 @@ import { emptyRegistry, readRegistry, registries, registryKey } from "./registry
  * use are passed over; at the end of the line stand the factors. Whoever made the model gone back to is refused.
  */
 export async function rollBackModel(deps: LearningDeps, asked: Asked): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a model is gone back from by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a model is gone back from by somebody");
   const seen = await readRegistry(deps.store, organisationId);
   const eventId = deps.ids.next("event");
   const registry = registryKey(organisationId);
@@ -39,10 +41,10 @@ export async function rollBackModel(deps: LearningDeps, asked: Asked): Promise<E
       // Where the line was too long to be kept whole, its end is the factors as well.
       const targetId = place === -1 ? null : (formerIds[place] ?? null);
       const target = targetId === null ? undefined : work.get(riskModels, { hash: targetId });
-      if (target?.createdBy === apiKeyId) return refused(refuse("second_person_required"), requestId);
+      if (target?.createdBy === person) return refused(refuse("second_person_required"), requestId);
       const left = work.get(riskModels, { hash: championId });
       if (left !== undefined) work.put(riskModels, inState(left, "retired", at));
-      if (target !== undefined) work.put(riskModels, { ...inState(target, "champion", at), promotedBy: apiKeyId });
+      if (target !== undefined) work.put(riskModels, { ...inState(target, "champion", at), promotedBy: person });
       const after = {
         ...before,
         championId: targetId,

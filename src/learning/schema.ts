@@ -1,11 +1,10 @@
 import { Type } from "typebox";
-import { described, idField, nullable, PLAIN_TEXT, timestampField } from "#http/index.ts";
+import { described, idField, nullable, personField, PLAIN_TEXT, timestampField } from "#http/index.ts";
 import type { ImportBody } from "./import-model.ts";
 import { modelOrigins, modelStates } from "./model-record.ts";
 
 const sha256 = (description: string) => Type.String({ description, examples: ["5e".repeat(32)] });
 const count = (description: string, example = 0) => Type.Integer({ minimum: 0, description, examples: [example] });
-const keyField = (description: string) => idField("apiKey", description);
 
 export const descriptionField = Type.String({
   minLength: 1,
@@ -101,10 +100,10 @@ const summaryFields = {
   training_id: nullable(idField("modelTraining"), "The training it came from; null for an imported one."),
   judged_from: described(timestampField, "Only payments made from here on may judge it: it has learnt nothing from them."),
   label_delay_days: described(delayField, "How many days a fraud may take to be reported: younger payments judge nothing."),
-  created_by: keyField("The API key that trained or imported it, and which cannot promote it."),
+  created_by: personField("Who trained or imported it, and cannot promote it."),
   created_at: timestampField,
   state_since: described(timestampField, "When its state changed last."),
-  promoted_by: nullable(keyField("The API key that last put it in force."), "The API key that last put it in force; null when none did."),
+  promoted_by: nullable(personField("Who last put it in force."), "Who last put it in force; null when nobody did."),
   version: Type.Integer({ minimum: 1, description: "Counts the changes." }),
 };
 

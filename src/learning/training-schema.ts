@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { described, idField, nullable, TIME, timestampField } from "#http/index.ts";
+import { described, idField, personField, nullable, TIME, timestampField } from "#http/index.ts";
 import { delayField, descriptionField } from "./schema.ts";
 import { MAX_ROWS, trainingPhases, trainingStatuses } from "./training.ts";
 
@@ -76,7 +76,7 @@ export const trainingSchema = Type.Object(
     frauds: count("Those of them that were fraud.", 540),
     attempts: count("How often it was begun; three times at most.", 1),
     model_id: nullable(idField("riskModel"), "The model that came of it; null where there is none yet."),
-    created_by: idField("apiKey", "The API key that started it."),
+    created_by: personField("Who started it."),
     created_at: timestampField,
     updated_at: described(timestampField, "When its progress was written down last."),
     ended_at: nullable(timestampField, "When it was completed, failed or was canceled."),

@@ -4,6 +4,9 @@ import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Collection } from "#storage/index.ts";
 import type { Chain } from "./chain.ts";
+import type { Held, Holder, StoredHolder } from "./holder.ts";
+import { holdersFromItem, holdersToItem } from "./holder.ts";
+import { accountsTold } from "./told.ts";
 
 export const accountTypes = ["checking", "savings", "settlement", "fees"] as const;
 export type AccountType = (typeof accountTypes)[number];
@@ -23,11 +26,12 @@ export const MAX_RESERVATIONS = 200;
  * An account. `balance` is the fold of its entries; `reserved` is what holds and reviews set aside, kept
  * inside the account so that one conditional write guards both.
  */
-export interface Account {
+export interface Account extends Held {
   readonly id: AccountId;
   readonly organisationId: OrganisationId;
-  /** The customer it belongs to; `null` for the organisation's own accounts. */
+  /** The first owner. It never changes, because the index of accounts and the risk profiles go by it. */
   readonly userId: UserId | null;
+  readonly holders: readonly Holder[] | null;
   readonly type: AccountType;
   readonly currency: Currency;
   readonly status: AccountStatus;
@@ -60,13 +64,20 @@ export function availableAt(account: Account, at: number): Minor {
   return (account.balance - reservedAt(account, at) + account.overdraftLimit) as Minor;
 }
 
+/** The account after a change at `at` (ms). Its times never go back, whatever the clocks of two nodes say. */
+export function changedAccount(account: Account, fields: Partial<Account>, at: number): Account {
+  return { ...account, ...fields, updatedAt: Math.max(at, account.updatedAt), version: account.version + 1 };
+}
+
 export const accounts: Collection<Account> = {
   table: "smartfinance-accounts",
+  told: accountsTold,
   keyOf: (account) => ({ hash: account.id }),
   toItem: (account) => ({
     id: account.id,
     organisation_id: account.organisationId,
     ...(account.userId === null ? {} : { user_id: account.userId }),
+    ...(account.holders === null ? {} : { holders: holdersToItem(account.holders) }),
     type: account.type,
     currency: account.currency,
     status: account.status,
@@ -91,6 +102,7 @@ export const accounts: Collection<Account> = {
       id: stored.id,
       organisationId: stored.organisation_id,
       userId: stored.user_id ?? null,
+      holders: stored.holders === undefined ? null : holdersFromItem(stored.holders),
       type: stored.type,
       currency: stored.currency,
       status: stored.status,
@@ -116,6 +128,7 @@ interface StoredAccount {
   readonly id: AccountId;
   readonly organisation_id: OrganisationId;
   readonly user_id?: UserId;
+  readonly holders?: readonly StoredHolder[];
   readonly type: AccountType;
   readonly currency: Currency;
   readonly status: AccountStatus;

@@ -3,7 +3,7 @@ import type { Minor } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Account } from "./account.ts";
-import { reservedAt } from "./account.ts";
+import { changedAccount, reservedAt } from "./account.ts";
 
 type Changed = { readonly ok: true; readonly account: Account } | Refusal;
 
@@ -51,5 +51,5 @@ export function closeAccount(account: Account, at: number): Changed {
 }
 
 function changed(account: Account, at: number, fields: Partial<Account>): Changed {
-  return { ok: true, account: { ...account, ...fields, updatedAt: Math.max(at, account.updatedAt), version: account.version + 1 } };
+  return { ok: true, account: changedAccount(account, fields, at) };
 }

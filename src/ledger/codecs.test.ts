@@ -10,6 +10,7 @@ import type { Account } from "./account.ts";
 import { accounts, accountTypes } from "./account.ts";
 import type { Hold } from "./hold.ts";
 import { holds } from "./hold.ts";
+import { holderRoles } from "./holder.ts";
 import type { Transaction } from "./transaction.ts";
 import { transactions, transactionStatuses, transactionTypes } from "./transaction.ts";
 
@@ -36,6 +37,16 @@ const account: fc.Arbitrary<Account> = plain({
   id: idOf("account"),
   organisationId: fc.constant(ORG),
   userId: optionalId("user"),
+  holders: fc.option(
+    fc.array(
+      plain({
+        userId: idOf("user"),
+        role: fc.constantFrom(...holderRoles),
+        restriction: fc.constantFrom("pending" as const, "restricted" as const, null),
+      }),
+    ),
+    { nil: null },
+  ),
   type: fc.constantFrom(...accountTypes),
   currency,
   status: fc.constantFrom("active", "frozen", "closed"),

@@ -3,6 +3,7 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Collection } from "#storage/index.ts";
+import { holdsTold } from "./told.ts";
 
 export type HoldStatus = "active" | "captured" | "voided" | "expired";
 
@@ -39,6 +40,7 @@ export function remainingOf(hold: Hold): Minor {
 
 export const holds: Collection<Hold> = {
   table: "smartfinance-holds",
+  told: holdsTold,
   keyOf: (hold) => ({ hash: hold.id }),
   toItem: (hold) => ({
     id: hold.id,

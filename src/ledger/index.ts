@@ -1,12 +1,16 @@
 export * from "./account.ts";
 export * from "./chain.ts";
 export * from "./change-account.ts";
+export * from "./change-holders.ts";
 export * from "./hold.ts";
+export * from "./holder.ts";
 export * from "./history/balance-at.ts";
 export * from "./history/cursor.ts";
 export * from "./history/list-by-accounts.ts";
 export * from "./open-account.ts";
-export * from "./post.ts";
+export { checkFunds, checkParties, note, post } from "./post.ts";
+export type { Posted, Posting, PostingParams } from "./post.ts";
+export * from "./post-journal.ts";
 export * from "./read.ts";
 export * from "./reserve.ts";
 export * from "./settlement.ts";

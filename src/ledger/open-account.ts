@@ -4,11 +4,16 @@ import type { Currency, Minor } from "#kernel/money.ts";
 import { ZERO } from "#kernel/money.ts";
 import type { Account, AccountType } from "./account.ts";
 import { emptyChain } from "./chain.ts";
+import type { Holder } from "./holder.ts";
+import { keptHolders } from "./holder.ts";
 
 export interface NewAccount {
   readonly id: AccountId;
   readonly organisationId: OrganisationId;
+  /** The first owner. */
   readonly userId: UserId | null;
+  /** Everybody who holds it, the first owner first; only the first owner where absent. */
+  readonly holders?: readonly Holder[];
   readonly type: AccountType;
   readonly currency: Currency;
   readonly overdraftLimit: Minor;
@@ -20,6 +25,7 @@ export interface NewAccount {
 export function openAccount(asked: NewAccount, at: number): Account {
   return {
     ...asked,
+    holders: keptHolders(asked.holders ?? []),
     status: "active",
     balance: ZERO,
     reserved: [],

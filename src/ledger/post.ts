@@ -7,6 +7,7 @@ import { refuse } from "#kernel/problems.ts";
 import type { Account } from "./account.ts";
 import { availableAt } from "./account.ts";
 import { append } from "./chain.ts";
+import { restrictionOf } from "./holder.ts";
 import type { Leg } from "./transaction.ts";
 
 /** A movement of `amount` (> 0, minor units) from `payer` to `payee`. */
@@ -42,6 +43,14 @@ export function checkParties(payer: Account, payee: Account, params: PostingPara
   if (payer.status === "frozen") return refuse("account_frozen", params.payer);
   if (payee.status === "frozen") return refuse("account_frozen", params.payee);
   if (payer.currency !== payee.currency) return refuse("currency_mismatch", params.payee);
+  return checkRestrictions(payer, payee, params);
+}
+
+/** What the statuses of the holders say: nothing leaves while one is pending or restricted, nothing comes in while one is pending. */
+function checkRestrictions(payer: Account, payee: Account, params: PostingParams): Refusal | undefined {
+  const paying = restrictionOf(payer);
+  if (paying !== null) return refuse("account_restricted", params.payer, `A holder of the paying account is ${paying}.`);
+  if (restrictionOf(payee) === "pending") return refuse("account_restricted", params.payee, "A holder of the paid account is pending.");
   return undefined;
 }
 
@@ -83,7 +92,8 @@ export function note(transactionId: TransactionId, payer: Account, payee: Accoun
   return { ok: true, payer: from.account, payee: to.account, legs: [from.leg, to.leg], at };
 }
 
-function advance(
+/** One account moves on by one link, with or without an entry. For the postings of this room only. */
+export function advance(
   account: Account,
   transactionId: TransactionId,
   amount: Minor | null,

@@ -5,10 +5,11 @@ import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Collection, Key } from "#storage/index.ts";
 import type { Link } from "./chain.ts";
+import { transactionsTold } from "./told.ts";
 
-export const transactionTypes = ["transfer", "deposit", "withdrawal", "capture", "reversal"] as const;
+export const transactionTypes = ["transfer", "deposit", "withdrawal", "capture", "reversal", "journal"] as const;
 export type TransactionType = (typeof transactionTypes)[number];
-export const transactionStatuses = ["posted", "pending_review", "rejected", "blocked"] as const;
+export const transactionStatuses = ["posted", "pending_review", "requires_action", "rejected", "blocked"] as const;
 export type TransactionStatus = (typeof transactionStatuses)[number];
 
 /** A numbered, immutable movement on one account. `amount` is signed: a debit of the account is negative. */
@@ -19,8 +20,8 @@ export interface Entry {
 
 /**
  * One account's part in a transaction: its link in the account's chain, and the entry, where one was
- * posted there. A transaction that waited for a review has links of its creation without entries, and
- * further ones with entries once it is approved.
+ * posted there. A transaction that waited (for a review, or for its payer) has links of its creation without entries, and
+ * further ones with entries once it is posted.
  */
 export interface Leg {
   readonly accountId: AccountId;
@@ -34,7 +35,7 @@ export interface Leg {
 
 /**
  * A movement of money between two accounts, or one that was asked for and blocked: that has no legs and is in no account's history. Only `status`,
- * `postedAt`, `legs` (by approval) and `reversedAmount` ever change.
+ * `postedAt`, `legs` (by approval), `sca`, `reviewId` and `reversedAmount` ever change.
  */
 export interface Transaction {
   readonly id: TransactionId;
@@ -50,6 +51,8 @@ export interface Transaction {
   readonly metadata: JsonObject | null;
   /** The assessment as the risk room stored it; the ledger never looks inside. */
   readonly assessment: JsonObject | null;
+  /** Why the payer had to be authenticated, or had not; the ledger never looks inside. Absent where nobody asked. */
+  readonly sca?: JsonObject;
   readonly reviewId: ReviewId | null;
   readonly holdId: HoldId | null;
   /** The transaction this one reverses. */
@@ -74,6 +77,7 @@ export function statusKey(organisationId: OrganisationId, status: string): strin
 
 export const transactions: Collection<Transaction> = {
   table: "smartfinance-transactions",
+  told: transactionsTold,
   keyOf: (transaction) => transactionKey(transaction.organisationId, transaction.id),
   toItem: (t) => ({
     partition: partitionOf(t.organisationId, t.id),
@@ -90,6 +94,7 @@ export const transactions: Collection<Transaction> = {
     reference: t.reference,
     metadata: t.metadata,
     assessment: t.assessment,
+    ...(t.sca === undefined ? {} : { sca: t.sca }),
     review_id: t.reviewId,
     hold_id: t.holdId,
     reverses: t.reverses,
@@ -121,6 +126,7 @@ export const transactions: Collection<Transaction> = {
       reference: stored.reference,
       metadata: stored.metadata,
       assessment: stored.assessment,
+      ...(stored.sca === undefined ? {} : { sca: stored.sca }),
       reviewId: stored.review_id,
       holdId: stored.hold_id,
       reverses: stored.reverses,
@@ -151,6 +157,7 @@ interface StoredTransaction {
   readonly reference: string | null;
   readonly metadata: JsonObject | null;
   readonly assessment: JsonObject | null;
+  readonly sca?: JsonObject;
   readonly review_id: ReviewId | null;
   readonly hold_id: HoldId | null;
   readonly reverses: TransactionId | null;

@@ -7,6 +7,7 @@ import { refuse } from "#kernel/problems.ts";
 import type { Account } from "./account.ts";
 import type { Hold } from "./hold.ts";
 import { remainingOf, statusAt } from "./hold.ts";
+import { restrictionOf } from "./holder.ts";
 import type { Posted, PostingParams } from "./post.ts";
 import { checkParties, post } from "./post.ts";
 import { release, reserve } from "./reserve.ts";
@@ -57,6 +58,7 @@ export function incrementHold(hold: Hold, payer: Account, amount: Minor, at: num
   const refusal = usable(hold, at);
   if (refusal !== undefined) return refusal;
   if (payer.status !== "active") return refuse(payer.status === "frozen" ? "account_frozen" : "account_closed");
+  if (restrictionOf(payer) !== null) return refuse("account_restricted");
   if (!fitsWire(hold.amount + amount)) return refuse("balance_overflow", "amount");
   const without = release(payer, hold.id, at);
   const total = add(hold.amount, amount);

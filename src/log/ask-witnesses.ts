@@ -22,6 +22,8 @@ export interface AskWitnessesDeps {
   readonly outbound: Outbound;
   readonly clock: Pick<Clock, "now">;
   readonly witnesses: readonly WitnessAddress[];
+  /** Told when a witness has answered whose clock says the same as ours. */
+  readonly onAgreed?: () => void;
   /** Told when a witness does not cosign; it is asked again with the next checkpoint. */
   readonly onError: (error: Error) => void;
 }
@@ -29,9 +31,9 @@ export interface AskWitnessesDeps {
 export interface WitnessAsker {
   /**
    * Has the newest checkpoint cosigned by those that have not done so. At most one round at a time; never rejects, and bounded
-   * by the time of a call. While the clock is doubted every witness is asked again, for its time, once in some seconds.
+   * by the time of a call. While the clock is doubted, here or by the caller, every witness is asked again, for its time, once in some seconds.
    */
-  ask(): Promise<void>;
+  ask(doubted?: boolean): Promise<void>;
   /** How far the clock is from those of the witnesses, where two or more answered last and all agree that it is far, ms (AUD-12). */
   skewed(): number | undefined;
 }
@@ -82,12 +84,12 @@ export function createWitnessAsker(deps: AskWitnessesDeps): WitnessAsker {
     return undefined;
   };
 
-  const round = async (): Promise<void> => {
+  const round = async (doubted: boolean): Promise<void> => {
     const newest = await reader.checkpoint();
     const note = newest === undefined ? undefined : parseNote(newest.text);
     if (newest === undefined || newest.size === 0 || note === undefined) return;
     const cosigned = await readCosigned(store);
-    const again = skew !== undefined;
+    const again = doubted || skew !== undefined;
     const lacking = witnesses.filter(
       ({ verifier }) =>
         cosigned?.by.some(({ name, keyId, size }) => name === verifier.name && keyId === verifier.keyId && size >= newest.size) !== true,
@@ -108,6 +110,7 @@ export function createWitnessAsker(deps: AskWitnessesDeps): WitnessAsker {
     }
     const nearest = skews.toSorted((a, b) => Math.abs(a) - Math.abs(b))[0];
     const far = nearest !== undefined && Math.abs(nearest) > MAX_SKEW_MS;
+    if (nearest !== undefined && !far) deps.onAgreed?.();
     // Where too few answer nobody knows better than the clock: what they said earlier is not held against it for ever.
     skew = far && skews.length >= MIN_AGREEING ? nearest : undefined;
     if (far && skew === undefined) onError(new Error(`the clock is ${nearest} ms from that of the one witness that answers`));
@@ -116,9 +119,9 @@ export function createWitnessAsker(deps: AskWitnessesDeps): WitnessAsker {
   };
 
   return {
-    ask() {
+    ask(doubted = false) {
       if (witnesses.length === 0) return Promise.resolve();
-      running ??= round()
+      running ??= round(doubted)
         .catch((error: unknown) => onError(error instanceof Error ? error : new Error(String(error))))
         .finally(() => {
           running = undefined;

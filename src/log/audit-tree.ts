@@ -1,3 +1,4 @@
+import type { BuiltEvent } from "#audit/index.ts";
 import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
@@ -6,24 +7,36 @@ import type { Random } from "#kernel/random.ts";
 import type { Outbound } from "#outbound/index.ts";
 import type { Store } from "#storage/index.ts";
 import type { Kms } from "#vault/index.ts";
+import { createAgeAlarm } from "./age-alarm.ts";
 import type { WitnessAddress } from "./ask-witnesses.ts";
 import { createWitnessAsker } from "./ask-witnesses.ts";
 import { toBase64 } from "./base64.ts";
+import { openCheckpoint } from "./checkpoint.ts";
+import { createClockGuard } from "./clock-guard.ts";
+import type { LifeLog } from "./life-log.ts";
+import { createLifeLog } from "./life-log.ts";
 import { openLogKey } from "./log-key.ts";
 import type { LogReader } from "./log-reader.ts";
 import { createLogReader } from "./log-reader.ts";
 import type { Signer } from "./note-keys.ts";
 import type { ReadLog } from "./read-log.ts";
 import { createReadLog } from "./read-log.ts";
+import type { RotatedKey } from "./rotate-key.ts";
+import { rotateLogKey } from "./rotate-key.ts";
+import type { SealedText } from "./sealed-texts.ts";
+import { readSealedTexts } from "./sealed-texts.ts";
 import type { Sealed } from "./sealer.ts";
 import { ClockSkewError, createSealer } from "./sealer.ts";
-import type { SealingWorker } from "./sealing-worker.ts";
+import type { SealingTrouble, SealingWorker } from "./sealing-worker.ts";
 import { createSealingWorker } from "./sealing-worker.ts";
+import { LogTamperedError } from "./trusted-state.ts";
 
 export interface AuditTreeDeps {
   readonly store: Store;
   readonly kms: Kms;
   readonly clock: Clock;
+  /** A clock that nobody can set, ms since any moment: tells when the other one was set far ahead. */
+  readonly monotonic?: (() => number) | undefined;
   readonly random: Random;
   readonly queue: CommitQueue;
   readonly ids: Ids;
@@ -35,15 +48,38 @@ export interface AuditTreeDeps {
   readonly outbound?: Outbound | undefined;
   /** Seals on another thread, where there is one for it; on this one where absent. */
   readonly sealer?: ((signer: Signer) => { step(): Promise<Sealed> }) | undefined;
+  /** How old an event may be that is not sealed before that is told, ms; a minute where absent. */
+  readonly alarmMs?: number;
+  /** Told the event of a rotation, which the commit queue does not see, once it is kept. */
+  readonly onEvent?: (event: BuiltEvent) => void;
   /** Told what went wrong in the background. It is tried again. */
   readonly onError: (error: unknown, what: string) => void;
 }
+
+/** `late`: events wait for longer than they may. `clock_skew`, `tampered`: nothing is sealed, for that reason. */
+export type LogHealth = "ok" | "late" | SealingTrouble;
+
+const ALARM_MS = 60_000;
 
 /** The Merkle log of an installation, put together. */
 export interface AuditTree {
   readonly reader: LogReader;
   readonly reads: ReadLog;
   readonly worker: SealingWorker;
+  readonly life: LifeLog;
+  /** Looks whether events wait too long for being sealed, and tells; forgets keys whose time is over. To be called every few seconds; never rejects. */
+  watch(): Promise<void>;
+  /** How the sealing stands. */
+  readonly health: LogHealth;
+  /**
+   * The newest checkpoint, held against the log's key: what is archived under it can be taken back by nobody.
+   * @throws LogTamperedError for one that the log has not signed; StoreUnavailableError
+   */
+  signedHead(): Promise<{ readonly size: number; readonly text: string } | undefined>;
+  /** The leaves as they are archived: what their entries commit to. */
+  leaves(from: number, to: number): Promise<readonly SealedText[]>;
+  /** Gives the log a new key; the one before signs next to it for so long, ms. */
+  rotateKey(overlapMs: number): Promise<RotatedKey>;
   /** The log's key, opened on first use and kept. */
   signer(): Promise<Signer>;
   /** The proof of an event as the API shows it; `null` while it is not sealed. */
@@ -52,12 +88,21 @@ export interface AuditTree {
 
 /** Puts the parts of this room together. */
 export function createAuditTree(deps: AuditTreeDeps): AuditTree {
-  const { store, clock, random, witnesses, outbound, onError } = deps;
+  const { store, clock, monotonic, random, witnesses, outbound, onError } = deps;
   const reader = createLogReader(store);
+  const guard = monotonic === undefined ? undefined : createClockGuard({ clock, monotonic });
   const asker =
     outbound === undefined
       ? undefined
-      : createWitnessAsker({ store, reader, outbound, clock, witnesses, onError: (error) => onError(error, "checkpoint not cosigned") });
+      : createWitnessAsker({
+          store,
+          reader,
+          outbound,
+          clock,
+          witnesses,
+          onAgreed: () => guard?.confirmed(),
+          onError: (error) => onError(error, "checkpoint not cosigned"),
+        });
   let key: Promise<Signer> | undefined;
   const signer = (): Promise<Signer> => {
     key ??= openLogKey(deps).catch((error: unknown) => {
@@ -67,23 +112,79 @@ export function createAuditTree(deps: AuditTreeDeps): AuditTree {
     });
     return key;
   };
+  /** Opens the key anew when the time of one before it is over, which takes that one's seed out of the store. */
+  const forgetFormer = async (): Promise<void> => {
+    try {
+      const { former = [] } = (await key) ?? {};
+      if (former.every(({ until }) => until > clock.now())) return;
+      key = undefined;
+      await signer();
+    } catch (error) {
+      onError(error, "the former key of the audit log not forgotten");
+    }
+  };
+  const life = createLifeLog({ ...deps, onLost: (why) => onError(why, "start or stop of the audit log not kept") });
+  const worker = createSealingWorker({
+    signer,
+    clock,
+    sealer: deps.sealer ?? ((opened) => createSealer({ store, clock, random, signer: opened })),
+    blocked() {
+      const ahead = guard?.ahead();
+      if (ahead !== undefined) return new ClockSkewError(`the clock was set ${ahead} ms ahead: nothing is sealed for now`);
+      const skew = asker?.skewed();
+      return skew === undefined ? undefined : new ClockSkewError(`the clock is ${skew} ms from that of the witnesses: nothing is sealed`);
+    },
+    onBlocked: () => void asker?.ask(true),
+    // Not waited for: a witness that hangs delays no checkpoint.
+    onSealed: () => void asker?.ask(),
+    onKeyChanged: () => {
+      key = undefined;
+    },
+    onError: (error) => onError(error, "audit log not sealed"),
+  });
+  const alarm = createAgeAlarm({
+    store,
+    reader,
+    clock,
+    limitMs: deps.alarmMs ?? ALARM_MS,
+    onLate(ageMs, first) {
+      onError(new Error(`the oldest unsealed event is ${Math.floor(ageMs / 1_000)} s old`), "audit log is late");
+      if (first) void life.paused({ reason: worker.trouble ?? "late", oldest_age_seconds: Math.floor(ageMs / 1_000) });
+    },
+    onOver: () => void life.resumed(),
+  });
   return {
     reader,
     signer,
+    life,
+    worker,
+    async watch() {
+      await forgetFormer();
+      await alarm.look();
+    },
+    get health() {
+      return worker.trouble ?? (alarm.late ? "late" : "ok");
+    },
+    async signedHead() {
+      for (const again of [true, false]) {
+        const newest = await reader.checkpoint();
+        // The log begins with a checkpoint of nothing.
+        if (newest === undefined || newest.size === 0) return undefined;
+        const opened = openCheckpoint(newest.text, (await signer()).verifier);
+        if (opened.ok && opened.checkpoint.size === newest.size) return newest;
+        // Another node may have given the log a new key.
+        if (again) key = undefined;
+      }
+      throw new LogTamperedError("the stored checkpoint is none that the log has signed");
+    },
+    leaves: (from, to) => readSealedTexts(store, from, to),
+    async rotateKey(overlapMs) {
+      const { told, ...rotated } = await rotateLogKey(deps, overlapMs);
+      key = undefined;
+      deps.onEvent?.(told);
+      return rotated;
+    },
     reads: createReadLog({ ...deps, onLost: (why) => onError(why, "reading of the audit log not kept") }),
-    worker: createSealingWorker({
-      signer,
-      clock,
-      sealer: deps.sealer ?? ((opened) => createSealer({ store, clock, random, signer: opened })),
-      blocked() {
-        const skew = asker?.skewed();
-        return skew === undefined ? undefined : new ClockSkewError(`the clock is ${skew} ms from that of the witnesses: nothing is sealed`);
-      },
-      onBlocked: () => void asker?.ask(),
-      // Not waited for: a witness that hangs delays no checkpoint.
-      onSealed: () => void asker?.ask(),
-      onError: (error) => onError(error, "audit log not sealed"),
-    }),
     async proofOf(eventId) {
       const proof = await reader.proof(eventId);
       if (proof === undefined) return null;

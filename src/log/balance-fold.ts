@@ -15,6 +15,7 @@ const PAGE = 1_000;
 /** Adds up the entries of all events, per account. Minor units. */
 export function createBalanceFold(): BalanceFold {
   const sums = new Map<string, bigint>();
+  const counts = new Map<string, number>();
   const organisations = new Set<string>();
   const compareMany = (ids: readonly string[], items: readonly (Item | undefined)[]): string | undefined => {
     for (const [n, id] of ids.entries()) {
@@ -23,6 +24,9 @@ export function createBalanceFold(): BalanceFold {
       if (item === undefined) return `account ${id} is gone; its events say ${sum}`;
       if (typeof item.balance !== "number" || !Number.isSafeInteger(item.balance)) return `account ${id} has no balance`;
       if (BigInt(item.balance) !== sum) return `account ${id} has ${item.balance}, its events say ${sum}`;
+      const { entry_count = counts.get(id) ?? 0 } = item;
+      if (entry_count !== (counts.get(id) ?? 0))
+        return `account ${id} has the entry_count ${String(entry_count)}, its events say ${counts.get(id) ?? 0}`;
     }
     return undefined;
   };
@@ -30,8 +34,10 @@ export function createBalanceFold(): BalanceFold {
     add({ entries, organisation_id }) {
       organisations.add(String(organisation_id));
       if (!Array.isArray(entries)) return;
-      for (const { account_id, amount } of entries as readonly { readonly account_id: string; readonly amount: number }[])
+      for (const { account_id, amount } of entries as readonly { readonly account_id: string; readonly amount: number }[]) {
         sums.set(account_id, (sums.get(account_id) ?? 0n) + BigInt(amount));
+        counts.set(account_id, (counts.get(account_id) ?? 0) + 1);
+      }
     },
     async compare(store) {
       const ids = [...sums.keys()];
@@ -42,7 +48,7 @@ export function createBalanceFold(): BalanceFold {
       }
       // Accounts that no event speaks of have nothing. Of a file every row is looked at, indexed or not, and each update of one.
       if (store.rows !== undefined) {
-        for (const { hash, item } of store.rows("smartfinance-accounts")) {
+        for await (const { hash, item } of store.rows("smartfinance-accounts")) {
           if (typeof item !== "object" || item === null || Array.isArray(item)) return `account ${hash} cannot be read`;
           if ((item as Item).id !== hash) return `account ${String((item as Item).id)} is kept under the key of ${hash}`;
           if (sums.has(hash)) continue;

@@ -3,7 +3,7 @@ import { HASH_BYTES } from "./hashing.ts";
 import type { Hash } from "./hashing.ts";
 import { parseNote } from "./note.ts";
 import type { Note } from "./note.ts";
-import { verifyNote } from "./note-keys.ts";
+import { keysOf, verifyNote } from "./note-keys.ts";
 import type { Verifier, VerifiedSignature } from "./note-keys.ts";
 
 /** What a checkpoint says of a log. */
@@ -52,9 +52,10 @@ export function openCheckpoint(
   const head = note === undefined ? undefined : parseCheckpointText(note.text);
   if (note === undefined || head === undefined) return { ok: false, fault: "malformed" };
   if (head.origin !== log.name) return { ok: false, fault: "other_origin" };
-  const verified = verifyNote(note, [log, ...witnesses]);
+  const keys = keysOf(log);
+  const verified = verifyNote(note, [...keys, ...witnesses]);
   if (verified === undefined) return { ok: false, fault: "bad_signature" };
-  if (!verified.some(({ verifier }) => verifier === log)) return { ok: false, fault: "unsigned" };
+  if (!verified.some(({ verifier }) => keys.includes(verifier))) return { ok: false, fault: "unsigned" };
   const seen = witnesses.flatMap((witness) => verified.find(({ verifier }) => verifier === witness) ?? []);
   if (seen.length < needed) return { ok: false, fault: "witness_missing" };
   return { ok: true, checkpoint: { ...head, note, witnesses: seen } };

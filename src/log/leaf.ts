@@ -62,11 +62,23 @@ const STORED: ReadonlySet<string> = new Set([
   "user_id",
   ...UNSAID,
 ]);
-const SHOWN: ReadonlySet<string> = new Set([...[...STORED].filter((name) => name !== "partition"), "id", "object", "proof"]);
+/** Members that stand in an event only where there is something to say: the operator who acted, and what the event is told of objects. */
+const OPTIONAL: Readonly<Record<string, (value: unknown) => boolean>> = {
+  operator_id: (value) => typeof value === "string",
+  version: (value) => typeof value === "number",
+  changes: (value) => Array.isArray(value),
+};
+const SHOWN: ReadonlySet<string> = new Set([
+  ...[...STORED].filter((name) => name !== "partition"),
+  ...Object.keys(OPTIONAL),
+  "id",
+  "object",
+  "proof",
+]);
 
 /** Whether a stored event has exactly the members that events have, so that its leaf says all of it. */
 export function hasStoredMembers(event: Item): boolean {
-  const names = Object.keys(event);
+  const names = Object.keys(event).filter((name) => !Object.hasOwn(OPTIONAL, name) || OPTIONAL[name]?.(event[name]) !== true);
   return names.length === USUAL && names.every((name) => STORED.has(name));
 }
 
@@ -93,9 +105,10 @@ export function generalText(event: Item, client_sha256: string): string {
 
 /** The same for an event as nearly all are: its members named in the order RFC 8785 sorts them, at a tenth of the cost. */
 export function usualText(event: Item, client_sha256: string): string | undefined {
-  const { entries, details } = event;
-  if (details !== null || Object.keys(event).length !== USUAL) return undefined;
-  // With the thirteen below these are all: another member in the place of one of them takes the general way.
+  const { entries, details, version } = event;
+  const versioned = Object.hasOwn(event, "version");
+  if (details !== null || Object.keys(event).length !== (versioned ? USUAL + 1 : USUAL)) return undefined;
+  // With the thirteen below, and the version, these are all: another member in the place of one of them takes the general way.
   for (const name of UNSAID) if (!Object.hasOwn(event, name)) return undefined;
   const own = {
     amount: event.amount,
@@ -114,6 +127,7 @@ export function usualText(event: Item, client_sha256: string): string | undefine
     timestamp: event.timestamp,
     transaction_id: event.transaction_id,
     user_id: event.user_id,
+    ...(versioned ? { version } : {}),
   };
   // A member that is not there, or entries with more to say, take the general way.
   for (const value of Object.values(own)) if (value === undefined) return undefined;

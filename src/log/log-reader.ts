@@ -33,6 +33,8 @@ export interface LogReader {
    * event. `undefined` while it is not sealed.
    */
   proof(eventId: string): Promise<EventProof | undefined>;
+  /** Which leaf an event is; `undefined` while it is not sealed. */
+  placeOf(eventId: string): Promise<number | undefined>;
   /** The consistency proof between two sizes; `undefined` where the log is not that large. */
   consistency(from: number, to: number): Promise<readonly Hash[] | undefined>;
   /** A tile or a bundle as it is served; `undefined` where the log has no such one. */
@@ -82,6 +84,10 @@ export function createLogReader(store: Store): LogReader {
       const by = cosigned !== undefined && index < cosigned.size ? cosigned : now;
       const hashes = await hashesOf(inclusionPath(index, by.size));
       return { index, size: by.size, leaf: leafHash(entry), opening, hashes, checkpoint: by.checkpoint };
+    },
+    async placeOf(eventId) {
+      const now = await state();
+      return now === undefined ? undefined : (await findEvent(store, eventId, now.size))?.index;
     },
     async consistency(from, to) {
       const now = await state();

@@ -18,6 +18,23 @@ export interface Verifier {
   /** The text that it is handed around as: `<name>+<key id>+<base64 of type byte and public key>`. */
   readonly vkey: string;
   readonly publicKey: KeyObject;
+  /** Further keys of the same name that count as much: those that a log had before and after a rotation. */
+  readonly also?: readonly Verifier[];
+}
+
+/** A verifier and those that count as much. */
+export function keysOf(verifier: Verifier): readonly Verifier[] {
+  return [verifier, ...(verifier.also ?? [])];
+}
+
+/**
+ * One verifier that believes any of several keys of one log.
+ * @returns `undefined` for none, and for keys of different names or types, which are not one log's
+ */
+export function anyOf(verifiers: readonly Verifier[]): Verifier | undefined {
+  const [first, ...also] = verifiers;
+  if (first === undefined || also.some(({ name, type }) => name !== first.name || type !== first.type)) return undefined;
+  return also.length === 0 ? first : { ...first, also };
 }
 
 /** A key that notes are signed with. */
@@ -27,6 +44,16 @@ export interface Signer {
   readonly privateKey: KeyObject;
   /** @param at milliseconds; only a cosignature carries it, in whole seconds */
   sign(text: string, at: number): NoteSignature;
+  /** Keys of before a rotation, which sign next to this one until a time, ms. */
+  readonly former?: readonly { readonly signer: Signer; readonly until: number }[];
+  /** All keys that this one has come after: what they signed was good once, and is none of what is signed now. */
+  readonly retired?: readonly Verifier[];
+}
+
+/** The signature lines of a text: that of the key itself, then those of former ones whose time is not over. */
+export function signaturesOf(signer: Signer, text: string, at: number): readonly NoteSignature[] {
+  const still = (signer.former ?? []).filter(({ until }) => until > at);
+  return [signer, ...still.map((one) => one.signer)].map((one) => one.sign(text, at));
 }
 
 const TYPE_BYTE: Readonly<Record<KeyType, number>> = { signature: 0x01, cosignature: 0x04 };

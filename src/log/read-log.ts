@@ -41,7 +41,7 @@ export function createReadLog({ queue, ids, clock, onLost }: ReadLogDeps): ReadL
     const event = {
       id: ids.next("event"),
       type: "audit_log.read" as const,
-      objectId: last.apiKeyId ?? last.organisationId,
+      objectId: readerOf(last),
       details: { since: toTimestamp(since), reads: Object.fromEntries(reads) },
     };
     try {
@@ -55,7 +55,7 @@ export function createReadLog({ queue, ids, clock, onLost }: ReadLogDeps): ReadL
 
   return {
     note(actor, operation) {
-      const who = actor.apiKeyId ?? actor.organisationId;
+      const who = readerOf(actor);
       let tally = tallies.get(who);
       if (tally === undefined) {
         if (tallies.size >= MAX_KEYS) return;
@@ -73,3 +73,6 @@ export function createReadLog({ queue, ids, clock, onLost }: ReadLogDeps): ReadL
     },
   };
 }
+
+/** Whose readings are counted together: those of a key, or of an operator. */
+const readerOf = (actor: Actor): string => actor.apiKeyId ?? actor.operatorId ?? actor.organisationId;

@@ -1,13 +1,18 @@
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
+import { presentEvent } from "#audit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import { idField, sendObject, sendRefusal } from "#http/index.ts";
-import { partitionOf } from "#kernel/ids.ts";
+import { idField, listOf, pageOf, pageParameters, readPage, sendObject, sendRefusal } from "#http/index.ts";
+import { toTimestamp } from "#kernel/clock.ts";
+import { isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
+import { FEED_TABLE, mergePartitions } from "#storage/index.ts";
 import { toBase64 } from "./base64.ts";
+import { INSTALLATION } from "./installation.ts";
 import type { LogReader } from "./log-reader.ts";
 import type { Signer } from "./note-keys.ts";
+import type { ReadLog } from "./read-log.ts";
 import { formatProof } from "./proof-text.ts";
 import { CHECKPOINT_EXAMPLE, consistencySchema, logKeySchema, PROOF_EXAMPLE, sizeParameter, textAnswer, TILE_PATTERN } from "./schema.ts";
 import { parseTilePath } from "./tiles.ts";
@@ -16,13 +21,15 @@ export interface LogRouteDeps {
   readonly store: Store;
   readonly reader: LogReader;
   readonly signer: () => Promise<Signer>;
+  /** Told who reads events. */
+  readonly reads: Pick<ReadLog, "note">;
 }
 
 const TEXT = "text/plain; charset=utf-8";
 const scope = "audit:read" as const;
 
 /** Routes of the Merkle log. Its tree is one for the whole installation: nothing here shows what an entry says. */
-export function logRoutes(app: HttpServer, { store, reader, signer }: LogRouteDeps): void {
+export function logRoutes(app: HttpServer, { store, reader, signer, reads }: LogRouteDeps): void {
   const tags = ["Audit"];
 
   app.get(
@@ -43,8 +50,9 @@ export function logRoutes(app: HttpServer, { store, reader, signer }: LogRouteDe
     async (request, reply) => {
       const { organisationId } = request.caller.principal;
       const { id } = request.params;
-      const item = await store.get("smartfinance-audit-logs", { hash: partitionOf(organisationId, id), range: id });
-      if (item === undefined) return sendRefusal(reply, refuse("not_found"));
+      const kept = [organisationId, INSTALLATION].map((whose) => ({ hash: partitionOf(whose, id), range: id }));
+      const found = await store.getMany(kept.map((key) => ({ table: FEED_TABLE, key })));
+      if (found.every((item) => item === undefined)) return sendRefusal(reply, refuse("not_found"));
       const proof = await reader.proof(id);
       if (proof === undefined) return sendRefusal(reply, refuse("not_sealed"));
       const { opening: extra, index, hashes, checkpoint } = proof;
@@ -115,13 +123,48 @@ export function logRoutes(app: HttpServer, { store, reader, signer }: LogRouteDe
         operationId: "getAuditKey",
         tags,
         summary: "Get the log's public key",
-        description: "Keep it: a verifier is to be told the key, not to ask the server that it checks.",
+        description:
+          "Keep it: a verifier is to be told the key, not to ask the server that it checks. After a rotation the former keys sign next to " +
+          "it for a while; a rotation is an event of the installation, which names both keys.",
         response: { 200: logKeySchema },
       },
     },
     async (_request, reply) => {
-      const { name, vkey } = (await signer()).verifier;
-      return sendObject(reply, { object: "audit_log_key", origin: name, verifier_key: vkey });
+      const { verifier, former = [] } = await signer();
+      const still = former.map((one) => ({ verifier_key: one.signer.verifier.vkey, signs_until: toTimestamp(one.until) }));
+      return sendObject(reply, { object: "audit_log_key", origin: verifier.name, verifier_key: verifier.vkey, former_keys: still });
+    },
+  );
+
+  app.get(
+    "/v1/audit/installation-events",
+    {
+      config: { access: "key", scope, cost: 2, problems: ["invalid_cursor"] },
+      schema: {
+        operationId: "listInstallationEvents",
+        tags,
+        summary: "List the installation's own audit events, newest first",
+        description:
+          "Starts and stops of the audit log, times in which nothing was sealed, and its key's rotations. They belong to no organisation, and " +
+          "everybody who may read the audit log may read them.",
+        querystring: Type.Object({ ...pageParameters }, { additionalProperties: false }),
+        response: { 200: pageOf("Event") },
+      },
+    },
+    async (request, reply) => {
+      const { limit, cursor } = readPage(request.query);
+      if (cursor !== undefined && !isId("event", cursor)) return sendRefusal(reply, refuse("invalid_cursor", "cursor"));
+      const page = await mergePartitions(store, {
+        table: FEED_TABLE,
+        organisationId: INSTALLATION,
+        before: cursor,
+        limit,
+        keep: () => true,
+      });
+      const { principal, ip, userAgent, requestId } = request.caller;
+      const { organisationId, apiKeyId, operatorId = null } = principal;
+      reads.note({ organisationId, apiKeyId, operatorId, ip, userAgent: userAgent || null, requestId }, "listInstallationEvents");
+      return sendObject(reply, listOf(page.items.map(presentEvent), page.next));
     },
   );
 

@@ -1,5 +1,7 @@
 import { Type } from "typebox";
+import { described, timestampField } from "#http/index.ts";
 
+const EXAMPLE_VKEY = "smartfinance/4f1c9a7be2d80356+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
 const EXAMPLE_HASH = "XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=";
 
 export const hashField = (description: string) => Type.String({ pattern: "^[A-Za-z0-9+/]{43}=$", description, examples: [EXAMPLE_HASH] });
@@ -18,8 +20,15 @@ export const logKeySchema = Type.Object({
   origin: Type.String({ description: "The log's name, the first line of its checkpoints.", examples: ["smartfinance/4f1c9a7be2d80356"] }),
   verifier_key: Type.String({
     description: "The public key as a C2SP verifier key: name, key id, and base64 of the type and the Ed25519 key.",
-    examples: ["smartfinance/4f1c9a7be2d80356+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"],
+    examples: [EXAMPLE_VKEY],
   }),
+  former_keys: Type.Array(
+    Type.Object({
+      verifier_key: Type.String({ description: "A key of before a rotation.", examples: [EXAMPLE_VKEY] }),
+      signs_until: described(timestampField, "Until when it signs next to the present one."),
+    }),
+    { description: "Keys of before that still sign, the newest first; none most of the time." },
+  ),
 });
 
 /** An answer that is no JSON; its example stands where the OpenAPI document looks for that of an answer. */

@@ -14,7 +14,7 @@ import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { checkpointText, openCheckpoint } from "./checkpoint.ts";
 import { keepCosigned } from "./cosigned.ts";
 import { EMPTY_ROOT, leafHash, sha256 } from "./hashing.ts";
-import { entryOf, erasedOpening, generalText, leafText, usualText } from "./leaf.ts";
+import { entryOf, erasedOpening, generalText, hasShownMembersOnly, hasStoredMembers, leafText, usualText } from "./leaf.ts";
 import { createLogReader } from "./log-reader.ts";
 import { formatNote } from "./note.ts";
 import { signerOf } from "./note-keys.ts";
@@ -87,10 +87,29 @@ async function assertWhole(store: Store): Promise<void> {
 }
 
 void describe("leaves", () => {
+  void it("cover the operator who acted, and events with and without one have no other members", () => {
+    const operatorId = newId("operator");
+    const draft = { id: newId("event"), type: "deposit.posted", objectId: "txn" } as const;
+    const [plain, by] = [buildEvent(draft, actorOf(), T0).item, buildEvent(draft, { ...actorOf(), operatorId }, T0).item];
+    const opening = Buffer.alloc(16, 1);
+    assert.ok(leafText(by, opening).includes(operatorId));
+    assert.notDeepEqual(entryOf(plain, opening), entryOf(by, opening));
+    for (const event of [plain, by]) {
+      assert.ok(hasStoredMembers(event));
+      assert.ok(!hasStoredMembers({ ...event, surprise: 1 }));
+      const { partition: _partition, ...shown } = event;
+      assert.ok(hasShownMembersOnly({ ...shown, id: draft.id, object: "event" }));
+    }
+    const { request_id: _request, ...lacking } = by;
+    assert.ok(!hasStoredMembers(lacking), "the operator does not stand in another member's place");
+    assert.ok(!hasStoredMembers({ ...plain, operator_id: null }), "one that says nothing is none");
+  });
+
   void it("are the canonical text of the event without the caller's address, in the fast way as in the general one", () => {
     for (const item of [
       event(1),
       buildEvent({ id: newId("event"), type: "transfer.posted", objectId: "x", entries: [] }, actorOf(), T0).item,
+      buildEvent({ id: newId("event"), type: "transfer.posted", objectId: "x", entries: [] }, actorOf(), T0, { version: 1 }).item,
     ]) {
       const salt = sha256("salt").subarray(0, 16);
       const text = leafText(item, salt);
@@ -110,6 +129,12 @@ void describe("leaves", () => {
     ).item;
     assert.equal(usualText(detailed, "00"), undefined);
     assert.equal(usualText({ ...event(1), further: 1 }, "00"), undefined);
+    const { item: told } = buildEvent({ id: newId("event"), type: "account.updated", objectId: "a" }, actorOf(), T0, {
+      version: 2,
+      changes: [{ objectId: "a", version: 2, set: { status: "frozen" } }],
+    });
+    assert.equal(usualText(told, "00"), undefined);
+    assert.ok(leafText(told, sha256("salt").subarray(0, 16)).includes('"changes":[{"object_id":"a"'), "a leaf says what changed");
   });
 
   void it("survive the erasure of the address", () => {

@@ -8,12 +8,13 @@ import { findSpans, readRows } from "./find.ts";
 import { entryOf, SALT_BYTES } from "./leaf.ts";
 import { formatNote } from "./note.ts";
 import type { Signer } from "./note-keys.ts";
-import { bucketOf, entriesFromItem, entriesId } from "./rows.ts";
+import { bucketOf, entriesFromItem, entriesId, LOG_TABLE, logKeyKey } from "./rows.ts";
 import type { LogState, SealedEntry } from "./rows.ts";
 import { neededRows, sealWrites } from "./seal-writes.ts";
 import { isSame, isSealedAs } from "./same-event.ts";
 import { signState } from "./state-seal.ts";
 import { TILE_WIDTH } from "./tiles.ts";
+import { parseVkey, signaturesOf } from "./note-keys.ts";
 import { EMPTY_EDGE, rootOf } from "./tree.ts";
 import type { Anchor } from "./trusted-state.ts";
 import { LogTamperedError, trustedState } from "./trusted-state.ts";
@@ -43,10 +44,17 @@ export class ClockSkewError extends Error {
   override readonly name = "ClockSkewError";
 }
 
+/** The log has another key by now: whoever seals has to open it anew. Nothing is wrong. */
+export class LogKeyChangedError extends Error {
+  override readonly name = "LogKeyChangedError";
+}
+
 /** Events of one step where more wait: some milliseconds of work. */
 const STEP = 2 * TILE_WIDTH;
 /** The most that a store gives in one page. */
 const PAGE = 1_000;
+/** Pages of one step. */
+const MAX_PAGES = 100;
 /** Rows of a step besides those of the index: entries, tiles of every level, the state. */
 const OTHER_ROWS = 12;
 /** How far the clock may be behind the last checkpoint (AUD-12), ms. */
@@ -67,7 +75,13 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
   let longest = 0;
 
   const readState = async (): Promise<LogState | undefined> => {
-    const state = await trustedState(store, signer.verifier, anchor);
+    const state = await trustedState(store, signer.verifier, anchor, signer.retired).catch(async (error: unknown) => {
+      // A state that another key has signed: after a rotation that is how it has to be.
+      const key = error instanceof LogTamperedError ? await store.get(LOG_TABLE, logKeyKey) : undefined;
+      const present = typeof key?.public_key === "string" ? parseVkey(key.public_key) : undefined;
+      if (present !== undefined && present.vkey !== signer.verifier.vkey) throw new LogKeyChangedError("the log has a new key");
+      throw error;
+    });
     const size = state?.size ?? 0;
     if (size < longest) throw new LogTamperedError(`the log was cut back from ${longest} to ${size}`);
     longest = size;
@@ -76,7 +90,7 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
 
   const sign = (size: number, root: Buffer, at: number): string => {
     const text = checkpointText({ origin: signer.verifier.name, size, root });
-    return formatNote({ text, signatures: [signer.sign(text, at)] });
+    return formatNote({ text, signatures: signaturesOf(signer, text, at) });
   };
 
   /** The items of a page that the log does not have yet, each once: a feed may give an item again. */
@@ -103,14 +117,17 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
     return [...fresh.values()];
   };
 
-  /** What the feed has behind `from`, up to `limit`. */
+  /** What the feed has behind `from`, up to `limit`. A page without events is not its end where the cursor moved: they are gone from the table. */
   const pages = async (from: string | undefined, limit: number): Promise<FeedPage> => {
-    let page = await store.feed(from, Math.min(PAGE, limit));
-    const items = [...page.items];
-    while (page.items.length > 0 && items.length < limit) {
-      page = await store.feed(page.cursor, Math.min(PAGE, limit - items.length));
+    let page: FeedPage | undefined;
+    const items: Item[] = [];
+    for (let read = 0; read < MAX_PAGES && items.length < limit; read++) {
+      const before = page === undefined ? from : page.cursor;
+      page = await store.feed(before, Math.min(PAGE, limit - items.length));
       items.push(...page.items);
+      if (page.cursor === before) break;
     }
+    invariant(page !== undefined, "a step has room for an event");
     return { items, cursor: page.cursor };
   };
 
@@ -125,7 +142,8 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
     let limit = eventsPerStep - (size % TILE_WIDTH);
     for (let halving = 0; halving < MAX_HALVINGS; halving++) {
       const page = await pages(state?.cursor, limit);
-      if (page.items.length === 0) return { events: 0, more: false };
+      // A log at its beginning, and a feed without an event, are not worth a step; a cursor that moved over nothing is.
+      if (page.items.length === 0 && (state?.cursor === undefined || page.cursor === state.cursor)) return { events: 0, more: false };
       const items = await unsealed(page.items, size);
       const buckets = new Set(items.map(({ event_id }) => bucketOf(String(event_id)))).size;
       if (buckets + OTHER_ROWS > store.limits.writesPerCommit) {

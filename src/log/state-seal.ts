@@ -1,6 +1,6 @@
 import { fromBase64, toBase64 } from "./base64.ts";
 import type { Signer, Verifier } from "./note-keys.ts";
-import { verifyNote } from "./note-keys.ts";
+import { keysOf, verifyNote } from "./note-keys.ts";
 import type { LogState } from "./rows.ts";
 
 /*
@@ -23,6 +23,8 @@ export function signState(signer: Signer, state: Omit<LogState, "seal">): LogSta
 export function stateHolds(verifier: Verifier, state: LogState): boolean {
   const signature = fromBase64(state.seal);
   if (signature === undefined) return false;
-  const { name, keyId } = verifier;
-  return verifyNote({ text: stateText(name, state), signatures: [{ name, keyId, signature }] }, [verifier])?.length === 1;
+  return keysOf(verifier).some((key) => {
+    const { name, keyId } = key;
+    return verifyNote({ text: stateText(name, state), signatures: [{ name, keyId, signature }] }, [key])?.length === 1;
+  });
 }

@@ -2,20 +2,34 @@ import type { Item, Store, TableName } from "#storage/index.ts";
 import { entriesId, tileFromItem, tileId } from "./rows.ts";
 import { TILE_WIDTH } from "./tiles.ts";
 
-/** A store of which every row can be read where it lies, as that of a stopped server can. */
+interface StoredRow {
+  /** The key by which the store finds it, which the item need not say as well. */
+  readonly hash: string;
+  readonly range?: string;
+  readonly item: unknown;
+}
+
+/** A store of which every row can be read where it lies, as that of a stopped server can. A row may be given more than once. */
 export type VerifiedStore = Store & {
-  rows?(table: TableName): Iterable<{ readonly hash: string; readonly range?: string; readonly item: unknown }>;
+  rows?(table: TableName): Iterable<StoredRow> | AsyncIterable<StoredRow>;
+  /** With `rows`: the feed may tell an event again all the same, as one over streams does. */
+  readonly repeats?: boolean;
 };
+
+/** Whether the feed of a store may tell an event more than once without anything being wrong. */
+export function mayRepeat(store: VerifiedStore): boolean {
+  return store.rows === undefined || store.repeats === true;
+}
 
 /**
  * Holds every row of the audit table against the key under which it is found, and counts them. What the API shows is found by key:
  * a row under another key is hidden, and one that the feed does not tell would be shown beside the sealed ones.
  * @returns in words what is wrong; `undefined` when there are as many rows as `told` and each lies under its own key
  */
-export function wrongEventRow(store: VerifiedStore, told: number): string | undefined {
+export async function wrongEventRow(store: VerifiedStore, told: number): Promise<string | undefined> {
   if (store.rows === undefined) return undefined;
   let count = 0;
-  for (const { hash, range, item } of store.rows("smartfinance-audit-logs")) {
+  for await (const { hash, range, item } of store.rows("smartfinance-audit-logs")) {
     count += 1;
     if (typeof item !== "object" || item === null || Array.isArray(item)) return `the event kept as ${range ?? ""} cannot be read`;
     const { partition, event_id } = item as Item;
@@ -30,9 +44,9 @@ const SINGLE_ROWS: ReadonlySet<string> = new Set(["state", "key", "cosigned"]);
  * Holds the rows of the log against its size: what lies behind its end would become part of it.
  * @returns in words what is wrong
  */
-export function wrongLogRow(store: VerifiedStore, size: number): string | undefined {
+export async function wrongLogRow(store: VerifiedStore, size: number): Promise<string | undefined> {
   if (store.rows === undefined) return undefined;
-  for (const { hash, item } of store.rows("smartfinance-log")) {
+  for await (const { hash, item } of store.rows("smartfinance-log")) {
     if (SINGLE_ROWS.has(hash)) continue;
     if (typeof item !== "object" || item === null || (item as Item).id !== hash) return `the row ${hash} of the log is malformed`;
     const [, level = "", index = ""] = /^(entries|tile\/[1-9])\/(0|[1-9][0-9]*)$/.exec(hash) ?? [];

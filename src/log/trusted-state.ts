@@ -1,6 +1,8 @@
+import { InvariantError } from "#kernel/assert.ts";
 import type { Store } from "#storage/index.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import { readCosigned } from "./cosigned.ts";
+import { anyOf } from "./note-keys.ts";
 import type { Verifier } from "./note-keys.ts";
 import { entriesFromItem, entriesId, LOG_TABLE, logKeyKey, stateFromItem, stateKey } from "./rows.ts";
 import type { LogState } from "./rows.ts";
@@ -27,9 +29,31 @@ const MAX_READS = 5;
 
 /**
  * The stored state, where it may be built upon; `undefined` for a log that never was.
+ * @param retired keys of before: the checkpoint kept outside may still be of one of them, the state may not
  * @throws LogTamperedError, StoreUnavailableError
  */
-export async function trustedState(store: Store, log: Verifier, anchor?: Anchor): Promise<LogState | undefined> {
+export async function trustedState(
+  store: Store,
+  log: Verifier,
+  anchor?: Anchor,
+  retired: readonly Verifier[] = [],
+): Promise<LogState | undefined> {
+  try {
+    return await settledState(store, log, anchor, retired);
+  } catch (error) {
+    // A row that no version of this program writes.
+    if (error instanceof InvariantError) throw new LogTamperedError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function settledState(
+  store: Store,
+  log: Verifier,
+  anchor: Anchor | undefined,
+  retired: readonly Verifier[],
+): Promise<LogState | undefined> {
+  const ever = anyOf([log, ...retired]) ?? log;
   let before: LogState | undefined | null = null;
   let end: string | undefined;
   for (let read = 0; read < MAX_READS; read++) {
@@ -38,7 +62,7 @@ export async function trustedState(store: Store, log: Verifier, anchor?: Anchor)
     const cosigned = await readCosigned(store);
     const state = await signedState(store, log);
     const size = state?.size ?? 0;
-    if (kept !== undefined) compareAnchor(kept, log, state);
+    if (kept !== undefined) compareAnchor(kept, ever, state);
     if (cosigned !== undefined && cosigned.size > size)
       throw new LogTamperedError(`witnesses have cosigned a log of ${cosigned.size}, the stored one has ${size}`);
     // State and rows are of one commit. The same state twice, and rows that are not its own, is nobody's step.

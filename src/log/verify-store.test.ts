@@ -78,6 +78,7 @@ void describe("AUD-02 verifyStore over a SQLite file that was tampered with", ()
         unsealed: 10,
         erased: 0,
         accounts: 2,
+        untold: 0,
         cosigned: [{ witness: "witness.example/w", size: 300 }],
         root: "",
       },

@@ -237,6 +237,7 @@ void describe("AUD-06 the log asking its witnesses", () => {
     const store = openMemoryStore(createMemoryDatabase());
     const reader = createLogReader(store);
     const errors: string[] = [];
+    const agreed: number[] = [];
     const down = new Set<string>();
     const signers = [key, other];
     const own = signers.map((signer, n) =>
@@ -258,10 +259,11 @@ void describe("AUD-06 the log asking its witnesses", () => {
       outbound,
       witnesses,
       clock: { now },
+      onAgreed: () => agreed.push(now()),
       onError: ({ message }) => errors.push(message),
     });
     const sealer = createSealer({ store, clock: { now, sleep: () => Promise.resolve() }, random: systemRandom(), signer: log });
-    return { store, reader, errors, down, asker, sealer, witnesses };
+    return { store, reader, errors, agreed, down, asker, sealer, witnesses };
   }
 
   void it("AUD-12 stops sealing while its clock is far from that of every witness, and goes on when it is right again", async () => {
@@ -293,6 +295,25 @@ void describe("AUD-06 the log asking its witnesses", () => {
     assert.equal(asker.skewed(), undefined);
     await worker.work();
     assert.deepEqual([steps, errors.length], [1, 2]);
+  });
+
+  void it("AUD-12 asks again for the time where the caller doubts the clock, and tells who agrees", async () => {
+    let [now, theirs] = [T0, T0];
+    const { store, asker, sealer, agreed, down } = twoWitnesses([() => theirs, () => theirs], () => now);
+    await tell(store, 1);
+    await sealer.step();
+    await asker.ask();
+    assert.deepEqual(agreed, [T0]);
+    now += 3_600_000;
+    await asker.ask();
+    assert.equal(agreed.length, 1, "nothing to cosign, nobody asked");
+    await asker.ask(true);
+    assert.equal(agreed.length, 1, "their clocks say something else");
+    down.add("w2");
+    theirs = now;
+    now += 10_000;
+    await asker.ask(true);
+    assert.deepEqual(agreed, [T0, now]);
   });
 
   void it("says so, once a minute, when a step never ends", async () => {

@@ -5,7 +5,7 @@ import { EMPTY_ROOT } from "./hashing.ts";
 import type { Hash } from "./hashing.ts";
 import { parseNote, signatureLine } from "./note.ts";
 import type { Note } from "./note.ts";
-import { verifyNote } from "./note-keys.ts";
+import { keysOf, verifyNote } from "./note-keys.ts";
 import type { Signer, Verifier } from "./note-keys.ts";
 import { parseHashes } from "./proof-text.ts";
 import { verifyConsistency } from "./verify-proofs.ts";
@@ -23,7 +23,7 @@ export type WitnessMemory = ReadonlyMap<string, Seen>;
 export interface WitnessDeps {
   /** A `cosignature` key. */
   readonly signer: Signer;
-  /** The logs it cosigns, by the keys it was told. */
+  /** The logs it cosigns, by the keys it was told; several of one name are one log's. */
   readonly logs: readonly Verifier[];
   readonly clock: Pick<Clock, "now">;
   readonly memory: WitnessMemory;
@@ -62,9 +62,10 @@ export function createWitness({ signer, logs, clock, memory: given, save }: Witn
     const asked = parseRequest(body);
     const head = asked === undefined ? undefined : parseCheckpointText(asked.note.text);
     if (asked === undefined || head === undefined) return answer(400, "malformed request\n");
-    const log = logs.find(({ name }) => name === head.origin);
-    if (log === undefined) return answer(404, "unknown log\n");
-    if (verifyNote(asked.note, [log])?.length !== 1) return answer(403, "no signature of the log's key\n");
+    // Several keys of one log, where it was told of a rotation: any of them is the log's, and none may be signed wrongly.
+    const keys = logs.filter(({ name }) => name === head.origin).flatMap(keysOf);
+    if (keys.length === 0) return answer(404, "unknown log\n");
+    if ((verifyNote(asked.note, keys)?.length ?? 0) === 0) return answer(403, "no signature of the log's key\n");
     if (asked.old > head.size) return answer(400, "the old size is above the new one\n");
     const seen = memory.get(head.origin) ?? { size: 0, root: EMPTY_ROOT, at: 0 };
     const conflict = answer(409, `${seen.size}\n`, "text/x.tlog.size");

@@ -1,6 +1,7 @@
 import type { CommitQueue } from "#commit/index.ts";
+import type { ScaPolicies, ScaPolicy } from "#authentications/index.ts";
 import type { Clock } from "#kernel/clock.ts";
-import type { Ids } from "#kernel/ids.ts";
+import type { Ids, OrganisationId, UserId } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
 import type { Models } from "#risk/index.ts";
 import type { Policies } from "#rules/index.ts";
@@ -18,4 +19,7 @@ export interface PaymentDeps {
   /** What organisations have in force: thresholds and rules, and models. */
   readonly policies: Pick<Policies, "of">;
   readonly models: Models;
+  /** How organisations authenticate their payers, and whether a user has a factor to be authenticated with. */
+  readonly sca: Pick<ScaPolicies, "of">;
+  readonly canAuthenticate: (organisationId: OrganisationId, userId: UserId, policy: ScaPolicy) => Promise<boolean>;
 }

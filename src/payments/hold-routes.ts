@@ -13,10 +13,12 @@ import { capture, increment, voidRemaining } from "./commands/hold.ts";
 import type { PaymentDeps } from "./deps.ts";
 import { examples } from "./examples.ts";
 import { presentHold } from "./present.ts";
+import { scaProblems } from "./sca-problems.ts";
 import { authoriseBody, captureBody, incrementBody } from "./schema.ts";
 
 const problems = [
   "account_frozen",
+  "account_restricted",
   "account_closed",
   "insufficient_funds",
   "balance_overflow",
@@ -43,6 +45,8 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
           "account_not_found",
           "account_type_not_allowed",
           "currency_mismatch",
+          ...scaProblems,
+          "authentication_required",
           "same_account",
           "too_many_holds",
           "risk_declined",
@@ -111,7 +115,12 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
   app.post(
     "/v1/holds/:id/increment",
     {
-      config: { access: "key", scope: "holds:write", idempotent: true, problems: [...ofAHold, "too_many_holds"] },
+      config: {
+        access: "key",
+        scope: "holds:write",
+        idempotent: true,
+        problems: [...ofAHold, "too_many_holds", "authentication_required"],
+      },
       schema: {
         operationId: "incrementHold",
         tags,

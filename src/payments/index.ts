@@ -1,9 +1,18 @@
 export { createAccountFacts } from "./account-facts.ts";
 export { deposit } from "./commands/deposit.ts";
 export { fraudLessonOf } from "./learn-fraud.ts";
+export { judgeReview } from "./commands/review.ts";
+export type { DecisionBody } from "./commands/review.ts";
+export { withdrawal } from "./commands/withdrawal.ts";
+export type { WithdrawalBody } from "./commands/withdrawal.ts";
+export { readReview } from "./read.ts";
 export type { PaymentDeps } from "./deps.ts";
 export { paymentRoutes } from "./routes.ts";
 export { riskRoutes } from "./risk-routes.ts";
 export { recordMovement } from "./decide/movement.ts";
+export { type ActionExpiry, createActionExpiry } from "./action-expiry.ts";
+export { paymentActions } from "./payment-action.ts";
+export { createWaitingPayments } from "./waiting-payments.ts";
 export { createReviewExpiry, type ReviewExpiry } from "./review-expiry.ts";
+export { reviews } from "./review.ts";
 export { reviewNotes } from "./review-note.ts";

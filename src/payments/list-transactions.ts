@@ -1,4 +1,5 @@
-import { readUser } from "#identity/index.ts";
+import type { User } from "#identity/index.ts";
+import { accountsOf, readUser } from "#identity/index.ts";
 import type { AccountId, OrganisationId, UserId } from "#kernel/ids.ts";
 import { firstIdAt, isId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -7,6 +8,7 @@ import type { Account, Transaction, TransactionStatus, TransactionType } from "#
 import { accounts, decodePositions, encodePositions, listByAccounts, readAccount, statusKey, transactions } from "#ledger/index.ts";
 import type { Item, Store } from "#storage/index.ts";
 import { mergePartitions } from "#storage/index.ts";
+import { transactionAt } from "./present.ts";
 
 export interface TransactionFilter {
   readonly accountId: AccountId | undefined;
@@ -18,6 +20,8 @@ export interface TransactionFilter {
   readonly to: number | undefined;
   readonly limit: number;
   readonly cursor: string | undefined;
+  /** The time they are shown for, ms: what waits for its payer is asked for by the status it has then. As stored where absent. */
+  readonly at?: number;
 }
 
 export type TransactionPage =
@@ -39,22 +43,16 @@ export async function listTransactions(store: Store, organisationId: Organisatio
   if (filter.userId !== undefined) {
     const user = await readUser(store, organisationId, filter.userId);
     if (user === undefined) return refuse("user_not_found", "user_id");
-    return byAccounts(store, organisationId, await accountsOf(store, filter.userId), filter);
+    return byAccounts(store, organisationId, await heldBy(store, user), filter);
   }
   if (filter.status !== undefined && filter.status !== "posted") return byStatus(store, organisationId, filter.status, filter);
   return byOrganisation(store, organisationId, filter);
 }
 
-async function accountsOf(store: Store, userId: UserId): Promise<Account[]> {
-  const page = await store.query({
-    table: "smartfinance-accounts",
-    index: "UserAccountsIndex",
-    hash: userId,
-    order: "ascending",
-    limit: 100,
-  });
+async function heldBy(store: Store, user: User): Promise<Account[]> {
   // The index tells which accounts there are; what they hold is read by key, where it is up to date.
-  const items = await store.getMany(page.items.map((item) => ({ table: "smartfinance-accounts", key: { hash: String(item.id) } })));
+  const { ids } = await accountsOf(store, user);
+  const items = await store.getMany(ids.map((id) => ({ table: "smartfinance-accounts", key: { hash: id } })));
   return items.filter((item): item is Item => item !== undefined).map((item) => accounts.fromItem(item));
 }
 
@@ -129,7 +127,8 @@ function idBounds({ from, to }: TransactionFilter): { from?: string; to?: string
   };
 }
 
-function matches(transaction: Transaction, { status, type, from, to }: TransactionFilter): boolean {
+function matches(stored: Transaction, { status, type, from, to, at }: TransactionFilter): boolean {
+  const transaction = at === undefined ? stored : transactionAt(stored, at);
   return (
     (status === undefined || transaction.status === status) &&
     (type === undefined || transaction.type === type) &&

@@ -8,8 +8,13 @@ import type { Metadata } from "#vault/index.ts";
 import type { RiskReason } from "./review-reasons.ts";
 import { riskReasons } from "./review-reasons.ts";
 
-/** The transaction as the API shows it. `metadata` is the opened one. */
-export function presentTransaction(t: Transaction, metadata: Metadata): JsonObject {
+/**
+ * The transaction as the API shows it. `metadata` is the opened one.
+ * @param at the time it is shown for, ms: a payment whose payer did not come in time is rejected from that millisecond on, whether or not
+ * anybody has written it down. As it is stored where absent.
+ */
+export function presentTransaction(stored: Transaction, metadata: Metadata, at?: number): JsonObject {
+  const t = at === undefined ? stored : transactionAt(stored, at);
   const assessment = presentStored(t.assessment);
   return {
     id: t.id,
@@ -25,6 +30,8 @@ export function presentTransaction(t: Transaction, metadata: Metadata): JsonObje
     risk_score: assessment === null ? null : (assessment.risk_score ?? null),
     risk: assessment,
     risk_reason: riskReasonOf(t),
+    sca: presentSca(t),
+    requires_action: t.status === "requires_action" ? presentAction(t) : null,
     review_id: t.reviewId,
     hold_id: t.holdId,
     reverses: t.reverses,
@@ -34,9 +41,35 @@ export function presentTransaction(t: Transaction, metadata: Metadata): JsonObje
   };
 }
 
+/** The transaction as it stands at `at`, ms. */
+export function transactionAt(t: Transaction, at: number): Transaction {
+  const until = t.status === "requires_action" ? Number(t.sca?.["expires_at"]) : Number.POSITIVE_INFINITY;
+  if (at < until) return t;
+  const expired: RiskReason = "declined_expired";
+  return { ...t, status: "rejected", assessment: { ...t.assessment, risk_reason: expired } };
+}
+
+/** Why the payer had to be authenticated, or had not: what was decided, and by what. */
+function presentSca({ sca }: Transaction): JsonObject | null {
+  if (sca === undefined) return null;
+  const { mode, outcome, exemption, authentication_id, inputs, counters_before, counters_after } = sca;
+  return { mode, outcome, exemption, authentication_id, inputs, counters_before, counters_after };
+}
+
+/** What the payment waits for. */
+function presentAction({ id, sca }: Transaction): JsonObject {
+  return {
+    type: "authenticate",
+    user_id: sca?.["user_id"],
+    transaction_id: id,
+    expires_at: toTimestamp(Number(sca?.["expires_at"])),
+  };
+}
+
 /** What customers may know of why a payment waited or did not go through; `null` where there is nothing to tell. */
 function riskReasonOf({ status, assessment }: Transaction): RiskReason | null {
   if (status === "pending_review") return "under_review";
+  if (status === "requires_action") return "authentication_required";
   if (status === "blocked") return "declined_security";
   return riskReasons.find((reason) => reason === assessment?.risk_reason) ?? null;
 }

@@ -1,5 +1,5 @@
 import type { ReviewTerms } from "#identity/index.ts";
-import { readUser } from "#identity/index.ts";
+import { accountsOf, readUser } from "#identity/index.ts";
 import type { AccountId, OrganisationId, UserId } from "#kernel/ids.ts";
 import { firstIdAt, isId } from "#kernel/ids.ts";
 import type { Currency } from "#kernel/money.ts";
@@ -42,8 +42,6 @@ const SLACK_MS = 120_000;
 /** Reviews looked at for one page: a filter that keeps little gives short pages, never long waits. */
 const MAX_PAGES = 10;
 const PAGE = 100;
-/** As many accounts as one user may have, and closed ones. */
-const MAX_ACCOUNTS = 100;
 
 /**
  * Lists reviews by due time, or newest first. All reviews of an organisation have the same time to be decided in, so the order of
@@ -88,10 +86,9 @@ async function partiesOf(store: Store, organisationId: OrganisationId, { account
     accounts.push(new Set([accountId]));
   }
   if (userId !== undefined) {
-    if ((await readUser(store, organisationId, userId)) === undefined) return refuse("user_not_found", "user_id");
-    const index = { table: "smartfinance-accounts", index: "UserAccountsIndex", hash: userId, order: "ascending" } as const;
-    const page = await store.query({ ...index, limit: MAX_ACCOUNTS });
-    accounts.push(new Set(page.items.map((item) => String(item.id) as AccountId)));
+    const user = await readUser(store, organisationId, userId);
+    if (user === undefined) return refuse("user_not_found", "user_id");
+    accounts.push(new Set((await accountsOf(store, user)).ids));
   }
   return { ok: true, accounts };
 }

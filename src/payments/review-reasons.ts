@@ -16,11 +16,13 @@ interface Reason {
  */
 export const riskReasons = [
   "under_review",
+  "authentication_required",
   "approved_after_review",
   "declined_security",
   "declined_unconfirmed",
   "declined_policy",
   "declined_expired",
+  "declined_authentication",
 ] as const;
 export type RiskReason = (typeof riskReasons)[number];
 

@@ -226,6 +226,7 @@ function decisionRoute(app: HttpServer, deps: PaymentDeps, verdict: "approve" | 
   const onApproval = [
     "second_person_required",
     "account_frozen",
+    "account_restricted",
     "account_closed",
     "insufficient_funds",
     "balance_overflow",

@@ -48,7 +48,7 @@ export const reviewSchema = Type.Object(
     reason_code: nullable(Type.Enum([...reasonCodes]), "Why it was decided so; null while undecided, and when it expired."),
     created_at: timestampField,
     decided_at: nullable(timestampField, "When it was decided, or expired, RFC 3339; null while undecided."),
-    decided_by: nullable(Type.String(), "Id of the API key that decided; null while undecided, and when it expired."),
+    decided_by: nullable(Type.String(), "The person who decided, an operator or an API key; null while undecided, and when it expired."),
   },
   {
     $id: "Review",
@@ -64,7 +64,7 @@ export const noteSchema = Type.Object(
     object: Type.Literal("review_note"),
     review_id: idField("review", "The review that it is about."),
     text: Type.String({ description: "What was written down." }),
-    author: nullable(Type.String(), "Id of the API key that wrote it."),
+    author: nullable(Type.String(), "The person who wrote it: an operator or an API key."),
     created_at: timestampField,
   },
   { $id: "ReviewNote", description: "What an analyst wrote down. Never changed, never taken away.", examples: [examples.note] },

@@ -2,7 +2,7 @@ import type { AccountId, OrganisationId, ReviewId, TransactionId } from "#kernel
 import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
-import type { Collection } from "#storage/index.ts";
+import type { Collection, Told } from "#storage/index.ts";
 import type { ReasonCode } from "./review-reasons.ts";
 
 /** `approved_once` waits for a second key; `expired` was not decided in time, which rejects the payment. */
@@ -67,8 +67,26 @@ export function isUndecided(status: ReviewStatus): boolean {
 /** The hash values of the index of undecided reviews: the last character of an id is random. */
 export const WAITING_SHARDS: readonly string[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ".split("");
 
+/** What the audit log is told of reviews: whose payment it is, and who has decided. */
+const reviewsTold: Told<Review> = {
+  prefix: "rev_",
+  keyOf: (_organisationId, id) => ({ hash: id }),
+  facts: (review) => ({
+    organisation_id: review.organisationId,
+    transaction_id: review.transactionId,
+    from_account_id: review.fromAccountId,
+    to_account_id: review.toAccountId,
+    amount: minorToWire(review.amount),
+    currency: review.currency,
+    status: review.status,
+    first_approval_by: workOf(review).firstApproval?.by ?? null,
+    decided_by: review.decidedBy,
+  }),
+};
+
 export const reviews: Collection<Review> = {
   table: "smartfinance-reviews",
+  told: reviewsTold,
   keyOf: (review) => ({ hash: review.id }),
   toItem: (review) => ({
     id: review.id,

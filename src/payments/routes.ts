@@ -33,6 +33,7 @@ import { listTransactions } from "./list-transactions.ts";
 import { presentTransaction } from "./present.ts";
 import { reviewRoutes } from "./review-routes.ts";
 import { linkedSchema, noteSchema, reviewSchema } from "./review-schema.ts";
+import { scaProblems } from "./sca-problems.ts";
 import {
   batchBody,
   batchSchema,
@@ -48,6 +49,7 @@ import {
 export const moneyProblems = [
   "account_not_found",
   "account_frozen",
+  "account_restricted",
   "account_closed",
   "account_type_not_allowed",
   "currency_mismatch",
@@ -66,7 +68,7 @@ export function paymentRoutes(app: HttpServer, deps: PaymentDeps): void {
 }
 
 function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
-  const waits = { 201: ref("Transaction"), 202: ref("Transaction", [examples.pending]) };
+  const waits = { 201: ref("Transaction"), 202: ref("Transaction", [examples.waiting, examples.pending]) };
 
   app.post(
     "/v1/transfers",
@@ -75,16 +77,18 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
         access: "key",
         scope: "transfers:write",
         idempotent: true,
-        problems: [...moneyProblems, "same_account", "too_many_holds", "risk_declined"],
+        problems: [...moneyProblems, ...scaProblems, "standing_order_not_active", "same_account", "too_many_holds", "risk_declined"],
       },
       schema: {
         operationId: "createTransfer",
         tags: ["Transfers"],
         summary: "Transfer money",
         description:
-          "Judged for fraud before it posts, by score and rules. 201: posted. 202: the funds are held and a review is open (a score above 0.8, " +
-          "unless the organisation has it otherwise); `risk.reasons` tells why. 422 `risk_declined`: blocked, nothing moved, and a transaction " +
-          "with the status `blocked` tells why.",
+          "Judged for fraud before it posts, by score and rules. 201: posted. 202: the funds are held, and either a review is open (a score above " +
+          "0.8, unless the organisation has it otherwise; `risk.reasons` tells why), or the payer has to approve it (`requires_action`): POST " +
+          "/v1/authentications with its `transaction_id`, within 15 minutes. 422 `risk_declined`: blocked, nothing moved, and a transaction " +
+          "with the status `blocked` tells why. With `authentication_id` the payer has approved it before: it has to be the same payment to the " +
+          "character.",
         body: transferBody,
         response: waits,
       },
@@ -104,7 +108,15 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
         scope: "transfers:write",
         cost: 20,
         idempotent: true,
-        problems: [...moneyProblems, "same_account", "too_many_holds", "risk_declined"],
+        problems: [
+          ...moneyProblems,
+          ...scaProblems,
+          "standing_order_not_active",
+          "authentication_required",
+          "same_account",
+          "too_many_holds",
+          "risk_declined",
+        ],
       },
       schema: {
         operationId: "createTransferBatch",
@@ -112,7 +124,8 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
         summary: "Transfer money many times",
         description:
           "`independent`: up to 1,000 transfers, decided in order, a result each (200). `atomic`: up to 10, all or none (201); a transfer " +
-          "that would wait for a review, or be blocked, refuses the batch.",
+          "that would wait for a review, or be blocked, refuses the batch. `authentication_id` approves an atomic batch: its total, and its payments " +
+          "in their order. Without one a transfer whose payer has to be authenticated refuses the batch (`authentication_required`).",
         body: batchBody,
         response: { 200: ref("TransferBatch"), 201: ref("TransferBatch") },
       },
@@ -150,7 +163,7 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
         scope: "withdrawals:write",
         idempotent: true,
         sensitive: true,
-        problems: [...moneyProblems, "too_many_holds", "risk_declined"],
+        problems: [...moneyProblems, ...scaProblems, "too_many_holds", "risk_declined"],
       },
       schema: {
         operationId: "createWithdrawal",
@@ -197,7 +210,11 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
 function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
   const tags = ["Transactions"];
   const present = async (t: Transaction) =>
-    presentTransaction(t, await openMetadata(deps.vault, t.organisationId, "smartfinance-transactions", t.id, t.metadata));
+    presentTransaction(
+      t,
+      await openMetadata(deps.vault, t.organisationId, "smartfinance-transactions", t.id, t.metadata),
+      deps.clock.now(),
+    );
 
   app.get(
     "/v1/transactions/:id",
@@ -256,7 +273,7 @@ function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
       const asked = readTimes({ created_from, created_to });
       if (!asked.ok) return sendRefusal(reply, asked);
       const { created_from: from, created_to: to } = asked.times;
-      const filter = { accountId: account_id, userId: user_id, status, type, from, to, limit, cursor };
+      const filter = { accountId: account_id, userId: user_id, status, type, from, to, limit, cursor, at: deps.clock.now() };
       const page = await listTransactions(deps.store, request.caller.principal.organisationId, filter);
       if (!page.ok) return sendRefusal(reply, page);
       return sendObject(reply, listOf(await Promise.all(page.transactions.map(present)), page.cursor));

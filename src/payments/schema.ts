@@ -11,6 +11,7 @@ import {
   timestampField,
 } from "#http/index.ts";
 import { transactionStatuses, transactionTypes } from "#ledger/index.ts";
+import { authenticationIdField, exemptions, payeeNameField, scaModes } from "#authentications/index.ts";
 import { assessmentSchema, riskContextSchema } from "#risk/index.ts";
 import { examples } from "./examples.ts";
 import { riskReasons } from "./review-reasons.ts";
@@ -24,8 +25,37 @@ const payee = idField("account", "The account that is paid.");
 const keptReference = nullable(Type.String(), "The text shown to payer and payee; null when none was given.");
 const statusField = Type.Enum([...transactionStatuses], {
   description:
-    "`posted`: the money has moved. `pending_review`: its funds are held until a review is decided. `rejected`: nothing moved. " +
+    "`posted`: the money has moved. `pending_review`: its funds are held until a review is decided. `requires_action`: its funds are held until " +
+    "its payer has approved it. `rejected`: nothing moved. " +
     "`blocked`: asked for and declined at once, nothing was ever held.",
+});
+
+const counters = Type.Object({
+  count: Type.Integer({ minimum: 0, description: "Payments that went through as low value since the payer was last authenticated." }),
+  amount: described(minorField, "What they came to, minor units of EUR."),
+});
+const scaSchema = Type.Object({
+  mode: Type.Enum([...scaModes], { description: "The organisation's policy at the payment." }),
+  outcome: Type.Enum(["authenticated", "exempt", "required"], {
+    description: "What was decided. `required`: the payment waited, or waits, for it.",
+  }),
+  exemption: nullable(Type.Enum([...exemptions]), "The exemption that was applied; null for none."),
+  authentication_id: nullable(idField("authentication"), "The authentication the payment was approved by; null for none."),
+  inputs: Type.Object(
+    {
+      action: Type.Enum(["allow", "challenge", "review"], { description: "What risk asked for." }),
+      risk_score: Type.Number({ minimum: 0, maximum: 1, description: "The score." }),
+      risk_flags: Type.Array(Type.String(), { description: "What spoke against the payment." }),
+      own_account: Type.Boolean({ description: "Payer's and payee's account are one user's." }),
+      trusted_beneficiary: Type.Boolean({ description: "The payee was on the payer's list." }),
+      standing_order_id: nullable(idField("standingOrder"), "The series the payment named; null for none."),
+      fraud_rate_ppm: nullable(Type.Integer(), "The reported fraud rate, millionths; null for none."),
+      exemption_threshold: nullable(Type.Integer(), "Up to which amount that rate exempts, minor units of EUR; null where it does not."),
+    },
+    { description: "What was decided by." },
+  ),
+  counters_before: described(counters, "The payer's counters before this payment."),
+  counters_after: described(counters, "And after it."),
 });
 
 /** A transaction as the API shows it. */
@@ -47,6 +77,19 @@ export const transactionSchema = Type.Object(
       Type.Enum([...riskReasons]),
       "What customers may be told of why the payment waits, or did not go through; tells nothing of how it was scored. Null for one " +
         "that never waited.",
+    ),
+    sca: nullable(scaSchema, "Why the payer had to be authenticated, or had not; null where nobody asked."),
+    requires_action: nullable(
+      Type.Object({
+        type: Type.Literal("authenticate"),
+        user_id: idField(
+          "user",
+          "Who can approve the payment: the account's first owner, or another holder where that one has no passkey.",
+        ),
+        transaction_id: idField("transaction", "What to name in POST /v1/authentications."),
+        expires_at: described(timestampField, "Until when. Then the payment is rejected and its funds are free."),
+      }),
+      "What the payment waits for; null unless its status is `requires_action`.",
     ),
     review_id: nullable(idField("review"), "The review that decides, or decided, this payment; null when it needed none."),
     hold_id: nullable(idField("hold"), "The hold that this captures; null for everything but captures."),
@@ -124,8 +167,16 @@ const parties = {
   currency: described(currencyField, "ISO 4217 alphabetic code, the same as that of both accounts."),
 };
 
+const approved = { payee_name: Type.Optional(payeeNameField), authentication_id: Type.Optional(authenticationIdField) };
+const standingOrder = { standing_order_id: Type.Optional(idField("standingOrder", "The standing order this is a payment of.")) };
+
 export const transferBody = Type.Object(
-  { ...parties, ...free, context: Type.Optional(riskContextSchema) },
+  { ...parties, ...free, ...approved, ...standingOrder, context: Type.Optional(riskContextSchema) },
+  { ...strict, examples: [examples.transferBody] },
+);
+/** A transfer of a batch: what approves it approves the whole batch. */
+const batchedTransfer = Type.Object(
+  { ...parties, ...free, ...standingOrder, payee_name: approved.payee_name, context: Type.Optional(riskContextSchema) },
   { ...strict, examples: [examples.transferBody] },
 );
 export const batchBody = Type.Object(
@@ -133,7 +184,8 @@ export const batchBody = Type.Object(
     mode: Type.Unsafe<"independent" | "atomic">(
       Type.String({ enum: ["independent", "atomic"], description: "`atomic`: all or none, at most 10 transfers." }),
     ),
-    transfers: Type.Array(transferBody, { minItems: 1, maxItems: 1000, description: "1 to 1,000 transfers, decided in this order." }),
+    authentication_id: approved.authentication_id,
+    transfers: Type.Array(batchedTransfer, { minItems: 1, maxItems: 1000, description: "1 to 1,000 transfers, decided in this order." }),
   },
   { ...strict, examples: [examples.batchBody] },
 );
@@ -147,6 +199,7 @@ export const withdrawalBody = Type.Object(
     amount: amountField,
     currency: parties.currency,
     ...free,
+    ...approved,
     context: Type.Optional(riskContextSchema),
   },
   { ...strict, examples: [examples.withdrawalBody] },
@@ -162,6 +215,7 @@ export const authoriseBody = Type.Object(
       Type.Integer({ minimum: 60, maximum: 31 * 24 * 60 * 60, description: "Seconds until the hold expires; 604800 when absent." }),
     ),
     ...free,
+    ...approved,
     context: Type.Optional(riskContextSchema),
   },
   { ...strict, examples: [examples.authoriseBody] },

@@ -59,7 +59,7 @@ export const assessmentSchema = Type.Object(
     action: Type.Optional(
       Type.Enum([...riskActions], {
         description:
-          "What score and rules ask for together. A `challenge` waits for a review, as long as there is no other way to answer it. Absent in " +
+          "What score and rules ask for together. A `challenge` waits for the payer, or where the payer cannot be asked for a review. Absent in " +
           "assessments of before there were rules.",
       }),
     ),

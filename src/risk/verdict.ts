@@ -1,7 +1,7 @@
 import { invariant } from "#kernel/assert.ts";
 import type { JsonObject, JsonValue } from "#kernel/json.ts";
 
-/** What happens to a payment, from the weakest to the strongest. A `challenge` is answered by a review for now (docs/risk-engine.md). */
+/** What happens to a payment, from the weakest to the strongest. A `challenge` is answered by the payer, or where that cannot be by a review (docs/risk-engine.md). */
 export const riskActions = ["allow", "challenge", "review", "block"] as const;
 export type RiskAction = (typeof riskActions)[number];
 

@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -16,8 +17,9 @@ import { presentRuleSet, readRuleSet, ruleSets } from "./rule-set.ts";
  * goes back). Whoever drafted or edited it is refused either time: going back can weaken the protection as well as going on.
  */
 export async function activateRuleSet(deps: RulesDeps, asked: Asked, id: RuleSetId, ifVersion: number | undefined): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a rule set is activated by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a rule set is activated by somebody");
   const seen = await readRuleSet(deps.store, organisationId, id);
   if (seen === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   // An older version of the product may have taken what this one does not: that must not show when a payment waits.
@@ -39,11 +41,11 @@ export async function activateRuleSet(deps: RulesDeps, asked: Asked, id: RuleSet
         return refused(refuse("version_conflict", undefined, `The current version is ${set.version}.`), requestId);
       const policy = work.get(policies, policyKey(organisationId)) ?? defaultPolicy(organisationId);
       if (policy.activeRuleSetId === id) return refused(refuse("rule_set_active"), requestId);
-      if (set.createdBy === apiKeyId || set.editors.includes(apiKeyId)) return refused(refuse("second_person_required"), requestId);
+      if (set.createdBy === person || set.editors.includes(person)) return refused(refuse("second_person_required"), requestId);
       // It was edited between the check above and now.
       if (set.version !== seen.version) return refused(refuse("contention"), requestId);
       if (fault !== undefined) return refused(refuse("rule_set_invalid", undefined, tellFault(fault)), requestId);
-      const activated = { ...set, activatedAt: at, activatedBy: apiKeyId, version: set.version + 1 };
+      const activated = { ...set, activatedAt: at, activatedBy: person, version: set.version + 1 };
       work.put(ruleSets, activated);
       work.put(policies, { ...policy, activeRuleSetId: id, updatedAt: at, version: policy.version + 1 });
       work.tell({

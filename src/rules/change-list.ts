@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -70,8 +71,9 @@ async function changeEntries(
   type: "risk_list.entries_added" | "risk_list.entries_removed",
   edit: Edit,
 ): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a list is filled by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a list is filled by somebody");
   const eventId = deps.ids.next("event");
   const key = { hash: id };
   const byShard = new Map<number, string[]>();
@@ -90,7 +92,7 @@ async function changeEntries(
       const changed: string[] = [];
       for (const [shard, inShard] of byShard) {
         const before = work.get(listShards, shardKey(id, shard));
-        const entries = edit(before?.entries ?? [], inShard, { addedAt: at, addedBy: apiKeyId });
+        const entries = edit(before?.entries ?? [], inShard, { addedAt: at, addedBy: person });
         const gained = entries.length - (before?.entries.length ?? 0);
         if (gained === 0) continue;
         difference += gained;

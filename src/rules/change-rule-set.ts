@@ -1,3 +1,4 @@
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -25,8 +26,9 @@ export interface RuleSetBody {
 
 /** POST /v1/risk/rule-sets: a draft. */
 export async function createRuleSet(deps: RulesDeps, asked: Asked, body: RuleSetBody): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a rule set is drafted by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a rule set is drafted by somebody");
   const checked = checkRules(deps.language, body.rules.map(completed));
   if (!checked.ok) return refuseAtOnce(checked, requestId);
   const id = deps.ids.next("ruleSet");
@@ -48,8 +50,8 @@ export async function createRuleSet(deps: RulesDeps, asked: Asked, body: RuleSet
         number: before.lastNumber + 1,
         description: body.description ?? null,
         rules: checked.rules,
-        editors: [apiKeyId],
-        createdBy: apiKeyId,
+        editors: [person],
+        createdBy: person,
         createdAt: at,
         updatedAt: at,
         activatedAt: null,
@@ -72,8 +74,9 @@ export async function updateRuleSet(
   body: Partial<RuleSetBody>,
   ifVersion: number | undefined,
 ): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
-  invariant(apiKeyId !== null, "a rule set is edited by somebody");
+  const { organisationId, requestId } = asked.actor;
+  const person = personOf(asked.actor);
+  invariant(person !== null, "a rule set is edited by somebody");
   const checked = body.rules === undefined ? undefined : checkRules(deps.language, body.rules.map(completed));
   if (checked?.ok === false) return refuseAtOnce(checked, requestId);
   const eventId = deps.ids.next("event");
@@ -92,7 +95,7 @@ export async function updateRuleSet(
       if (ifVersion !== undefined && ifVersion !== set.version)
         return refused(refuse("version_conflict", undefined, `The current version is ${set.version}.`), requestId);
       if (set.activatedAt !== null) return refused(refuse("rule_set_not_draft"), requestId);
-      const editors = [apiKeyId, ...set.editors.filter((editor) => editor !== apiKeyId)];
+      const editors = [person, ...set.editors.filter((editor) => editor !== person)];
       if (editors.length > MAX_EDITORS)
         return refused(refuse("limit_reached", undefined, `At most ${MAX_EDITORS} keys edit a rule set; draft another.`), requestId);
       const refusal = refuseUnknownLists(checked?.lists ?? [], work.get(registries, registry)?.lists ?? []);

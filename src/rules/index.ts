@@ -1,3 +1,7 @@
+export { activateRuleSet } from "./activate-rule-set.ts";
+export { changePolicy } from "./change-policy.ts";
+export type { PolicyBody } from "./change-policy.ts";
+export type { RulesDeps } from "./deps.ts";
 export { createDryRunWorker } from "./dry-run-worker.ts";
 export type { DryRunWorker } from "./dry-run-worker.ts";
 export type { CompiledRules, Evaluation, Failure, Hit, RuleFault } from "./evaluate.ts";
@@ -8,6 +12,7 @@ export type { Language, ListSnapshot } from "./language.ts";
 export { createPolicies } from "./policies.ts";
 export type { Policies, PolicySnapshot } from "./policies.ts";
 export { rulesRoutes } from "./routes.ts";
+export { readRuleSet } from "./rule-set.ts";
 export type { Rule, RuleAction } from "./rule.ts";
 export { decideAction } from "./thresholds.ts";
 export type { Thresholds } from "./thresholds.ts";

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { described, idField, nullable, PLAIN_TEXT, timestampField } from "#http/index.ts";
+import { described, idField, nullable, personField, PLAIN_TEXT, timestampField } from "#http/index.ts";
 import { dryRunStatuses, MAX_DAYS, MAX_PAYMENTS } from "./dry-run.ts";
 import type { RuleAction } from "./rule.ts";
 import { MAX_COST, MAX_EXPRESSION_LENGTH, MAX_RULES, MAX_RULES_BYTES, ruleActions } from "./rule.ts";
@@ -21,7 +21,6 @@ const words = (description: string, example: string) =>
 const versionField = Type.Integer({ minimum: 1, description: "Counts the changes; the `ETag`." });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const unit = (description: string, example: number) => Type.Number({ minimum: 0, maximum: 1, description, examples: [example] });
-const keyField = (description: string) => idField("apiKey", description);
 
 const ruleFields = {
   name: slug("Unique in the set; hits and figures are told by it.", "large_to_new_country"),
@@ -88,12 +87,12 @@ const ruleSetFields = {
     description: "SHA-256 (hexadecimal) of the rules' canonical JSON (RFC 8785), by which audit events name them.",
     examples: ["4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"],
   }),
-  created_by: keyField("The API key that drafted it."),
-  edited_by: keyField("The API key that edited it last."),
+  created_by: personField("Who drafted it."),
+  edited_by: personField("Who edited it last."),
   created_at: described(timestampField, "When it was drafted."),
   updated_at: described(timestampField, "When its contents changed last."),
   activated_at: nullable(timestampField, "When it was last put in force; null when it never was."),
-  activated_by: nullable(idField("apiKey"), "The API key that put it in force."),
+  activated_by: nullable(personField("Who put it in force."), "Who put it in force; null while nobody has."),
   version: versionField,
 };
 
@@ -184,7 +183,7 @@ export const listEntrySchema = Type.Object(
   {
     object: Type.Literal("risk_list_entry", { description: "What this is." }),
     value: listValue,
-    added_by: keyField("The API key that added it."),
+    added_by: personField("Who added it."),
     added_at: described(timestampField, "When it was added."),
   },
   { $id: "RiskListEntry", description: "A value in a list." },

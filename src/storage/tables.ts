@@ -42,6 +42,20 @@ export const tables = {
       { name: "StatusUsersIndex", hash: "status_key", range: "id", fixed: false },
     ],
   },
+  /** Operators, and beside them whose an e-mail address is (`<organisation>#<hash>`), what they sign in with (`<operator>#credentials`), how long sessions last (`<organisation>#sessions`). */
+  "smartfinance-operators": {
+    hash: "id",
+    indexes: [{ name: "OrganisationOperatorsIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
+  /** Sessions of operators, and beside them when they were last used (`<session>#seen`) and which challenges were signed (`challenge#<digest>`). */
+  "smartfinance-operator-sessions": { hash: "id", indexes: [], ttl: "purge_at" },
+  /** All authentication factors of a user or operator under its id, and whose each passkey is (`<organisation>#<hash of its id>`). */
+  "smartfinance-factors": { hash: "id", indexes: [] },
+  /** Secrets of TOTP and addresses of sent codes, sealed; under the factor's id. */
+  "smartfinance-factor-secrets": {
+    hash: "id",
+    indexes: [{ name: "OrganisationFactorSecretsIndex", hash: "organisation_id", range: "id", fixed: true }],
+  },
   "smartfinance-accounts": {
     hash: "id",
     indexes: [
@@ -157,6 +171,61 @@ export const tables = {
   },
   /** Which node delivers, and how far the feed has been routed (src/webhooks). */
   "smartfinance-webhook-state": { hash: "id", indexes: [] },
+  /** Which node feeds the audit sinks, and how far each of them has come (src/sinks). */
+  "smartfinance-audit-sinks": { hash: "id", indexes: [] },
+  /** Visits of customers to the hosted pages. `open` is set on those under way only: for what looks for those whose time is over. */
+  "smartfinance-hosted-sessions": {
+    hash: "id",
+    indexes: [{ name: "OpenHostedSessionsIndex", hash: "open", range: "id", fixed: false }],
+  },
+  /** When the customer last did anything in a visit, under the session's id. */
+  "smartfinance-hosted-seen": { hash: "id", indexes: [], ttl: "purge_at" },
+  /** Operations that wait for a second person. `due` is set on those that the worker has something to do for some day. */
+  "smartfinance-approvals": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationApprovalsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "StatusApprovalsIndex", hash: "status_key", range: "id", fixed: false },
+      { name: "DueApprovalsIndex", hash: "due", range: "due_at", fixed: false },
+    ],
+  },
+  /** Which operations of an organisation need a second person (key: its id). */
+  "smartfinance-control-policies": { hash: "id", indexes: [], hot: true },
+  /** What users approve, or have approved, with their factors. */
+  "smartfinance-authentications": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationAuthenticationsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "UserAuthenticationsIndex", hash: "user_id", range: "id", fixed: true },
+    ],
+  },
+  /** How an organisation authenticates its payers (key: its id). */
+  "smartfinance-sca-policies": { hash: "id", indexes: [] },
+  /** What a payer has paid without authentication (key: the user). */
+  "smartfinance-sca-counters": { hash: "id", indexes: [], hot: true },
+  /** Trusted payees; the id follows from user and account. */
+  "smartfinance-beneficiaries": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationBeneficiariesIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "UserBeneficiariesIndex", hash: "user_id", range: "id", fixed: true },
+    ],
+  },
+  "smartfinance-standing-orders": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationStandingOrdersIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "UserStandingOrdersIndex", hash: "user_id", range: "id", fixed: true },
+    ],
+  },
+  /** What a payment in `requires_action` waits for (key: the transaction). `waiting` is set while it does, of all organisations. */
+  "smartfinance-payment-actions": {
+    hash: "id",
+    indexes: [
+      { name: "OrganisationPaymentActionsIndex", hash: "organisation_id", range: "id", fixed: true },
+      { name: "WaitingPaymentActionsIndex", hash: "waiting", range: "id", fixed: false },
+    ],
+  },
   "smartfinance-meta": { hash: "id", indexes: [] },
 } as const satisfies Record<string, TableDefinition>;
 

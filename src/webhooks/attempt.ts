@@ -5,11 +5,17 @@ import type { Vault } from "#vault/index.ts";
 import type { Attempt, Delivery } from "./delivery.ts";
 import { bodyOf } from "./delivery.ts";
 import type { WebhookEndpoint } from "./endpoint.ts";
+import { retryAfterOf } from "./schedule.ts";
 import { openSecret, signatures, signingKey } from "./secret.ts";
 
 /** What an attempt came to. */
 export type Outcome =
-  | { readonly kind: "delivered" | "failed" | "gone"; readonly attempt: Attempt }
+  | {
+      readonly kind: "delivered" | "failed" | "gone";
+      readonly attempt: Attempt;
+      /** How long the receiver wants to be left alone, ms; present only where it said so. */
+      readonly retryAfterMs?: number;
+    }
   /** Nothing was sent, for reasons of our own: it counts for nothing. */
   | { readonly kind: "not_sent" };
 
@@ -58,5 +64,10 @@ export async function attemptDelivery(
     latencyMs: Math.max(0, at - started),
   };
   if (answer.ok && answer.status < 300) return { kind: "delivered", attempt };
-  return { kind: answer.ok && answer.status === GONE ? "gone" : "failed", attempt };
+  const retryAfterMs = answer.ok ? retryAfterOf(answer.status, answer.headers["retry-after"], at) : undefined;
+  return {
+    kind: answer.ok && answer.status === GONE ? "gone" : "failed",
+    attempt,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
 }

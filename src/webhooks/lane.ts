@@ -13,7 +13,7 @@ import type { DisabledReason, WebhookEndpoint } from "./endpoint.ts";
 import { webhookEndpoints } from "./endpoint.ts";
 import type { Health } from "./health.ts";
 import type { Journal } from "./journal.ts";
-import { delayAfter } from "./schedule.ts";
+import { delayAsked } from "./schedule.ts";
 import { ENDPOINTS_TABLE } from "./secret.ts";
 import type { Entry } from "./waiting-line.ts";
 import { createWaitingLine } from "./waiting-line.ts";
@@ -190,7 +190,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
       return;
     }
     most = Math.max(1, Math.floor(most / 2));
-    const delay = outcome.kind === "gone" ? undefined : delayAfter(delivery.attempts, unitInterval(random));
+    const delay = outcome.kind === "gone" ? undefined : delayAsked(delivery.attempts, unitInterval(random), outcome.retryAfterMs);
     if (delay === undefined) end(entry, delivery, "dead");
     else {
       const later = { ...delivery, nextAt: attempt.at + delay };

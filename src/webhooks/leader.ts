@@ -1,5 +1,5 @@
 import type { Clock } from "#kernel/clock.ts";
-import type { Store, Write } from "#storage/index.ts";
+import type { Store, TableName, Write } from "#storage/index.ts";
 
 export const STATE_TABLE = "smartfinance-webhook-state";
 const TERM = { hash: "term" } as const;
@@ -10,7 +10,7 @@ const LEASE_MS = 10_000;
 const RENEW_MS = 3_000;
 
 /**
- * Which node delivers. There is one term record; whoever takes over raises its version, and every commit of a leader checks
+ * Which node works. There is one term record; whoever takes over raises its version, and every commit of a leader checks
  * the version it began with. So one that was stopped for a minute and goes on as if nothing had happened writes nothing.
  * The lease beside it only says when to take over: clocks that differ cost a change of leader, never an event.
  */
@@ -25,26 +25,33 @@ export interface Leader {
   resign(): Promise<void>;
 }
 
-export function createLeader(deps: { readonly store: Store; readonly clock: Clock; readonly name: string }): Leader {
-  const { store, clock, name } = deps;
+export interface LeaderDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Of this process, and of no other. */
+  readonly name: string;
+  /** Where term and lease are kept, as `term` and `lease`; each kind of work has its own. That of the webhooks where absent. */
+  readonly table?: TableName;
+}
+
+export function createLeader({ store, clock, name, table = STATE_TABLE }: LeaderDeps): Leader {
   /** An embedded store has one process, so a lease in it that is not ours is of a process that has ended. */
   const exclusive = store.limits.ordered === true;
   let term = 0;
   let until = 0;
 
-  const fence = (): Write | undefined =>
-    term === 0 ? undefined : { op: "check", table: STATE_TABLE, key: TERM, condition: { version: term } };
+  const fence = (): Write | undefined => (term === 0 ? undefined : { op: "check", table, key: TERM, condition: { version: term } });
   const lease = (end: number): Write => ({
     op: "put",
-    table: STATE_TABLE,
+    table,
     item: { id: LEASE.hash, owner: name, until: end },
     condition: "none",
   });
 
   const takeOver = async (now: number): Promise<boolean> => {
     const [held, leased] = await store.getMany([
-      { table: STATE_TABLE, key: TERM },
-      { table: STATE_TABLE, key: LEASE },
+      { table, key: TERM },
+      { table, key: LEASE },
     ]);
     const version = held === undefined ? 0 : Number(held.version);
     // What was not known when it was tried turned out well.
@@ -53,7 +60,7 @@ export function createLeader(deps: { readonly store: Store; readonly clock: Cloc
     const result = await store.commit([
       {
         op: "put",
-        table: STATE_TABLE,
+        table,
         item: { id: TERM.hash, owner: name, version: version + 1 },
         condition: version === 0 ? "absent" : { version },
       },

@@ -13,6 +13,8 @@ import { MAX_ENDPOINTS, rosters, webhookEndpoints } from "./endpoint.ts";
 import type { Journal } from "./journal.ts";
 import { STATE_TABLE } from "./leader.ts";
 import { orderKeys } from "./order-keys.ts";
+import type { PlaceOf, Repetition } from "./repetition.ts";
+import { createRepetition } from "./repetition.ts";
 import { ENDPOINTS_TABLE } from "./secret.ts";
 
 const ROUTER = { hash: "router" } as const;
@@ -35,6 +37,8 @@ export interface RouterDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly journal: Journal;
+  /** Where an event is in the audit log. Without it the feed's repetitions of a day come twice. */
+  readonly placeOf?: PlaceOf | undefined;
   /** An endpoint has something new in its queue. */
   readonly onQueued: (endpointId: WebhookEndpointId) => void;
   /** Tries a delivery that waits for its turn at once. @returns whether it is waiting or under way */
@@ -51,18 +55,20 @@ export interface Router {
  * commit: a kill leaves both or neither. Made anew for each term, because it goes on from what is stored.
  */
 export function createRouter(deps: RouterDeps): Router {
-  const { store, clock, random, journal, onQueued, hasten } = deps;
+  const { store, clock, random, journal, placeOf, onQueued, hasten } = deps;
   let cursor: FeedCursor | undefined;
   let lastId: string | null = null;
   let ids: Ids | undefined;
   let savedAt = 0;
   /** The time of the newest event routed, never beyond our own clock. */
   let newest = 0;
+  let repetition: Repetition | undefined;
 
   const load = async (): Promise<Ids> => {
     const stored = await store.get(STATE_TABLE, ROUTER);
     cursor = typeof stored?.cursor === "string" ? stored.cursor : undefined;
     newest = typeof stored?.newest === "number" ? stored.newest : 0;
+    repetition = createRepetition(placeOf, stored, clock.now());
     lastId = typeof stored?.last_id === "string" ? stored.last_id : null;
     // A queue is sent in the order of its ids, so they grow from term to term, whatever the clocks of the nodes say.
     const floor = lastId === null ? 0 : timeOf(lastId) + 1;
@@ -73,8 +79,21 @@ export function createRouter(deps: RouterDeps): Router {
     async step() {
       ids ??= await load();
       const makeId = (): WebhookDeliveryId => (ids as Ids).next("webhookDelivery");
+      invariant(repetition !== undefined, "what is stored has been read");
+      if (!(await repetition.ready(clock.now()))) return "none";
       const page = await store.feed(cursor, STEP);
-      if (page.items.length === 0) return "none";
+      if (page.items.length === 0) {
+        if (cursor !== undefined && page.cursor !== cursor) {
+          // Gone from the table. What lies behind them is not.
+          cursor = page.cursor;
+          return "more";
+        }
+        repetition.caughtUp(clock.now());
+        return "none";
+      }
+      const repeated = await repetition.repeatedOf(page.items, newest);
+      // An embedded feed repeats nothing. And a clock that was far ahead for a while must not make everything after it look old.
+      const oldestNew = store.limits.ordered === true ? Number.NEGATIVE_INFINITY : Math.min(newest, clock.now()) - REPEATED_MS;
       const endpoints = await endpointsOf(store, page.items);
       const writes: Write[] = [];
       const queued = new Set<WebhookEndpointId>();
@@ -84,7 +103,7 @@ export function createRouter(deps: RouterDeps): Router {
         // It may have been enabled or deleted: whoever works on it looks at it anew.
         if (String(item.event_type).startsWith("webhook_endpoint.")) queued.add(item.object_id as WebhookEndpointId);
         const at = Date.parse(String(item.timestamp));
-        if (at < newest - REPEATED_MS) {
+        if (at < oldestNew || repeated.has(String(item.event_id))) {
           routed += 1;
           continue;
         }
@@ -102,9 +121,11 @@ export function createRouter(deps: RouterDeps): Router {
       }
       invariant(routed > 0, "the deliveries of one event do not fit a commit");
       const next = routed === page.items.length ? page.cursor : (await store.feed(cursor, routed)).cursor;
+      repetition.routed(page.items.slice(0, routed), repeated);
       const now = clock.now();
       if (writes.length > 0 || now - savedAt >= SAVE_EVERY_MS) {
-        writes.push({ op: "put", table: STATE_TABLE, item: { id: ROUTER.hash, cursor: next, last_id: lastId, newest }, condition: "none" });
+        const state = { id: ROUTER.hash, cursor: next, last_id: lastId, newest, ...repetition.kept() };
+        writes.push({ op: "put", table: STATE_TABLE, item: state, condition: "none" });
         if (!(await journal.write(writes))) return "none";
         savedAt = now;
       }

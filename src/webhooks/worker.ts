@@ -16,6 +16,7 @@ import type { Lane, LaneDeps } from "./lane.ts";
 import { createLane } from "./lane.ts";
 import { createLeader } from "./leader.ts";
 import { bySystem, purge } from "./purge.ts";
+import type { PlaceOf } from "./repetition.ts";
 import { createRouter } from "./router.ts";
 import type { Router } from "./router.ts";
 import { ENDPOINTS_TABLE } from "./secret.ts";
@@ -28,6 +29,8 @@ export interface WebhookWorkerDeps {
   readonly ids: Ids;
   readonly random: Random;
   readonly outbound: Outbound;
+  /** Where an event is in the audit log: tells what the feed repeats after a long break. */
+  readonly placeOf?: PlaceOf;
   /** Told what went wrong; it is tried again. */
   readonly onError: (error: unknown) => void;
 }

@@ -39,6 +39,9 @@ export const houseRules: HouseRules = {
     commit: { rooms: ["kernel", "storage", "audit"], packages: [] },
     outbound: { rooms: ["kernel"], packages: ["ipaddr.js"] },
     log: { rooms: ["kernel", "storage", "audit", "commit", "vault", "outbound"], packages: [] },
+    sinks: { rooms: ["kernel", "storage"], packages: [] },
+    "sinks/cloudwatch": { rooms: ["kernel", "sinks"], packages: ["@aws-sdk/*"] },
+    "sinks/s3": { rooms: ["kernel", "sinks"], packages: ["@aws-sdk/*"] },
     ledger: { rooms: ["kernel", "storage"], packages: [] },
     risk: { rooms: ["kernel", "storage", "features"], packages: [] },
     features: { rooms: ["kernel"], packages: [] },
@@ -48,21 +51,55 @@ export const houseRules: HouseRules = {
     learning: { rooms: ["kernel", "storage", "audit", "commit", "ledger", "risk", "features", "labels", "model"], packages: [] },
     identity: { rooms: ["kernel", "storage", "commit", "audit", "vault", "ledger", "risk", "access"], packages: [] },
     accounts: { rooms: ["kernel", "storage", "commit", "ledger", "audit", "vault", "identity"], packages: [] },
+    controls: { rooms: ["kernel", "storage", "audit", "commit", "vault", "ledger"], packages: [] },
     labels: { rooms: ["kernel", "storage", "commit", "ledger", "audit"], packages: [] },
+    authentications: { rooms: ["kernel", "storage", "commit", "ledger", "audit", "vault", "identity", "factors"], packages: [] },
     payments: {
-      rooms: ["kernel", "storage", "commit", "ledger", "features", "risk", "rules", "labels", "audit", "vault", "identity"],
+      rooms: [
+        "kernel",
+        "storage",
+        "commit",
+        "ledger",
+        "features",
+        "risk",
+        "rules",
+        "labels",
+        "audit",
+        "vault",
+        "identity",
+        "authentications",
+      ],
       packages: [],
+    },
+    factors: {
+      rooms: ["kernel", "storage", "commit", "audit", "vault", "identity"],
+      packages: ["@simplewebauthn/server", "otpauth"],
+    },
+    pages: {
+      rooms: ["kernel", "storage", "audit", "commit", "identity", "factors", "authentications"],
+      packages: ["@simplewebauthn/browser"],
+    },
+    operators: {
+      rooms: ["kernel", "storage", "commit", "audit", "vault", "access", "identity", "factors"],
+      packages: ["cookie"],
     },
     events: { rooms: ["kernel", "storage", "audit", "vault"], packages: [] },
     webhooks: { rooms: ["kernel", "storage", "commit", "audit", "ledger", "vault", "outbound", "events"], packages: [] },
     http: {
       rooms: ["kernel", "storage"],
-      packages: ["fastify", "@fastify/*", "@scalar/fastify-api-reference", "typebox", "pino", "ipaddr.js"],
+      packages: ["fastify", "@fastify/*", "@scalar/fastify-api-reference", "typebox", "pino", "ipaddr.js", "cookie"],
     },
   },
   composition: [
     "main.ts",
     "app.ts",
+    "app-contract.ts",
+    "inventory.ts",
+    "reply-box.ts",
+    "may-listen.ts",
+    "controlled-operations.ts",
+    "controlled-staff.ts",
+    "people-of.ts",
     "config.ts",
     "bootstrap.ts",
     "organisation-command.ts",
@@ -72,9 +109,11 @@ export const houseRules: HouseRules = {
     "open-store.ts",
     "log-output.ts",
     "audit-verify.ts",
+    "told-collections.ts",
     "audit-witness.ts",
     "fraud-train.ts",
     "open-sealer.ts",
+    "open-sinks.ts",
     "sealing-thread.ts",
   ],
   compositionPackages: ["fastify", "pino"],
@@ -109,7 +148,8 @@ interface Import {
 function roomOf(path: string): string | undefined {
   const [first, second, third] = path.split("/");
   if (second === undefined) return undefined;
-  const nested = third !== undefined && (first === "storage" || (first === "vault" && second === "aws"));
+  const inside = first === "storage" || (first === "vault" && second === "aws") || (first === "sinks" && second !== "testing");
+  const nested = third !== undefined && inside;
   return nested ? `${first}/${second}` : first;
 }
 

@@ -9,6 +9,7 @@ export interface Schema {
   readonly pattern?: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly maxLength?: number;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
@@ -27,6 +28,8 @@ export interface Operation {
   /** With `{id}` for its parameters. */
   readonly path: string;
   readonly isPublic: boolean;
+  /** Whether it takes sessions of operators and no API keys. */
+  readonly isSession: boolean;
   readonly scope: string | undefined;
   readonly isIdempotent: boolean;
   readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[];
@@ -91,6 +94,7 @@ export async function readDocument(): Promise<ApiDocument> {
         method: method.toUpperCase(),
         path,
         isPublic: o.security.length === 0,
+        isSession: o.security.every((one) => Object.hasOwn(one as object, "session")) && o.security.length > 0,
         scope: o["x-required-scope"],
         isIdempotent: parameters.some(({ name }) => name === "Idempotency-Key"),
         parameters,

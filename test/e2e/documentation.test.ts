@@ -7,6 +7,7 @@ import { startApp } from "../support/app.ts";
 import type { Answer } from "../support/http-client.ts";
 import { freshKey } from "../support/http-client.ts";
 import type { Landmarks } from "./operation-cases.ts";
+import { recordingSender } from "./operation-cases/factors.ts";
 import { makeLandmarks, operationCases, pathOf } from "./operation-cases.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -62,7 +63,7 @@ describe("the OpenAPI document in words", () => {
   let operations: readonly { readonly method: string; readonly path: string; readonly operation: Operation }[];
 
   before(async () => {
-    app = await startApp({ store: "memory" });
+    app = await startApp({ store: "memory", codeSender: recordingSender });
     own = await app.newOrganisation();
     landmarks = await makeLandmarks(own, app.clock);
     document = JSON.parse(await buildOpenApi(app.app.server)) as Document;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProblemCode } from "#kernel/problems.ts";
+import type { Sink } from "#sinks/index.ts";
 import type { Fault } from "#storage/memory/memory-store.ts";
 import type { Organisation, TestApp } from "../support/app.ts";
 import { movableClock, startApp } from "../support/app.ts";
@@ -13,9 +14,13 @@ import type { Operation } from "./document.ts";
 import { readDocument } from "./document.ts";
 import type { Landmarks, Request } from "./operation-cases.ts";
 import { makeLandmarks, operationCases, pathOf } from "./operation-cases.ts";
+import { recordingSender } from "./operation-cases/factors.ts";
 
 const document = await readDocument();
 const NONE: Fault = { kind: "none" };
+
+/** A sink, so that what tells about sinks has something to read. */
+const nowhere: Sink = { name: "nowhere", takes: "lines", send: () => Promise.resolve(), close: () => undefined };
 
 /** What befalls every commit, what the client is told, and whether the change is nevertheless there afterwards. */
 const COMMIT_FAULTS: readonly (readonly [Fault["kind"], ProblemCode])[] = [
@@ -34,7 +39,8 @@ describe("a store that fails under every operation", () => {
   before(async () => {
     // Retries wait for this clock: without waiting, their number is all that is tried here.
     const clock = { ...movableClock(), sleep: () => sleep(0) };
-    app = await startApp({ store: "memory", clock, memory: { faults: (operation) => (operation === "commit" ? onCommit : onRead) } });
+    const faults = (operation: string): Fault => (operation === "commit" ? onCommit : onRead);
+    app = await startApp({ store: "memory", clock, memory: { faults }, codeSender: recordingSender, sinks: [nowhere] });
     own = await app.newOrganisation();
     landmarks = await makeLandmarks(own, app.clock);
     // From here on nothing is left by anything but requests.
@@ -54,7 +60,7 @@ describe("a store that fails under every operation", () => {
     assert.ok(document.declares(operation, answer.status, code), `the document does not say that ${operation.operationId} answers ${code}`);
   };
 
-  for (const operation of document.operations.filter(({ isPublic }) => !isPublic)) {
+  for (const operation of document.operations.filter(({ isPublic, isSession }) => !isPublic && !isSession)) {
     const facts = operationCases[operation.operationId];
     it(`${operation.operationId}: reads fail`, async () => {
       assert.ok(facts);

@@ -3,6 +3,8 @@ import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseVkey, verifyReceipt, verifyRemote, verifyStore } from "#log/index.ts";
 import type { JsonObject } from "#kernel/json.ts";
+import { toldCollections } from "#told-collections.ts";
+import type { TestApp } from "../support/app.ts";
 import type { Client } from "../support/http-client.ts";
 import { ok, refused } from "../support/http-client.ts";
 import { everyPage } from "./stage.ts";
@@ -11,18 +13,20 @@ import type { Stage } from "./stage.ts";
 /** As much patience as a feed over streams needs. */
 const POLLS_MAX = 200;
 
+/** Has the log sealed until it has the newest event of an organisation. */
+export async function sealedUp({ app }: Pick<TestApp, "app">, api: Client): Promise<void> {
+  const newest = ok(await api.get("/v1/audit/events?limit=1"), 200).data[0]?.id ?? "";
+  for (let poll = 0; poll < POLLS_MAX; poll++) {
+    await app.log.worker.work();
+    if (ok(await api.get(`/v1/audit/events/${newest}`), 200)["proof"] !== null) return;
+    await sleep(10);
+  }
+  assert.fail("the newest event is not sealed in time");
+}
+
 /** The Merkle log over HTTP, on any store. */
 export function logFlows(stage: Stage): void {
-  const sealAll = async (api: Client): Promise<void> => {
-    const { app } = stage.app;
-    const newest = ok(await api.get("/v1/audit/events?limit=1"), 200).data[0]?.id ?? "";
-    for (let poll = 0; poll < POLLS_MAX; poll++) {
-      await app.log.worker.work();
-      if (ok(await api.get(`/v1/audit/events/${newest}`), 200)["proof"] !== null) return;
-      await sleep(10);
-    }
-    assert.fail("the newest event is not sealed in time");
-  };
+  const sealAll = (api: Client): Promise<void> => sealedUp(stage.app, api);
   const keyOf = async (api: Client) => {
     const key = parseVkey(String(ok(await api.get("/v1/audit/key"), 200)["verifier_key"]));
     assert.ok(key);
@@ -67,7 +71,7 @@ export function logFlows(stage: Stage): void {
     const second = await verifyRemote({ get: getter(own.api), log, clock: stage.app.clock, since: first.checkpoint });
     assert.ok(second.ok, JSON.stringify(second));
     assert.ok(second.size > first.size);
-    const store = await verifyStore({ store: stage.app.store, log, since: first.checkpoint });
+    const store = await verifyStore({ store: stage.app.store, log, told: toldCollections, since: first.checkpoint });
     assert.ok(store.ok, JSON.stringify(store));
     const back = await verifyRemote({
       get: (path) =>

@@ -70,7 +70,7 @@ function* differences(schema: Schema, good: unknown, path: string): Generator<Di
     case "integer":
       yield bad("a text", String(good));
       yield bad("a fraction", 1.5);
-      yield bad("a negative number", -1);
+      if ((schema.minimum ?? 0) >= 0) yield bad("a negative number", -1);
       if ((schema.minimum ?? 0) > 0) yield bad("zero", 0);
       for (const digits of [
         "9007199254740992",
@@ -95,7 +95,7 @@ function* differences(schema: Schema, good: unknown, path: string): Generator<Di
       yield bad("a number", 7);
       yield bad("an object", {});
       if (path !== "metadata.note") yield bad("empty", "");
-      if (schema.enum === undefined) yield bad("too long", "9".repeat(1_001));
+      if (schema.enum === undefined) yield bad("too long", "9".repeat(Math.max(1_000, schema.maxLength ?? 0) + 1));
       return;
     default:
       throw new Error(`no way is known to get ${path} of type ${type} wrong`);
@@ -112,6 +112,8 @@ const objectSchema = (schema: Schema): Schema => schema.anyOf?.find(({ type }) =
 function* objectDifferences(schema: Schema, good: Json, path: string): Generator<Difference> {
   const at = (name: string): string => (path === "" ? name : `${path}.${name}`);
   const properties = schema.properties;
+  // Open objects are passed on to a library that knows them, or not looked at.
+  if (schema.additionalProperties === true) return;
   if (properties === undefined) {
     // Free pairs, as in metadata.
     const many = Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, "v"]));
@@ -141,7 +143,8 @@ function* objectDifferences(schema: Schema, good: Json, path: string): Generator
 
 function* arrayDifferences(schema: Schema, good: readonly unknown[], path: string): Generator<Difference> {
   if (schema.items === undefined) return;
-  for (const difference of differences(schema.items, good[0], `${path}.0`)) yield { ...difference, value: [difference.value] };
+  for (const difference of differences(schema.items, good[0], `${path}.0`))
+    yield { ...difference, value: [difference.value, ...good.slice(1)] };
 }
 
 const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { softwareAuthenticator } from "#factors/testing/software-authenticator.ts";
 import { stop } from "#http/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { problems } from "#kernel/problems.ts";
 import type { Fault, Operation } from "#storage/memory/memory-store.ts";
@@ -14,7 +16,11 @@ import { KmsUnavailableError } from "#vault/index.ts";
 import type { Kms } from "#vault/index.ts";
 import type { Answer, ApiObject } from "../support/http-client.ts";
 import { freshKey, ok, rawConnection, refused } from "../support/http-client.ts";
+import { currentCode } from "./factors-kit.ts";
+import { act, colleague as colleagueOf, setPolicy, waiting } from "./controls-kit.ts";
 import { colleague, DAY_MS, goodModel, importOwn, makeTown, payAndLabel } from "./learning-scene.ts";
+import { browserOf, invite, PASSWORD, person } from "./operators-kit.ts";
+import { payerOf, setPolicy as scaPolicy } from "./sca-kit.ts";
 import type { Suspect } from "./suspicious.ts";
 import { HOUR_MS, suspect } from "./suspicious.ts";
 
@@ -41,6 +47,8 @@ describe("ERR-01 every problem code", () => {
   let payer = "";
   let payee = "";
   let fault: (operation: Operation) => Fault = () => ({ kind: "none" });
+  /** How codes that are sent fare. */
+  let sendCode = (): Promise<void> => Promise.resolve();
   /** What delayed store operations wait for. */
   let gate = Promise.withResolvers<void>();
 
@@ -51,6 +59,7 @@ describe("ERR-01 every problem code", () => {
       clock,
       memory: { faults: (operation) => fault(operation) },
       limits: { headersTimeoutMs: 150, requestTimeoutMs: 300, connectionsCheckMs: 30 },
+      codeSender: { sendCode: () => sendCode(), sendNotice: () => Promise.resolve() },
     });
     own = await app.newOrganisation();
     payer = await own.account({ balance: 100_000 });
@@ -218,6 +227,15 @@ describe("ERR-01 every problem code", () => {
     saw(await post(`/v1/users/${gone}/erase`), "user_status_conflict");
     ok(await post(`/v1/users/${gone}/close`), 200);
     saw(await post("/v1/accounts", { ...asked, user_id: gone }), "user_not_active", "user_id");
+    const held = ok(await post("/v1/accounts", { ...asked, user_id: await own.user() }), 201);
+    const holder = { user_id: await own.user(), role: "viewer" };
+    ok(await post(`/v1/accounts/${held.id}/holders`, holder), 201);
+    saw(await post(`/v1/accounts/${held.id}/holders`, holder), "already_holder", "user_id");
+    for (let n = 2; n < 10; n++) ok(await post(`/v1/accounts/${held.id}/holders`, { ...holder, user_id: await own.user() }), 201);
+    saw(await post(`/v1/accounts/${held.id}/holders`, { ...holder, user_id: await own.user() }), "too_many_holders");
+    saw(await own.api.send("DELETE", `/v1/accounts/${held.id}/holders/${String(held["user_id"])}`, undefined), "first_owner_stays");
+    ok(await post(`/v1/users/${String(held["user_id"])}/status`, { status: "restricted", reason_code: "screening_hit" }), 200);
+    saw(await post("/v1/transfers", money({ from_account_id: held.id })), "account_restricted", "from_account_id");
     ok(await post(`/v1/users/${gone}/erase`), 200);
     saw(await post(`/v1/users/${gone}/erase`), "user_erased");
     const [frozen = "", closed = "", rich = ""] = opened;
@@ -237,6 +255,40 @@ describe("ERR-01 every problem code", () => {
     saw(await post("/v1/transfers", money({ to_account_id: settlement.id })), "account_type_not_allowed", "to_account_id");
   });
 
+  it("of authentication factors", async () => {
+    const path = `/v1/users/${await own.user()}`;
+    saw(await post(`${path}/factors/challenge`), "no_factor");
+    const totp = ok(await post(`${path}/totp`, {}), 201);
+    const activate = (code: string): Promise<Answer> => post(`${path}/totp/${totp.id}/activate`, { code });
+    saw(await activate("none"), "factor_code_wrong", "code");
+    ok(await activate(currentCode(totp.secret, app.clock, -1)), 200);
+    saw(await activate(currentCode(totp.secret, app.clock)), "factor_not_pending");
+    const proof = (steps = 0): object => ({ type: "totp", code: currentCode(totp.secret, app.clock, steps) });
+    const begin = async (body: object): Promise<JsonObject> =>
+      ok(await post(`${path}/passkeys/options`, body), 201)["public_key"] as JsonObject;
+    saw(await post(`${path}/passkeys`, { response: softwareAuthenticator().create(await begin({})) }), "factor_proof_required");
+    saw(await post(`${path}/passkeys`, { response: softwareAuthenticator().create({ challenge: "AA" }) }), "passkey_invalid", "response");
+    const synced = softwareAuthenticator({ synced: true }).create(await begin({ device_bound: true }));
+    saw(await post(`${path}/passkeys`, { response: synced, proof: proof() }), "passkey_not_device_bound", "response");
+    const device = softwareAuthenticator();
+    ok(await post(`${path}/passkeys`, { response: device.create(await begin({})), proof: proof() }), 201);
+    const again = softwareAuthenticator().create(await begin({}), { credentialId: device.credentialId });
+    saw(await post(`${path}/passkeys`, { response: again, proof: proof(1) }), "passkey_known");
+    saw(await post(`${path}/recovery-codes`, { proof: { type: "recovery_code", code: "0" } }), "factor_proof_too_weak");
+    const other = `/v1/users/${await own.user()}`;
+    const address = ok(await post(`${other}/codes`, { type: "sms_code", destination: "+442079460000" }), 201);
+    saw(await post(`${other}/codes/${address.id}/send`), "code_sent_lately");
+    sendCode = () => Promise.reject(new Error("the transport is down"));
+    saw(await post(`${other}/codes`, { type: "sms_code", destination: "+442079460000" }), "code_not_sent");
+    const third = `/v1/users/${await own.user()}`;
+    const only = ok(await post(`${third}/totp`, {}), 201);
+    ok(await post(`${third}/totp/${only.id}/activate`, { code: currentCode(only.secret, app.clock) }), 200);
+    saw(await own.api.send("DELETE", `${third}/factors/${only.id}`, undefined), "last_factor");
+    for (let n = 0; n < 5; n++)
+      saw(await post(`${third}/recovery-codes`, { proof: { type: "totp", code: "none" } }), "authentication_failed");
+    saw(await post(`${third}/recovery-codes`, { proof: { type: "totp", code: "none" } }), "authentication_blocked");
+  });
+
   it("of money", async () => {
     saw(await post("/v1/transfers", money({ to_account_id: payer })), "same_account", "to_account_id");
     saw(await post("/v1/transfers", money({ currency: "USD" })), "currency_mismatch", "currency");
@@ -247,6 +299,28 @@ describe("ERR-01 every problem code", () => {
     saw(await post(`/v1/transactions/${id}/reversals`, { amount: 11 }), "reversal_exceeds_original", "amount");
     const reversal = ok(await post(`/v1/transactions/${id}/reversals`), 201);
     saw(await post(`/v1/transactions/${reversal.id}/reversals`), "transaction_not_reversible");
+  });
+
+  it("of strong customer authentication", async () => {
+    // An organisation of its own: its policy would have every payment of the others authenticated.
+    const strict = await app.newOrganisation();
+    const someone = await payerOf(strict);
+    await scaPolicy(strict, { sca: "psd2" });
+    const noPasskey = await strict.account({ balance: 100 });
+    saw(await strict.transfer(noPasskey, someone.payee, 1), "authentication_unavailable");
+    saw(await strict.api.post("/v1/holds", someone.payment(1)), "authentication_required");
+    const payment = someone.payment(1);
+    const asked = ok(await someone.ask({ purpose: "payment", payment }), 201);
+    const path = `/v1/authentications/${asked.id}/verify`;
+    saw(await strict.api.post(path, { proofs: [{ type: "totp", code: "123456" }] }), "factors_insufficient", "proofs");
+    saw(await someone.pay(1, { authentication_id: asked.id }), "authentication_not_usable", "authentication_id");
+    ok(await someone.answer(asked), 200);
+    saw(await someone.pay(2, { authentication_id: asked.id }), "authentication_mismatch", "authentication_id");
+    const standing_order = someone.payment(1);
+    const authentication_id = await someone.approve({ purpose: "standing_order", standing_order });
+    const order = ok(await strict.api.post("/v1/standing-orders", { ...standing_order, authentication_id }), 201);
+    ok(await strict.api.post(`/v1/standing-orders/${order.id}/cancel`), 200);
+    saw(await strict.api.post(`/v1/standing-orders/${order.id}/cancel`), "standing_order_not_active");
   });
 
   it("of holds and reviews", async () => {
@@ -376,6 +450,60 @@ describe("ERR-01 every problem code", () => {
     const streams = await Promise.all(Array.from({ length: 10 }, () => listen(app.url, own.apiKey)));
     saw(await own.api.get("/v1/events/stream"), "too_many_streams");
     for (const stream of streams) stream.close();
+  });
+
+  it("of hosted pages", async () => {
+    const headers = { "sec-fetch-site": "same-origin" };
+    saw(await app.anonymous.post("/hosted/open", { token: "" }, { idempotencyKey: null, headers }), "hosted_session_ended");
+  });
+
+  it("of maker and checker", async () => {
+    const here = await app.newOrganisation();
+    const [from, to] = [await here.account({ balance: 100 }), await here.account()];
+    const journal = (amount: number): object => ({
+      currency: "EUR",
+      entries: [
+        { account_id: from, direction: "debit", amount: 10 },
+        { account_id: to, direction: "credit", amount },
+      ],
+      reason: "Moved.",
+      attachment_ref: "DMS-1",
+    });
+    saw(await setPolicy(here.api, [{ kind: "withdrawal" }]), "too_few_approvers", "controls");
+    saw(await here.api.post("/v1/journals", journal(11)), "journal_unbalanced", "entries");
+    const checker = await colleagueOf(here, "Checker");
+    const { id } = waiting(await here.api.post("/v1/journals", journal(10)));
+    saw(await act(checker.api, id, "cancel"), "not_the_maker");
+    saw(await act(checker.api, id, "approve", { payload_hash: "0".repeat(64) }), "approval_changed", "payload_hash");
+    ok(await act(here.api, id, "cancel"), 200);
+    saw(await act(checker.api, id, "reject", { reason: "No." }), "approval_not_pending");
+    saw(await act(here.api, id, "claim"), "nothing_to_claim");
+  });
+
+  it("of operators and their sessions", async () => {
+    const who = await person(app, own, ["developer"]);
+    const browser = browserOf(app);
+    const sign = { organisation_id: own.id, email: who.email, password: PASSWORD };
+    saw(await browser.post("/v1/sessions", { ...sign, password: "wrong tractor 9 sings" }), "sign_in_refused");
+    saw(await browser.send("POST", "/v1/sessions", sign, { "sec-fetch-site": "cross-site" }), "cross_site_request");
+    ok(await browser.post("/v1/sessions", sign), 201);
+    saw(await browser.get("/v1/accounts"), "second_factor_required");
+    saw(await who.browser.post("/v1/sessions/current/verify", { type: "totp", code: "000000" }), "session_status_conflict");
+    saw(await who.browser.send("GET", "/v1/accounts", undefined, { "x-api-key": own.apiKey }), "two_credentials");
+    saw(await own.api.get("/v1/sessions/current"), "session_required");
+    const operators = (path: string, body?: object): Promise<Answer> =>
+      own.api.post(`/v1/operators${path}`, body, { idempotencyKey: null });
+    const other = { name: "Ada", email: who.email, roles: ["developer"] };
+    saw(await operators("", other), "email_taken", "email");
+    saw(await operators("", { ...other, email: "ada@example.com", roles: ["operations", "fraud_analyst"] }), "roles_conflict", "roles");
+    saw(await operators(`/${who.id}/enable`), "operator_status_conflict");
+    const admin = await person(app, own, ["admin"]);
+    saw(await admin.browser.post(`/v1/operators/${admin.id}/disable`), "cannot_change_self");
+    const { token } = await invite(own, ["developer"]);
+    const accept = (body: object): Promise<Answer> =>
+      browserOf(app).post("/v1/operator-invitations/accept", { token, password: PASSWORD, ...body });
+    saw(await accept({ password: "password1234" }), "password_not_allowed", "password");
+    saw(await accept({ token: "sfi_x" }), "invitation_invalid", "token");
   });
 
   it("of the store", async () => {

@@ -7,6 +7,7 @@ import type { Answer } from "../support/http-client.ts";
 import { freshKey, ok, refused } from "../support/http-client.ts";
 import { auditBooks } from "./stage.ts";
 import { suspect } from "./suspicious.ts";
+import { assertVerified } from "./verified.ts";
 
 const server = await dynamoServerForTests({ durable: false });
 
@@ -119,6 +120,8 @@ describe("races on SQLite", () => {
     const answers = await times(60, () => own.api.post("/v1/accounts", { type: "checking", currency: "EUR", user_id }));
     assert.equal(winners(answers, 201, "too_many_accounts").length, 50);
   });
+
+  it("AUD-02 leave nothing but what the events say", () => assertVerified(app));
 });
 
 if (server !== undefined)
@@ -176,4 +179,6 @@ if (server !== undefined)
       assert.equal(answers.filter(({ status }) => status === 200).length, 1, answers.map(({ text }) => text).join("\n"));
       await auditBooks(own);
     });
+
+    it("AUD-02 leave nothing but what the events of both say", () => assertVerified(one));
   });

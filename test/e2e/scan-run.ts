@@ -28,6 +28,8 @@ const ANYWHERE: Readonly<Record<string, string>> = {
   user_agent: "CanaryAgent/7.7 (Quagmire)",
   text: "note-canary-4711",
   note: "decision-canary-4712",
+  destination: "canary.codes@quagmire.example",
+  user_name: "authenticator-canary-90210",
 };
 const METADATA = "metadata-canary-8086";
 /** The name of an API key, which is no secret: where the search does not find it, it does not look in the right place. */
@@ -60,7 +62,7 @@ export interface Run {
 }
 
 /** Time passes by itself here. */
-const clock: MovableClock = { now: () => Date.now(), sleep: () => Promise.resolve(), advance: () => undefined };
+export const clock: MovableClock = { now: () => Date.now(), sleep: () => Promise.resolve(), advance: () => undefined };
 
 /**
  * Calls every operation of the document with canaries in all that is personal or secret: well, again under the same
@@ -77,12 +79,16 @@ export async function runEverything(document: ApiDocument, own: Organisation, wr
     return answer;
   };
   // What changes the caller's own organisation comes last.
-  const operations = document.operations.toSorted((a, b) => Number(isOwnSetting(a)) - Number(isOwnSetting(b)));
+  // What operators do in browsers is run by `runStaff`.
+  const operations = document.operations
+    .filter(({ isSession }) => !isSession)
+    .toSorted((a, b) => Number(isOwnSetting(a)) - Number(isOwnSetting(b)));
   for (const operation of operations) {
     const facts = operationCases[operation.operationId];
-    assert.ok(facts, `operation-cases.ts has no case for ${operation.operationId}`);
+    assert.ok(facts, `operation-cases has no case for ${operation.operationId}`);
     // To promote a model, or to go back from one, takes frauds that were labelled since it was made, which a run of minutes has not.
-    const cannotBe = operation.operationId === "promoteRiskModel" || operation.operationId === "rollBackRiskModel";
+    // A further code may be sent half a minute later, and codes are known to whoever gets them.
+    const cannotBe = ["promoteRiskModel", "rollBackRiskModel", "sendFactorCode", "activateCodeFactor"].includes(operation.operationId);
     const good = operation.operationId === "rollBackRiskModel" ? {} : await facts.prepare(own, landmarks, clock);
     const known = /user/i.test(operation.operationId) ? { ...PERSONAL, ...ANYWHERE } : ANYWHERE;
     const body = good.body === undefined ? undefined : (withCanaries(good.body, known) as Record<string, unknown>);

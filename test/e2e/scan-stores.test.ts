@@ -17,7 +17,9 @@ import { readDocument } from "./document.ts";
 import type { Haystack, Needle } from "./scan-needles.ts";
 import { leaksIn, needle } from "./scan-needles.ts";
 import type { Run } from "./scan-run.ts";
-import { canaries, IN_THE_OPEN, runEverything } from "./scan-run.ts";
+import { canaries, clock, IN_THE_OPEN, runEverything } from "./scan-run.ts";
+import type { StaffRun } from "./scan-staff.ts";
+import { runStaff } from "./scan-staff.ts";
 
 const server = await dynamoServerForTests();
 const directory = mkdtempSync(join(tmpdir(), "smartfinance-scan-"));
@@ -40,14 +42,22 @@ async function scan(settings: Readonly<Record<string, string>>, folder: string):
   const id = /org_\w{26}/.exec(organisation.stdout())?.[0];
   assert.ok(apiKey !== undefined && id !== undefined);
 
-  const running = startProcess({ ...settings, SMARTFINANCE_LOG_LEVEL: "trace", SMARTFINANCE_AUTH_FAILURES_PER_MINUTE: "100000" });
+  const running = startProcess({
+    ...settings,
+    SMARTFINANCE_LOG_LEVEL: "trace",
+    SMARTFINANCE_AUTH_FAILURES_PER_MINUTE: "100000",
+    // The port is any that is free, which no origin of passkeys can name.
+    SMARTFINANCE_RP_ORIGINS: "http://localhost:8080",
+  });
   const api = createClient(await running.url, apiKey);
   const apiKeyId = ok(await api.post("/v1/api-keys", { name: IN_THE_OPEN }), 201).id;
   const wrongKey = apiKey.slice(0, -12) + apiKey.slice(-12).split("").toReversed().join("");
   const own = organisationOf({ id, apiKeyId, apiKey }, api);
   let run: Run;
+  let staff: StaffRun;
   let alive: Haystack[];
   try {
+    staff = await runStaff(own, createClient(await running.url), clock);
     run = await runEverything(await readDocument(), own, wrongKey);
     alive = filesIn(folder, ["kms.json"]);
   } finally {
@@ -61,6 +71,7 @@ async function scan(settings: Readonly<Record<string, string>>, folder: string):
     { where: "the log", bytes: Buffer.from(running.stdout()) },
     { where: "the errors", bytes: Buffer.from(running.stderr()) },
     run.refusals,
+    staff.refusals,
   ];
   const keys = await keyMaterial(settings, id, join(dataDir, "kms.json"));
   assert.ok(run.operations >= 40 && run.apiKeys.length >= 2 && keys.length >= 10, `${run.operations} ${run.apiKeys.length} ${keys.length}`);
@@ -69,7 +80,7 @@ async function scan(settings: Readonly<Record<string, string>>, folder: string):
       ? [needle("an API key", key), needle("an API key's secret", secretPart(key))]
       : [needle("a webhook's secret", key), needle("a webhook's key", key.slice(key.indexOf("_") + 1))],
   );
-  const needles = [...canaries, ...apiKeys, ...keys];
+  const needles = [...canaries, ...staff.needles, ...apiKeys, ...keys];
   assert.deepEqual(leaksIn(haystacks, needles), []);
 
   // The search looks where things are: what is stored in the open is found in the store, and what is logged in the log.

@@ -1,53 +1,15 @@
 import assert from "node:assert/strict";
-import { afterEach, it } from "node:test";
+import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Organisation } from "../support/app.ts";
 import type { ApiObject } from "../support/http-client.ts";
-import { ok, refused } from "../support/http-client.ts";
-import type { Received, Receiver } from "../support/webhook-receiver.ts";
-import { isSignedWith, startReceiver } from "../support/webhook-receiver.ts";
+import { ok } from "../support/http-client.ts";
+import { isSignedWith } from "../support/webhook-receiver.ts";
 import type { Stage } from "./stage.ts";
+import { deliveries, endpoint, eventually, objects, pair, SECOND, receiversOfSuite } from "./webhooks-kit.ts";
 
-const SECOND = 1_000;
-const HOUR = 3_600_000;
-const POLLS_MAX = 800;
-
-/** Asks until an answer is as it should be. */
-export async function eventually<T>(ask: () => Promise<T>, good: (found: T) => boolean): Promise<T> {
-  for (let poll = 0; ; poll++) {
-    const found = await ask();
-    if (good(found)) return found;
-    if (poll >= POLLS_MAX) assert.fail(`it did not come to be: ${JSON.stringify(found)}`);
-    await sleep(10);
-  }
-}
-
-/** Makes an endpoint of an organisation. */
-export async function endpoint({ api }: Organisation, url: string, more: object = {}): Promise<ApiObject> {
-  return ok(await api.post("/v1/webhook-endpoints", { url, ...more }), 201);
-}
-
-const deliveries = async ({ api }: Organisation, id: string, query = ""): Promise<readonly ApiObject[]> =>
-  ok(await api.get(`/v1/webhook-endpoints/${id}/deliveries?limit=100${query}`), 200).data;
-
-const objects = (received: readonly Received[]): string[] => received.map(({ event }) => event.data.object);
-
-/** Webhooks from end to end; the stage's app must deliver. */
+/** Deliveries of webhooks from end to end; the stage's app must deliver. */
 export function webhookFlows(stage: Stage): void {
-  const receivers: Receiver[] = [];
-  const receiver = async (): Promise<Receiver> => {
-    const made = await startReceiver();
-    receivers.push(made);
-    return made;
-  };
-  afterEach(async () => {
-    for (const one of receivers.splice(0)) await one.close();
-  });
-  /** Two accounts with money, and everything that making them told is past. */
-  const pair = async (organisation: Organisation): Promise<readonly [string, string]> => {
-    const from = await organisation.account({ balance: 100_000 });
-    return [from, await organisation.account()];
-  };
+  const receiver = receiversOfSuite();
 
   it("delivers what happens, thin and signed, and lists it", async () => {
     const organisation = await stage.app.newOrganisation();
@@ -68,7 +30,7 @@ export function webhookFlows(stage: Stage): void {
       object: "event",
       type: "transfer.posted",
       created_at: first.event.created_at,
-      data: { object: paid.id, object_type: "transaction" },
+      data: { object: paid.id, object_type: "transaction", version: 1 },
     });
     assert.deepEqual(ok(await organisation.api.get(`/v1/events/${first.id}`), 200), first.event);
     const [listed] = await eventually(
@@ -125,6 +87,37 @@ export function webhookFlows(stage: Stage): void {
         [first, 2],
       ],
     );
+  });
+
+  it("leaves a receiver alone for as long as its Retry-After asks, within the schedule", async () => {
+    const organisation = await stage.app.newOrganisation();
+    const target = await receiver();
+    const [from, to] = await pair(organisation);
+    const made = await endpoint(organisation, target.url, { event_types: ["transfer.posted"] });
+    const waits: number[] = [];
+    for (const [status, asked] of [
+      [429, "120"],
+      [503, "86400"],
+      [500, "120"],
+    ] as const) {
+      target.behave = (_received, response) => {
+        response.writeHead(status, { "retry-after": asked }).end();
+        return undefined;
+      };
+      const paid = ok(await organisation.transfer(from, to, 100), 201);
+      const failed = await eventually(
+        async () => (await deliveries(organisation, made.id)).find((one) => one["object_id"] === paid.id && one["attempts"] === 1),
+        (one) => one !== undefined,
+      );
+      waits.push((Date.parse(String(failed?.["next_attempt_at"])) - Date.parse(String(failed?.["last_attempt_at"]))) / SECOND);
+      target.behave = () => 204;
+      ok(await organisation.api.post(`/v1/webhook-endpoints/${made.id}/deliveries/${failed?.id}/resend`), 202);
+      await target.until((all) => all.filter(({ event }) => event.data.object === paid.id).length >= 2);
+    }
+    const [toldSoon = 0, toldLate = 0, notTold = 0] = waits;
+    assert.equal(toldSoon, 120);
+    assert.ok(toldLate >= 300 && toldLate <= 330, `the next step of the schedule bounds it, not ${toldLate}`);
+    assert.ok(notTold >= 5 && notTold <= 6, `${notTold}`);
   });
 
   it("gives up after ten attempts, lists the dead letter, and resends it by request", async () => {
@@ -229,89 +222,6 @@ export function webhookFlows(stage: Stage): void {
     assert.equal(elsewhere.received.length, 0, "a redirect was followed");
   });
 
-  it("disables an endpoint that answers 410, with an event, and goes on when it is enabled", async () => {
-    const organisation = await stage.app.newOrganisation();
-    const { api } = organisation;
-    const target = await receiver();
-    const watcher = await receiver();
-    const [from, to] = await pair(organisation);
-    const made = await endpoint(organisation, target.url, { event_types: ["transfer.posted"] });
-    await endpoint(organisation, watcher.url, { event_types: ["webhook_endpoint.disabled"] });
-    target.behave = () => 410;
-    ok(await organisation.transfer(from, to, 1), 201);
-    await watcher.until((all) => all.length === 1);
-    assert.deepEqual(watcher.received[0]?.event.data, { object: made.id, object_type: "webhook_endpoint" });
-    const shown = ok(await api.get(`/v1/webhook-endpoints/${made.id}`), 200);
-    assert.deepEqual([shown.status, shown["disabled_reason"], shown.version], ["disabled", "gone", 2]);
-    const dead = await eventually(
-      () => deliveries(organisation, made.id, "&status=dead"),
-      (all) => all.length === 1,
-    );
-    refused(await api.post(`/v1/webhook-endpoints/${made.id}/deliveries/${dead[0]?.id}/resend`), "webhook_endpoint_disabled");
-    ok(await organisation.transfer(from, to, 2), 201);
-    target.behave = () => 200;
-    // What happened while it was disabled is not sent.
-    await sleep(200);
-    ok(await api.patch(`/v1/webhook-endpoints/${made.id}`, { status: "enabled" }), 200);
-    const third = ok(await organisation.transfer(from, to, 3), 201).id;
-    await target.until((all) => all.length >= 2);
-    assert.deepEqual(objects(target.received).slice(1), [third]);
-  });
-
-  it("disables an endpoint that takes nothing for days", async () => {
-    const organisation = await stage.app.newOrganisation();
-    const target = await receiver();
-    const [from, to] = await pair(organisation);
-    target.behave = () => 500;
-    const made = await endpoint(organisation, target.url, { event_types: ["transfer.posted"] });
-    ok(await organisation.transfer(from, to, 1), 201);
-    await target.until((all) => all.length === 1);
-    await eventually(
-      () => deliveries(organisation, made.id),
-      ([one]) => one?.["attempts"] === 1,
-    );
-    stage.app.clock.advance(5 * 24 * HOUR);
-    const shown = await eventually(
-      async () => ok(await organisation.api.get(`/v1/webhook-endpoints/${made.id}`), 200),
-      ({ status }) => status === "disabled",
-    );
-    assert.equal(shown["disabled_reason"], "failing");
-    // Enabled again, it tries at once what waits.
-    target.behave = () => 200;
-    ok(await organisation.api.patch(`/v1/webhook-endpoints/${made.id}`, { status: "enabled" }), 200);
-    await eventually(
-      () => deliveries(organisation, made.id),
-      ([one]) => one?.status === "delivered",
-    );
-  });
-
-  it("signs with both secrets while they overlap, and with the new one alone afterwards", async () => {
-    const organisation = await stage.app.newOrganisation();
-    const { api } = organisation;
-    const target = await receiver();
-    const [from, to] = await pair(organisation);
-    const made = await endpoint(organisation, target.url, { event_types: ["transfer.posted"] });
-    const path = `/v1/webhook-endpoints/${made.id}/rotate-secret`;
-    const rotated = ok(await api.post(path, { overlap_seconds: 60 }), 200);
-    assert.notEqual(rotated.secret, made.secret);
-    refused(await api.post(path, { overlap_seconds: 60 }), "rotation_overlapping");
-    const signed = async (count: number): Promise<readonly boolean[]> => {
-      stage.app.clock.advance(1_100);
-      ok(await organisation.transfer(from, to, 1), 201);
-      await target.until((all) => all.length === count);
-      const last = target.received.at(-1);
-      assert.ok(last);
-      return [isSignedWith(last, made.secret), isSignedWith(last, rotated.secret)];
-    };
-    assert.deepEqual(await signed(1), [true, true]);
-    assert.equal(target.received[0]?.signatures.length, 2);
-    stage.app.clock.advance(61 * SECOND);
-    assert.deepEqual(await signed(2), [false, true]);
-    const last = ok(await api.post(path, { overlap_seconds: 0 }), 200);
-    assert.deepEqual(await signed(3), [false, false]);
-    assert.ok(target.received[2] !== undefined && isSignedWith(target.received[2], last.secret));
-  });
-
   it("keeps the order of every account, whatever fails in between", async () => {
     const organisation = await stage.app.newOrganisation();
     const target = await receiver();
@@ -349,65 +259,5 @@ export function webhookFlows(stage: Stage): void {
         places.toSorted((x, y) => x - y),
       );
     }
-  });
-
-  it("forgets a deleted endpoint with its deliveries", async () => {
-    const organisation = await stage.app.newOrganisation();
-    const { api } = organisation;
-    const target = await receiver();
-    const [from, to] = await pair(organisation);
-    const made = await endpoint(organisation, target.url, { event_types: ["transfer.posted"] });
-    ok(await organisation.transfer(from, to, 1), 201);
-    await eventually(
-      () => deliveries(organisation, made.id),
-      ([one]) => one?.status === "delivered",
-    );
-    const path = `/v1/webhook-endpoints/${made.id}`;
-    assert.deepEqual(ok(await api.send("DELETE", path, undefined), 200), { id: made.id, object: "webhook_endpoint", deleted: true });
-    refused(await api.get(path), "not_found");
-    refused(await api.get(`${path}/deliveries`), "not_found");
-    refused(await api.send("DELETE", path, undefined), "not_found");
-    assert.deepEqual(ok(await api.get("/v1/webhook-endpoints"), 200).data, []);
-    stage.app.clock.advance(11 * SECOND);
-    await eventually(
-      () => stage.app.store.get("smartfinance-webhook-endpoints", { hash: made.id }),
-      (item) => item === undefined,
-    );
-    const left = await stage.app.store.query({ table: "smartfinance-webhook-deliveries", hash: made.id, order: "ascending", limit: 10 });
-    assert.deepEqual(left.items, []);
-  });
-
-  it("refuses URLs nobody may name, more endpoints than twenty, and changes of what has changed", async () => {
-    const organisation = await stage.app.newOrganisation();
-    const { api } = organisation;
-    for (const url of [
-      "ftp://example.com/",
-      "http://10.0.0.1/",
-      "https://169.254.169.254/latest",
-      "https://user:pass@example.com/",
-      "nonsense",
-    ])
-      refused(await api.post("/v1/webhook-endpoints", { url }), "url_not_allowed", "url");
-    refused(
-      await api.post("/v1/webhook-endpoints", { url: "https://example.com/", event_types: ["transfer.imagined"] }),
-      "invalid_request",
-    );
-    const made = await endpoint(organisation, "https://example.com/hooks");
-    refused(await api.patch(`/v1/webhook-endpoints/${made.id}`, { url: "http://192.168.0.1/" }), "url_not_allowed", "url");
-    const changed = ok(
-      await api.patch(`/v1/webhook-endpoints/${made.id}`, { status: "disabled" }, { headers: { "if-match": '"1"' } }),
-      200,
-    );
-    assert.deepEqual([changed.status, changed["disabled_reason"], changed.version], ["disabled", "by_request", 2]);
-    refused(
-      await api.patch(`/v1/webhook-endpoints/${made.id}`, { status: "enabled" }, { headers: { "if-match": '"1"' } }),
-      "version_conflict",
-    );
-    await Promise.all(Array.from({ length: 19 }, () => endpoint(organisation, "https://example.com/hooks")));
-    refused(await api.post("/v1/webhook-endpoints", { url: "https://example.com/" }), "too_many_webhook_endpoints");
-    const stranger = await stage.app.newOrganisation();
-    refused(await stranger.api.get(`/v1/webhook-endpoints/${made.id}`), "not_found");
-    refused(await stranger.api.patch(`/v1/webhook-endpoints/${made.id}`, { status: "enabled" }), "not_found");
-    refused(await stranger.api.post(`/v1/webhook-endpoints/${made.id}/rotate-secret`, { overlap_seconds: 0 }), "not_found");
   });
 }

@@ -5,7 +5,7 @@ import type { Fault, Operation } from "#storage/memory/memory-store.ts";
 import { organisationOf, startApp } from "../support/app.ts";
 import { ok } from "../support/http-client.ts";
 import { startReceiver } from "../support/webhook-receiver.ts";
-import { endpoint, eventually } from "./webhooks-flows.ts";
+import { endpoint, eventually } from "./webhooks-kit.ts";
 
 /** Faults in a fixed sequence, while they are switched on. */
 function faulty(): { on: boolean; readonly faults: (operation: Operation) => Fault } {

@@ -129,6 +129,10 @@ export function createCommitChecker(model: Model, bodies: KeptBodies): CommitChe
       if (tenant.id !== event?.organisation_id) return false;
       if (operation.op === "patch")
         return event.event_type === "account.updated" && event.object_id === operation.account && sameTerms(operation.body, event);
+      if (operation.op === "verify") {
+        const { after } = (event.details ?? {}) as { readonly after?: unknown };
+        return event.event_type === "user.status_changed" && event.object_id === operation.user && after === operation.status;
+      }
       if (operation.op !== "status" || event.object_id !== operation.account) return false;
       return event.event_type === `account.${{ freeze: "frozen", unfreeze: "unfrozen", close: "closed" }[operation.verb]}`;
     });
@@ -146,6 +150,8 @@ export function createCommitChecker(model: Model, bodies: KeptBodies): CommitChe
     count(`${operation.op} accepted`);
     const id = operation.op === "patch" || operation.op === "status" ? operation.account : "";
     const account = model.now.account(id);
+    const user = operation.op === "verify" ? model.now.user(operation.user) : undefined;
+    if (user !== undefined) unkeyed.set(requestId, expectedUser(user, [scene.at]));
     if (account !== undefined) unkeyed.set(requestId, expectedAccount(account, [scene.at]));
   }
 

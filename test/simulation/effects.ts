@@ -20,6 +20,7 @@ function opened(scene: Scene, fields: Pick<ModelAccount, "id" | "user" | "type" 
   return {
     tenant: scene.tenant,
     status: "active",
+    restricted: false,
     balance: 0n,
     overdraft: 0n,
     rate: 0,
@@ -111,9 +112,20 @@ export function perform(scene: Scene, operation: Exclude<Operation, { readonly o
   const id = text(told.id);
   switch (operation.op) {
     case "create_user":
-      model.users.set(commit, id, { id, tenant, name: operation.name, accounts: 0, createdAt: at });
+      model.users.set(commit, id, { id, tenant, name: operation.name, accounts: 0, status: "active", changes: 0, createdAt: at });
       scene.events.push({ type: "user.created", object: id, user: id });
       return;
+    case "verify": {
+      const user = model.now.user(operation.user);
+      if (user === undefined) throw new Error(`the model has no user ${operation.user}`);
+      model.users.set(commit, user.id, { ...user, status: operation.status, changes: user.changes + 1 });
+      const restricted = operation.status === "restricted";
+      for (const account of model.accounts.all())
+        if (account.user === user.id && account.status !== "closed" && account.restricted !== restricted)
+          change(scene, account, { restricted });
+      scene.events.push({ type: "user.status_changed", object: user.id, user: user.id });
+      return;
+    }
     case "open_account": {
       const { body } = operation;
       const user = body.user_id === undefined ? undefined : model.now.user(body.user_id);

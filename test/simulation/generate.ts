@@ -22,6 +22,7 @@ const WEIGHTS = {
   review: 6,
   open_account: 2,
   create_user: 1,
+  verify: 2,
   patch: 4,
   freeze: 1.5,
   unfreeze: 4,
@@ -122,6 +123,12 @@ export function drawOperation(dice: Dice, model: Model, tenant: Tenant, foreign:
   switch (kind) {
     case "create_user":
       return { op: "create_user", name: dice.pick(NAMES) };
+    case "verify": {
+      // Most are lifted again, so that there is always somebody to pay.
+      const status = dice.chance(0.35) ? "restricted" : "active";
+      const user = one(model.users.all(), (found) => found.status !== status);
+      return user === undefined ? { op: "transfer", body: transfer() } : { op: "verify", user: unknown(user.id), status };
+    }
     case "open_account": {
       const user = one(model.users.all(), () => true);
       const type = dice.weighted({ checking: 6, savings: 3, fees: 2 });

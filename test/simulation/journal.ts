@@ -41,7 +41,7 @@ export interface Segment {
   readonly reply: Item | undefined;
 }
 
-const WITHOUT_KEY = new Set(["account.updated", "account.frozen", "account.unfrozen", "account.closed"]);
+const WITHOUT_KEY = new Set(["account.updated", "account.frozen", "account.unfrozen", "account.closed", "user.status_changed"]);
 
 /** What nodes do of themselves, without any request. */
 export const OF_ITSELF = "review.expired";

@@ -9,6 +9,9 @@ export interface ModelUser {
   readonly tenant: string;
   readonly name: string;
   readonly accounts: number;
+  readonly status: "active" | "restricted";
+  /** How often the status was changed. */
+  readonly changes: number;
   readonly createdAt: number;
 }
 
@@ -26,6 +29,8 @@ export interface ModelAccount {
   readonly type: string;
   readonly currency: string;
   readonly status: "active" | "frozen" | "closed";
+  /** Its owner is restricted: nothing leaves it. */
+  readonly restricted: boolean;
   readonly balance: bigint;
   readonly overdraft: bigint;
   readonly rate: number;

@@ -1,6 +1,7 @@
 /** What clients ask for, in the words of the API. Amounts in minor units. */
 export type Operation =
   | { readonly op: "create_user"; readonly name: string }
+  | { readonly op: "verify"; readonly user: string; readonly status: "active" | "restricted" }
   | { readonly op: "open_account"; readonly body: OpenBody }
   | { readonly op: "patch"; readonly account: string; readonly body: PatchBody; readonly ifVersion?: number }
   | { readonly op: "status"; readonly account: string; readonly verb: "freeze" | "unfreeze" | "close" }
@@ -83,15 +84,20 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Why users' statuses are changed here. */
+export const REASON = "court_order";
+
 /** Whether the operation takes an Idempotency-Key: every POST that creates or moves money. */
 export function takesKey(operation: Operation): boolean {
-  return operation.op !== "patch" && operation.op !== "status";
+  return operation.op !== "patch" && operation.op !== "status" && operation.op !== "verify";
 }
 
 function lineOf(operation: Operation): { readonly url: string; readonly body?: object; readonly method?: "PATCH" } {
   switch (operation.op) {
     case "create_user":
       return { url: "/v1/users", body: { name: operation.name } };
+    case "verify":
+      return { url: `/v1/users/${operation.user}/status`, body: { status: operation.status, reason_code: REASON } };
     case "open_account":
       return { url: "/v1/accounts", body: operation.body };
     case "patch":

@@ -21,12 +21,13 @@ function own(view: ModelView, tenant: string, id: string): ModelAccount | undefi
 }
 
 /** May these two be party to a movement? */
-function parties(v: Verdict, payer: ModelAccount, payee: ModelAccount | undefined): void {
+function parties(v: Verdict, payer: ModelAccount, payee: ModelAccount | undefined, pays = true): void {
   for (const account of [payer, payee]) {
     if (account === undefined) continue;
     if (account.status === "closed") v.due.add("account_closed");
     if (account.status === "frozen") v.due.add("account_frozen");
   }
+  if (pays && payer.restricted) v.due.add("account_restricted");
   if (payee === undefined) return;
   if (payer.id === payee.id) v.due.add("same_account");
   if (payer.currency !== payee.currency) v.due.add("currency_mismatch");
@@ -85,12 +86,19 @@ export function judge(view: ModelView, tenant: string, operation: Operation, at:
   switch (operation.op) {
     case "create_user":
       return v;
+    case "verify": {
+      const user = view.user(operation.user);
+      if (user?.tenant !== tenant) return refusedAs(v, "not_found");
+      if (user.status === operation.status) v.due.add("user_status_conflict");
+      return v;
+    }
     case "open_account": {
       const { user_id, type } = operation.body;
       if (user_id === undefined && type !== "fees") v.due.add("missing_field");
       if (user_id !== undefined && type === "fees") v.due.add("invalid_request");
       const user = user_id === undefined ? undefined : view.user(user_id);
       if (user_id !== undefined && user?.tenant !== tenant) v.due.add("user_not_found");
+      else if (user?.status === "restricted") v.due.add("user_not_active");
       else if (user !== undefined && user.accounts >= MAX_ACCOUNTS) v.due.add("too_many_accounts");
       return v;
     }
@@ -115,7 +123,7 @@ export function judge(view: ModelView, tenant: string, operation: Operation, at:
       if (payee === undefined) return refusedAs(v, "account_not_found");
       if (payee.type === "settlement") v.due.add("account_type_not_allowed");
       if (payee.currency !== currency) v.due.add("currency_mismatch");
-      parties(v, payee, undefined);
+      parties(v, payee, undefined, false);
       overflow(v.due, view.settlement(tenant, currency)?.balance ?? 0n, payee.balance, BigInt(amount));
       return v;
     }

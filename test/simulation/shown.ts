@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { mismatch } from "./journal.ts";
+import { REASON } from "./operations.ts";
 import type { Model, ModelAccount, ModelHold, ModelReview, ModelTransaction, ModelUser } from "./model.ts";
 import { holdStatus, MAX, REVIEW_DUE_MS, REVIEW_LIFE_MS, reservedBounds, reviewStatus } from "./model.ts";
 
@@ -35,20 +36,23 @@ export function expectedUser(user: ModelUser, _times: readonly number[]): Expect
     id: user.id,
     object: "user",
     type: "personal",
-    status: "active",
+    status: user.status,
+    status_reason: user.changes === 0 ? null : REASON,
     name: user.name,
     email: null,
     phone: null,
     date_of_birth: null,
     address: null,
     tax_id: null,
+    registration_number: null,
+    legal_form: null,
     reference: null,
     metadata: {},
     account_count: user.accounts,
-    // One more with every account opened.
-    version: user.accounts + 1,
+    // One more with every account opened and every change of the status.
+    version: user.accounts + user.changes + 1,
     created_at: timestamp(user.createdAt),
-    updated_at: timestamp(user.createdAt),
+    updated_at: user.changes === 0 ? timestamp(user.createdAt) : anything,
     closed_at: null,
     erased_at: null,
   };
@@ -67,9 +71,11 @@ export function expectedAccount(account: ModelAccount, times: readonly number[])
     id: account.id,
     object: "account",
     user_id: account.user,
+    holders: account.user === null ? [] : [{ user_id: account.user, role: "owner" }],
     type: account.type,
     currency: account.currency,
     status: account.status,
+    restriction: account.restricted ? "restricted" : null,
     balance: Number(account.balance),
     held,
     available,
@@ -111,6 +117,9 @@ export function expectedTransaction(t: ModelTransaction, _times: readonly number
     risk_score: riskScore,
     risk: t.risk === null || t.risk === undefined ? anything : t.risk,
     risk_reason: riskReason,
+    // No organisation of the simulation challenges anybody.
+    sca: null,
+    requires_action: null,
     review_id: t.review,
     hold_id: t.hold,
     reverses: t.reverses,

@@ -49,6 +49,8 @@ void describe("the simulation", () => {
       /batched transfer accepted/,
       /refused insufficient_funds/,
       /refused account_frozen/,
+      /verify accepted/,
+      /refused account_restricted/,
       /refused account_not_found/,
       /patch accepted/,
       /status accepted/,

@@ -59,7 +59,8 @@ export function checkState(model: Model, commit: number, owners: Map<string, str
       }
       case "smartfinance-users": {
         const user = model.users.latest(id);
-        if (user?.accounts !== item.account_count || user?.tenant !== owner) mismatch(`stored user ${id}`, user, item);
+        if (user?.accounts !== item.account_count || user?.status !== item.status || user?.tenant !== owner)
+          mismatch(`stored user ${id}`, user, item);
         if (JSON.stringify(item).includes(user.name)) mismatch("a user's name is stored in the clear");
         break;
       }

@@ -12,6 +12,7 @@ import { readConfig } from "#config.ts";
 import { openStore } from "#open-store.ts";
 import type { HttpLimits, TlsSettings } from "#http/index.ts";
 import type { StreamLimits } from "#events/index.ts";
+import type { CodeSender, RelyingParty } from "#factors/index.ts";
 import { stop } from "#http/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
@@ -24,6 +25,7 @@ import type { MemoryStoreOptions } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { createOutbound } from "#outbound/index.ts";
 import { webhookOutboundLimits } from "#webhooks/index.ts";
+import type { Sink } from "#sinks/index.ts";
 import type { Kms } from "#vault/index.ts";
 import { openLocalKms } from "#vault/index.ts";
 import type { DynamoServer } from "./dynamodb-server.ts";
@@ -70,10 +72,16 @@ export interface StartOptions {
   /** Delivers webhooks, http and this machine included. */
   readonly webhooks?: boolean;
   readonly streams?: Partial<StreamLimits>;
+  /** Where audit events are copied to; `app.sinks.work` has to be called. */
+  readonly sinks?: readonly Sink[];
   /** A further node over the data of this one: not for `sqlite`, whose data has one process. */
   readonly besides?: TestApp;
   /** The models in force, in the place of the stored ones. */
   readonly models?: Models;
+  /** Takes codes and notices to people; they go to the log where absent. */
+  readonly codeSender?: CodeSender;
+  /** Who passkeys are made for; `localhost` and `http://localhost:8080` where absent. */
+  readonly relyingParty?: RelyingParty;
 }
 
 export interface NewAccount {
@@ -155,7 +163,10 @@ export async function startApp(options: StartOptions): Promise<TestApp> {
     webhooks: { outbound: createOutbound({ development: true, limits: webhookOutboundLimits }), development: true },
     streams: options.streams ?? {},
     auditBlocked: options.auditBlocked ?? (() => false),
+    sinks: options.sinks ?? [],
     ...(options.models === undefined ? {} : { models: options.models }),
+    ...(options.codeSender === undefined ? {} : { codeSender: options.codeSender }),
+    ...(options.relyingParty === undefined ? {} : { relyingParty: options.relyingParty }),
   });
   await app.server.listen({ host: "127.0.0.1", port: 0 });
   const url = `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;

@@ -1,4 +1,5 @@
 import type { Actor } from "#audit/index.ts";
+import { defaultScaPolicy } from "#authentications/index.ts";
 import { createAccountFacts } from "#payments/index.ts";
 import type { PaymentDeps } from "#payments/index.ts";
 import { createCommitQueue } from "#commit/index.ts";
@@ -77,6 +78,7 @@ export function anAccount(fields: Partial<Account> = {}): Account {
     id: newId("account"),
     organisationId: ORG,
     userId: newId("user"),
+    holders: null,
     type: "checking",
     currency: EUR,
     status: "active",
@@ -184,6 +186,8 @@ export function paymentDeps(store: Store, clock: Clock, seed: number): PaymentDe
     facts: createAccountFacts(store),
     policies: { of: () => noRules },
     models: noModels,
+    sca: { of: defaultScaPolicy },
+    canAuthenticate: () => Promise.resolve(false),
   };
 }
 

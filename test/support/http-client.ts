@@ -57,7 +57,8 @@ export interface Client {
 }
 
 /** Operations that show a secret once, and refuse an Idempotency-Key. */
-const SHOWS_SECRET = /^\/v1\/(?:api-keys(?:\/[^/]+\/rotate)?|webhook-endpoints(?:\/[^/]+\/rotate-secret)?)$/;
+const SHOWS_SECRET =
+  /^\/v1\/(?:api-keys(?:\/[^/]+\/rotate)?|approvals\/[^/]+\/claim|(?:users|operators)\/[^/]+\/(?:totp|recovery-codes)|webhook-endpoints(?:\/[^/]+\/rotate-secret)?)$/;
 
 let nextKey = 0;
 /** An Idempotency-Key that no other call of this process has. */

@@ -29,7 +29,8 @@ async function put(store: Store, table: "smartfinance-audit-logs" | "smartfinanc
   assert.equal(result.outcome, "committed");
 }
 
-async function seal(store: Store): Promise<void> {
+/** Seals everything that a store has. */
+export async function sealAll(store: Store): Promise<void> {
   const sealer = createSealer({ store, clock, random, signer });
   for (let step = 0; step < 100 && (await sealer.step()).more; step++);
 }
@@ -43,13 +44,13 @@ export async function makeStore(folder: string): Promise<{ readonly since: strin
     return buildEvent({ id: newId("event"), type: "transfer.posted", objectId: `txn_${n}`, amount: minor(n), entries }, actorOf(), T0).item;
   });
   await put(store, "smartfinance-audit-logs", events.slice(0, 300));
-  await seal(store);
+  await sealAll(store);
   const since = (await createLogReader(store).checkpoint())?.text ?? "";
   const note = parseNote(since);
   assert.ok(note);
   await keepCosigned(store, 300, formatNote({ ...note, signatures: [...note.signatures, witness.sign(note.text, T0)] }));
   await put(store, "smartfinance-audit-logs", events.slice(300, SEALED));
-  await seal(store);
+  await sealAll(store);
   await put(store, "smartfinance-audit-logs", events.slice(SEALED));
   const total = (EVENTS * (EVENTS - 1)) / 2;
   const account = (id: string, balance: number): Item => ({ id, organisation_id: ORG, balance, version: 1 });

@@ -9,14 +9,18 @@ import { authoriseHold, checkFunds, checkParties, holds } from "#ledger/index.ts
 import type { RiskContext } from "#risk/index.ts";
 import { deviceIdIn, ONE, riskDevices, riskProfiles } from "#risk/index.ts";
 import type { Judged, Learnt } from "../decide/judge.ts";
+import { requirementOf } from "#authentications/index.ts";
+import { scaPaymentOf } from "../decide/payment.ts";
+import type { ScaFields } from "../sca-plan.ts";
+import { planSca, useShown } from "../sca-plan.ts";
 import { judge, learnt } from "../decide/judge.ts";
 import type { PaymentDeps } from "../deps.ts";
 import type { Metadata } from "#vault/index.ts";
 import { sealOptional } from "#vault/index.ts";
 import { presentHold } from "../present.ts";
-import { governanceOf, paymentNeeds, paymentState, putAccounts } from "./payment.ts";
+import { governanceOf, notPerformed, paymentNeeds, paymentState, putAccounts } from "./payment.ts";
 
-export interface AuthoriseBody {
+export interface AuthoriseBody extends Omit<ScaFields, "standing_order_id"> {
   readonly from_account_id: AccountId;
   readonly to_account_id: AccountId;
   readonly amount: number;
@@ -48,15 +52,20 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
   const amount = minorFromWire(body.amount);
   const params = { payer: "from_account_id", payee: "to_account_id" };
   const governance = await governanceOf(deps, organisationId);
+  const asHold = { ...parties, organisationId, transactionId: id, type: "hold" as const, amount, currency: body.currency, context };
+  const plan = await planSca(deps, { ...asHold, reference: body.reference ?? null }, body, payerFacts, governance);
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
     privateReply: body.metadata !== undefined,
-    needs: paymentNeeds(parties, payerFacts, payeeFacts),
+    needs: [...paymentNeeds(parties, payerFacts, payeeFacts), ...(plan?.needs ?? [])],
     decide(view, at) {
+      const work = workOn(view);
       const { payer, payee, profile, device } = paymentState(view, parties, payerFacts, payeeFacts);
       if (payer === undefined) return refused(refuse("account_not_found", params.payer), requestId);
       if (payee === undefined) return refused(refuse("account_not_found", params.payee), requestId);
+      const used = useShown(work, plan, payer, at);
+      if (used?.ok === false) return notPerformed(work, used, requestId);
       if (payer.type === "settlement") return refused(refuse("account_type_not_allowed", params.payer), requestId);
       if (payee.type === "settlement") return refused(refuse("account_type_not_allowed", params.payee), requestId);
       if (payer.currency !== body.currency) return refused(refuse("currency_mismatch", "currency"), requestId);
@@ -65,8 +74,14 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
       const judgeable = { organisationId, type: "hold" as const, amount, currency: payer.currency, context, deviceId };
       const over = { payer, payee, profile, device };
       const judged = judge(judgeable, over, governance, at);
-      const work = workOn(view);
-      if (judged.action !== "allow") {
+      const read = judged.action === "block" ? undefined : plan?.facts(work);
+      if (read?.ok === false) return refused(read, requestId);
+      const sca =
+        read === undefined ? undefined : requirementOf(read.facts, scaPaymentOf(judged, governance.policy, payer, payee, judgeable));
+      if (sca?.ok === false) return refused(sca, requestId);
+      const answered = judged.action === "challenge" && sca?.outcome === "authenticated";
+      if (judged.action === "allow" && sca?.outcome === "required") return refused(refuse("authentication_required"), requestId);
+      if (judged.action !== "allow" && !answered) {
         keepLearnt(work, learnt(judged, judgeable, over, "blocked"));
         work.tell({
           id: eventId,
@@ -98,6 +113,9 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
       if (!decision.ok) return refused(decision, requestId);
       putAccounts(work, decision.payer, { ...payee, incoming: after.incoming, version: payee.version + 1 });
       keepLearnt(work, after);
+      if (plan !== undefined && (sca?.outcome === "authenticated" || sca?.outcome === "exempt"))
+        plan.settle(work, sca.countersAfter, sca.outcome, at);
+      if (used !== undefined) used.consume(work, id);
       work.put(holds, decision.hold);
       work.tell({
         id: eventId,
@@ -106,6 +124,8 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
         userId: payer.userId ?? undefined,
         amount,
         currency: payer.currency,
+        // A hold keeps no record of its own of why it needed an authentication, or none.
+        ...(sca?.evidence === undefined ? {} : { details: { sca: sca.evidence } }),
       });
       return work.outcome(replied(201, presentHold(decision.hold, body.metadata ?? {}, at)));
     },

@@ -22,8 +22,11 @@ export interface DepositBody {
   readonly metadata?: Metadata;
 }
 
+/** What a deposit takes: it is neither scored nor authenticated. */
+export type DepositDeps = Pick<PaymentDeps, "store" | "queue" | "vault" | "ids" | "facts">;
+
 /** POST /v1/deposits: debits the settlement account, credits the customer's. */
-export async function deposit(deps: PaymentDeps, asked: Asked, body: DepositBody): Promise<Executed> {
+export async function deposit(deps: DepositDeps, asked: Asked, body: DepositBody): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const transactionId = deps.ids.next("transaction");
   const eventId = deps.ids.next("event");

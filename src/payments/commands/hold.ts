@@ -8,6 +8,7 @@ import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Account, Hold } from "#ledger/index.ts";
 import { accounts, captureHold, holds, incrementHold, readHold, transactions, voidHold } from "#ledger/index.ts";
+import { assessmentFromItem } from "#risk/index.ts";
 import { recordMovement } from "../decide/movement.ts";
 import type { PaymentDeps } from "../deps.ts";
 import type { Metadata } from "#vault/index.ts";
@@ -61,10 +62,14 @@ async function onHold(
 }
 
 /** POST /v1/holds/{id}/increment. */
-export function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: { readonly amount: number }): Promise<Executed> {
+export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: { readonly amount: number }): Promise<Executed> {
   const eventId = deps.ids.next("event");
   const amount = minorFromWire(body.amount);
+  const { mode } = await deps.sca.of(asked.actor.organisationId);
   return onHold(deps, asked, id, { payee: false, privateReply: false }, ({ hold, payer, work, at, metadata, tell }) => {
+    // What the payer approved was the amount of the hold; more than that is another hold.
+    if ((mode === "psd2" && payer.userId !== null) || wasChallenged(hold))
+      return refused(refuse("authentication_required"), asked.actor.requestId);
     const decision = incrementHold(hold, payer, amount, at);
     if (!decision.ok) return refused(decision, asked.actor.requestId);
     putAccounts(work, decision.payer);
@@ -72,6 +77,11 @@ export function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: { r
     tell("hold.incremented", amount, eventId);
     return work.outcome(replied(200, presentHold(decision.hold, metadata, at)));
   });
+}
+
+/** Whether risk asked for the payer when the hold was made: then it is there only because its payer approved it. */
+function wasChallenged({ assessment }: Hold): boolean {
+  return assessmentFromItem(assessment).verdict?.action === "challenge";
 }
 
 /** POST /v1/holds/{id}/void. */

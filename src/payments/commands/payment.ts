@@ -1,4 +1,5 @@
-import type { Need, Reply, View, Working } from "#commit/index.ts";
+import type { ScaPolicy } from "#authentications/index.ts";
+import type { Need, Outcome, Reply, View, Working } from "#commit/index.ts";
 import { refused, replied } from "#commit/index.ts";
 import type { AccountId, OrganisationId, TransactionId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -13,13 +14,18 @@ import { deviceIdIn, riskDevices, riskProfiles } from "#risk/index.ts";
 import type { AccountFacts } from "../account-facts.ts";
 import type { Governance } from "../decide/judge.ts";
 import type { PaymentDecision, PaymentRequest, PaymentState } from "../decide/payment.ts";
+import { decidePayment } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
 import type { Metadata } from "#vault/index.ts";
+import { paymentActions } from "../payment-action.ts";
 import { presentTransaction } from "../present.ts";
 import { reviews } from "../review.ts";
+import type { ScaFields, ScaPlan } from "../sca-plan.ts";
+import { useShown } from "../sca-plan.ts";
+import type { PostingParams } from "#ledger/index.ts";
 
 /** A transfer as a client asks for it. Amount in minor units. */
-export interface TransferBody {
+export interface TransferBody extends ScaFields {
   readonly from_account_id: AccountId;
   readonly to_account_id: AccountId;
   readonly amount: number;
@@ -33,9 +39,17 @@ export interface TransferBody {
  * What the organisation has in force now, for the decision that follows; from memory as a rule. Rejects with StoreUnavailableError:
  * no payment is decided without it.
  */
-export async function governanceOf({ policies, models }: PaymentDeps, organisationId: OrganisationId): Promise<Governance> {
+export async function governanceOf(
+  { policies, models, sca }: Pick<PaymentDeps, "policies" | "models" | "sca">,
+  organisationId: OrganisationId,
+): Promise<PaymentGovernance> {
   const policy = await policies.of(organisationId);
-  return { policy, models: await models.of(organisationId) };
+  return { policy, models: await models.of(organisationId), sca: await sca.of(organisationId) };
+}
+
+/** How payments are judged, and how their payers are authenticated. */
+export interface PaymentGovernance extends Governance {
+  readonly sca: ScaPolicy;
 }
 
 /** Draws the ids of a transfer and puts its parts into the decision's terms. */
@@ -97,7 +111,61 @@ export function applyPayment(work: Working, decision: PaymentDecision): void {
   work.put(riskProfiles, decision.profile);
   if (decision.device !== undefined) work.put(riskDevices, decision.device);
   if (decision.review !== undefined) work.put(reviews, decision.review);
+  if (decision.action !== undefined) work.put(paymentActions, decision.action);
   work.tell(decision.event);
+}
+
+/** A payment with everything that belongs to its decision, in the order in which that is done. */
+export interface PaymentCommand {
+  readonly request: PaymentRequest;
+  readonly state: (work: Working) => PaymentState;
+  readonly governance: PaymentGovernance;
+  readonly params: PostingParams;
+  readonly plan: ScaPlan | undefined;
+  /** Called with a decision before anything of it is put into the working state. */
+  readonly onDecided?: (decision: PaymentDecision) => void;
+}
+
+/** `changed`: the refusal has put an end to an authentication that was given for something else, which has to be committed with it. */
+export interface NotPerformed {
+  readonly ok: false;
+  readonly refusal: Refusal;
+  readonly changed: boolean;
+}
+
+/** Decides one payment and puts it into the working state, with the authentication it comes with, the counters and the series. */
+export function perform(
+  work: Working,
+  { request, state, governance, params, plan, onDecided }: PaymentCommand,
+  at: number,
+): PaymentDecision | NotPerformed {
+  const parties = state(work);
+  // What names nobody is no payment that anything could have been approved for, so it voids nothing.
+  const used = parties.payer === undefined || parties.payee === undefined ? undefined : useShown(work, plan, parties.payer, at);
+  if (used?.ok === false) return used;
+  const read = plan?.facts(work);
+  if (read?.ok === false) return { ok: false, refusal: read, changed: false };
+  const side = read === undefined ? undefined : { facts: read.facts, context: plan?.context ?? null };
+  const decision = decidePayment(request, parties, governance, at, params, side);
+  if (!decision.ok) return { ok: false, refusal: decision, changed: false };
+  onDecided?.(decision);
+  applyPayment(work, decision);
+  settleSca(work, plan, decision, at);
+  // Also a payment that risk blocks has used the authentication up: it was accepted once.
+  if (used !== undefined) used.consume(work, request.transactionId);
+  return decision;
+}
+
+/** The outcome of a payment that was not performed. */
+export function notPerformed(work: Working, { refusal, changed }: NotPerformed, requestId: string | null): Outcome {
+  const outcome = refused(refusal, requestId);
+  return changed ? work.outcome(outcome.reply) : outcome;
+}
+
+/** Writes what a payment that goes on has changed of counters and series. One that waits for its payer does so once it goes on. */
+function settleSca(work: Working, plan: ScaPlan | undefined, { sca, outcome }: PaymentDecision, at: number): void {
+  if (plan === undefined || sca === undefined || outcome === "blocked" || sca.outcome === "required") return;
+  plan.settle(work, sca.countersAfter, sca.outcome === "authenticated" ? "authenticated" : "exempt", at);
 }
 
 /** What the asker is told of a decided payment: 201 when it posted, 202 when it waits, 422 when it is blocked. */

@@ -1,4 +1,5 @@
 import type { Actor, EventDraft } from "#audit/index.ts";
+import { personOf } from "#audit/index.ts";
 import type { Asked, Executed, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { ReviewTerms } from "#identity/index.ts";
@@ -16,14 +17,14 @@ import { reviews, workOf } from "../review.ts";
 import type { ReviewNote } from "../review-note.ts";
 import { presentNote, reviewNotes, sealNote } from "../review-note.ts";
 
-/** POST /v1/reviews/{id}/assign: to somebody named, or to the calling key. */
+/** POST /v1/reviews/{id}/assign: to somebody named, or to the caller. */
 export function assignReview(deps: PaymentDeps, asked: Asked, id: ReviewId, assignee: string | undefined): Promise<Executed> {
-  const { apiKeyId } = asked.actor;
-  const to = assignee ?? apiKeyId;
-  invariant(to !== null, "whoever assigns has a key");
+  const by = personOf(asked.actor);
+  const to = assignee ?? by;
+  invariant(to !== null, "whoever assigns is somebody");
   return changeReview(deps, asked, id, {
     status: 200,
-    change: (review, terms, at) => assign(review, to, apiKeyId, terms, at),
+    change: (review, terms, at) => assign(review, to, by, terms, at),
     event: (before, eventId) => ({ ...eventOf(before, eventId, "review.assigned"), details: { assigned_to: to } }),
   });
 }
@@ -59,13 +60,14 @@ export async function addNote(deps: PaymentDeps, asked: Asked, id: ReviewId, tex
 /** Seals a note; what is left open is when it is written, which the decision tells. */
 export async function draftNote(
   { vault, ids }: Pick<PaymentDeps, "vault" | "ids">,
-  { organisationId, apiKeyId }: Actor,
+  actor: Actor,
   reviewId: ReviewId,
   text: string,
 ): Promise<(at: number) => ReviewNote> {
+  const { organisationId } = actor;
   const id = ids.next("reviewNote");
   const sealed = sealNote(vault, await vault.dataKey(organisationId), id, text);
-  return (at) => ({ id, reviewId, organisationId, text: sealed, author: apiKeyId, createdAt: at, version: 1 });
+  return (at) => ({ id, reviewId, organisationId, text: sealed, author: personOf(actor), createdAt: at, version: 1 });
 }
 
 interface ReviewChange {

@@ -1,4 +1,5 @@
-import type { Asked, Executed } from "#commit/index.ts";
+import { personOf } from "#audit/index.ts";
+import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { organisations, reviewTermsOf } from "#identity/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -26,14 +27,24 @@ export interface DecisionBody {
   readonly note?: string;
 }
 
-/** POST /v1/reviews/{id}/approve and /reject. */
-export async function judgeReview(deps: PaymentDeps, asked: Asked, id: ReviewId, verdict: Verdict, body: DecisionBody): Promise<Executed> {
-  const { organisationId, requestId, apiKeyId } = asked.actor;
+/**
+ * POST /v1/reviews/{id}/approve and /reject.
+ * @param queue takes the verdict, and nothing else: a review whose time is over is given up on the usual one before
+ */
+export async function judgeReview(
+  deps: PaymentDeps,
+  asked: Asked,
+  id: ReviewId,
+  verdict: Verdict,
+  body: DecisionBody,
+  queue: CommitQueue = deps.queue,
+): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   // Read first because it tells the parties, which never change; everything else is judged on what the commit loads.
   const found = await readReview(deps.store, organisationId, id);
   if (found === undefined) {
-    return deps.queue.execute({ ...asked, needs: [], decide: () => refused(refuse("not_found"), requestId) });
+    return queue.execute({ ...asked, needs: [], decide: () => refused(refuse("not_found"), requestId) });
   }
   if (isUndecided(found.status)) {
     // Whoever comes too late must not find the funds still held, so what the timer would do is done now.
@@ -45,7 +56,7 @@ export async function judgeReview(deps: PaymentDeps, asked: Asked, id: ReviewId,
   const labelKey = { hash: labelIdOf(transactionId) };
   // What may turn out to be fraud is taught to the profiles in the same commit.
   const lesson = verdict === "reject" ? await fraudLesson(deps.facts, found) : undefined;
-  return deps.queue.execute({
+  return queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
     needs: [
@@ -65,7 +76,7 @@ export async function judgeReview(deps: PaymentDeps, asked: Asked, id: ReviewId,
       const payee = work.get(accounts, { hash: toAccountId });
       invariant(review && transaction && payer && payee, "a stored review has its transaction and accounts");
       const terms = reviewTermsOf(work.get(organisations, { hash: organisationId }));
-      const request = { verdict, reasonCode: body.reason_code, eventId, decidedBy: apiKeyId };
+      const request = { verdict, reasonCode: body.reason_code, eventId, decidedBy: personOf(asked.actor) };
       const decision = decideReview(request, { review, transaction, payer, payee, terms }, at);
       if (!decision.ok) return refused(decision, requestId);
       let decided = decision.review;

@@ -1,22 +1,28 @@
-import type { Asked, Executed, IdempotencyClaim, Need, Outcome, View } from "#commit/index.ts";
+import type { Asked, Executed, IdempotencyClaim, Need, Outcome, View, Working } from "#commit/index.ts";
 import { refused, workOn } from "#commit/index.ts";
+import type { ShownAuthentication } from "#authentications/index.ts";
+import { shownNeed, useAuthentication } from "#authentications/index.ts";
+import type { AuthenticationId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { statusOf } from "#kernel/problem-body.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { problems, refuse } from "#kernel/problems.ts";
+import { mayInitiate } from "#ledger/index.ts";
 import { riskScoreOf } from "#risk/index.ts";
 import type { AccountFacts } from "../account-facts.ts";
-import type { Governance } from "../decide/judge.ts";
-import type { PaymentDecision, PaymentRequest } from "../decide/payment.ts";
-import { decidePayment } from "../decide/payment.ts";
+import type { PaymentDecision, PaymentRequest, PaymentState } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
 import { sealMetadata } from "#vault/index.ts";
-import type { TransferBody } from "./payment.ts";
-import { applyPayment, blocked, governanceOf, paymentNeeds, paymentState, transferRequest } from "./payment.ts";
+import type { ScaPlan, Together } from "../sca-plan.ts";
+import { approvedPayment, planSca } from "../sca-plan.ts";
+import type { PaymentCommand, PaymentGovernance, TransferBody } from "./payment.ts";
+import { blocked, governanceOf, notPerformed, paymentNeeds, paymentState, perform, transferRequest } from "./payment.ts";
 
 export interface BatchBody {
   readonly mode: "independent" | "atomic";
-  readonly transfers: readonly TransferBody[];
+  /** Of an atomic batch: approves its total and its payees. */
+  readonly authentication_id?: AuthenticationId;
+  readonly transfers: readonly Omit<TransferBody, "authentication_id">[];
 }
 
 /** The most transfers of one batch; an atomic one must fit one DynamoDB transaction of 100 writes. */
@@ -29,6 +35,7 @@ interface Item {
   readonly request: PaymentRequest;
   readonly payer: AccountFacts | undefined;
   readonly payee: AccountFacts | undefined;
+  readonly plan: ScaPlan | undefined;
 }
 
 /**
@@ -42,11 +49,26 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
     const refusal = refuse("invalid_request", "transfers", `An atomic batch takes at most ${MAX_ATOMIC} transfers.`);
     return { ok: true, replayed: false, reply: refused(refusal, asked.actor.requestId).reply };
   }
-  const items = await prepare(deps, asked, body.transfers);
+  const { authentication_id: authenticationId } = body;
+  if (!atomic && authenticationId !== undefined) {
+    const refusal = refuse("invalid_request", "authentication_id", "It approves a batch as a whole, so it goes with the mode atomic.");
+    return { ok: true, replayed: false, reply: refused(refusal, asked.actor.requestId).reply };
+  }
   const governance = await governanceOf(deps, asked.actor.organisationId);
-  if (atomic) return runChunk(deps, asked, asked.idempotency, items, (view, at) => decideAtomic(view, at, items, governance, asked));
+  const items = await prepare(deps, asked, body, governance);
+  if (atomic) {
+    const shown = authenticationId === undefined ? undefined : shownFor(deps, asked, authenticationId, items, body);
+    return runChunk(
+      deps,
+      asked,
+      asked.idempotency,
+      items,
+      (view, at) => decideAtomic(view, at, { items, shown }, governance, asked),
+      shown,
+    );
+  }
 
-  const size = deps.store.limits.batchChunk;
+  const size = chunkSize(deps.store.limits.batchChunk, body.transfers);
   const chunkAt = (start: number): Promise<Executed> => {
     const chunk = items.slice(start, start + size);
     // Bound to the body, so that a later chunk never outlives the claim of the first one under another body.
@@ -64,12 +86,36 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   return join([first, ...(await Promise.all(rest))]);
 }
 
+/** The most writes of a transfer: itself, two accounts, profile, device, event, and one of review, action and counters. */
+const WRITES_OF_ONE = 7;
+
+/** How many transfers go into one commit: fewer where any names a standing order, which is one more record to write. */
+function chunkSize(most: number, transfers: BatchBody["transfers"]): number {
+  const series = transfers.some(({ standing_order_id }) => standing_order_id !== undefined);
+  return series ? Math.max(1, Math.floor((most * WRITES_OF_ONE) / (WRITES_OF_ONE + 1))) : most;
+}
+
 function laterClaim({ id, fingerprint }: IdempotencyClaim, start: number): string {
   return `${id}.${start}.${fingerprint.slice(0, 22)}`;
 }
 
-async function prepare(deps: PaymentDeps, asked: Asked, transfers: readonly TransferBody[]): Promise<Item[]> {
+/** The authentication of a batch: it names every transfer in its place. */
+function shownFor(deps: PaymentDeps, asked: Asked, id: AuthenticationId, items: readonly Item[], body: BatchBody): ShownAuthentication {
+  return {
+    organisationId: asked.actor.organisationId,
+    id,
+    approval: {
+      purpose: "batch",
+      payments: items.map(({ request, index }) => approvedPayment(request, body.transfers[index]?.payee_name ?? null)),
+    },
+    eventId: deps.ids.next("event"),
+  };
+}
+
+async function prepare(deps: PaymentDeps, asked: Asked, batch: BatchBody, governance: PaymentGovernance): Promise<Item[]> {
   const { organisationId } = asked.actor;
+  const { transfers } = batch;
+  const all: Together = { atomic: batch.mode === "atomic", authenticationId: batch.authentication_id, able: new Map() };
   const sealing = transfers.some(({ metadata }) => metadata !== undefined);
   const dataKey = sealing ? await deps.vault.dataKey(organisationId) : undefined;
   const parties = transfers.flatMap(({ from_account_id, to_account_id }) => [from_account_id, to_account_id]);
@@ -81,7 +127,8 @@ async function prepare(deps: PaymentDeps, asked: Asked, transfers: readonly Tran
     );
     const payer = facts.get(body.from_account_id);
     const payee = facts.get(body.to_account_id);
-    items.push({ index, request, payer, payee });
+    const planned = planSca(deps, request, body, payer, governance, all);
+    items.push({ index, request, payer, payee, plan: planned === undefined ? undefined : await planned });
   }
   return items;
 }
@@ -92,38 +139,65 @@ function runChunk(
   idempotency: IdempotencyClaim | undefined,
   items: readonly Item[],
   decide: (view: View, at: number) => Outcome,
+  shown?: ShownAuthentication,
 ): Promise<Executed> {
-  const needs: Need[] = items.flatMap(({ request, payer, payee }) => paymentNeeds(request, payer, payee));
+  const needs: Need[] = shown === undefined ? [] : [shownNeed(shown)];
+  for (const { request, payer, payee, plan } of items) {
+    needs.push(...paymentNeeds(request, payer, payee));
+    if (plan !== undefined) needs.push(...plan.needs);
+  }
   return deps.queue.execute({ actor: asked.actor, idempotency, needs, appends: 3 * items.length + 1, decide });
 }
 
-function decideIndependent(view: View, at: number, items: readonly Item[], governance: Governance): Outcome {
+function commandOf(work: Working, { request, payer, payee, plan }: Item, governance: PaymentGovernance): PaymentCommand {
+  return { request, governance, params: PARAMS, plan, state: (): PaymentState => paymentState(work, request, payer, payee) };
+}
+
+function decideIndependent(view: View, at: number, items: readonly Item[], governance: PaymentGovernance): Outcome {
   const work = workOn(view);
   const results: string[] = [];
-  for (const { index, request, payer, payee } of items) {
-    const decision = decidePayment(request, paymentState(work, request, payer, payee), governance, at, PARAMS);
-    if (decision.ok) applyPayment(work, decision);
-    results.push(JSON.stringify(decision.ok ? resultOf(index, decision) : refusalOf(index, decision)));
+  for (const item of items) {
+    const decision = perform(work, commandOf(work, item, governance), at);
+    results.push(JSON.stringify(decision.ok ? resultOf(item.index, decision) : refusalOf(item.index, decision.refusal)));
   }
   return work.outcome({ status: 200, body: results.join(",") });
 }
 
-function decideAtomic(view: View, at: number, items: readonly Item[], governance: Governance, asked: Asked): Outcome {
+function decideAtomic(
+  view: View,
+  at: number,
+  { items, shown }: { readonly items: readonly Item[]; readonly shown: ShownAuthentication | undefined },
+  governance: PaymentGovernance,
+  asked: Asked,
+): Outcome {
+  const { requestId } = asked.actor;
   const work = workOn(view);
+  // What names nobody is no batch that anything could have been approved for: it is refused below, and voids nothing.
+  const states = items.map(({ request, payer, payee }) => paymentState(work, request, payer, payee));
+  const complete = states.every(({ payer, payee }) => payer !== undefined && payee !== undefined);
+  // One person approves all of it, so that person has to be one who may start payments from every account.
+  const mayApprove = (userId: UserId): boolean => states.every(({ payer }) => payer !== undefined && mayInitiate(payer, userId));
+  const used = shown === undefined || !complete ? undefined : useAuthentication(work, shown, mayApprove, at);
+  if (used?.ok === false) return notPerformed(work, used, requestId);
   const results: JsonObject[] = [];
-  for (const { index, request, payer, payee } of items) {
-    const decision = decidePayment(request, paymentState(work, request, payer, payee), governance, at, PARAMS);
-    // All or none cannot wait for a reviewer, nor leave one out: a suspicious transfer refuses the batch, of which nothing is kept.
-    const refusal = decision.ok ? (decision.outcome === "posted" ? undefined : refuse("risk_declined")) : decision;
+  for (const item of items) {
+    const decision = perform(work, commandOf(work, item, governance), at);
+    const refusal = decision.ok ? refusalOfAll(decision) : decision.refusal;
     if (refusal !== undefined || !decision.ok) {
-      const within = `transfers.${index}`;
+      const within = `transfers.${item.index}`;
       const param = refusal?.param === undefined ? within : `${within}.${refusal.param}`;
-      return refused({ ...(refusal ?? refuse("internal_error")), param }, asked.actor.requestId);
+      return refused({ ...(refusal ?? refuse("internal_error")), param }, requestId);
     }
-    applyPayment(work, decision);
-    results.push(resultOf(index, decision));
+    results.push(resultOf(item.index, decision));
   }
+  if (used !== undefined) used.consume(work, items[0]?.request.transactionId ?? "");
   return work.outcome({ status: 201, body: bodyOf("atomic", results.map((result) => JSON.stringify(result)).join(",")) });
+}
+
+/** All or none cannot wait, nor leave one out: a transfer that does not simply post refuses the batch, of which nothing is kept. */
+function refusalOfAll({ outcome, action }: PaymentDecision): Refusal | undefined {
+  if (outcome === "posted") return undefined;
+  return refuse(action === undefined ? "risk_declined" : "authentication_required");
 }
 
 function resultOf(index: number, { transaction, outcome }: PaymentDecision): JsonObject {

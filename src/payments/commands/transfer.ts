@@ -1,15 +1,16 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, workOn } from "#commit/index.ts";
+import { workOn } from "#commit/index.ts";
 import type { DataKey } from "#vault/index.ts";
-import { decidePayment } from "../decide/payment.ts";
+import type { PaymentState } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
 import { sealMetadata } from "#vault/index.ts";
 import type { TransferBody } from "./payment.ts";
-import { applyPayment, governanceOf, paymentNeeds, paymentState, replyOf, transferRequest } from "./payment.ts";
+import { planSca } from "../sca-plan.ts";
+import { governanceOf, notPerformed, paymentNeeds, paymentState, perform, replyOf, transferRequest } from "./payment.ts";
 
 const PARAMS = { payer: "from_account_id", payee: "to_account_id" };
 
-/** POST /v1/transfers: 201 when posted, 202 when it waits for a review, 422 when it is blocked. */
+/** POST /v1/transfers: 201 when posted, 202 when it waits for its payer or a review, 422 when it is blocked. */
 export async function transfer(deps: PaymentDeps, asked: Asked, body: TransferBody): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const dataKey: DataKey | undefined = body.metadata === undefined ? undefined : await deps.vault.dataKey(organisationId);
@@ -19,16 +20,17 @@ export async function transfer(deps: PaymentDeps, asked: Asked, body: TransferBo
   const payer = await deps.facts.of(organisationId, body.from_account_id);
   const payee = await deps.facts.of(organisationId, body.to_account_id);
   const governance = await governanceOf(deps, organisationId);
+  const plan = await planSca(deps, request, body, payer, governance);
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
     privateReply: body.metadata !== undefined,
-    needs: paymentNeeds(request, payer, payee),
+    needs: plan === undefined ? paymentNeeds(request, payer, payee) : [...paymentNeeds(request, payer, payee), ...plan.needs],
     decide(view, at) {
-      const decision = decidePayment(request, paymentState(view, request, payer, payee), governance, at, PARAMS);
-      if (!decision.ok) return refused(decision, requestId);
       const work = workOn(view);
-      applyPayment(work, decision);
+      const state = (): PaymentState => paymentState(work, request, payer, payee);
+      const decision = perform(work, { request, state, governance, params: PARAMS, plan }, at);
+      if (!decision.ok) return notPerformed(work, decision, requestId);
       return work.outcome(replyOf(decision, body.metadata ?? {}, requestId));
     },
   });

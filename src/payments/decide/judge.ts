@@ -31,7 +31,7 @@ import { assessmentToItem, encodeFeatures, learn, MODEL, ONE, quantise, referenc
 import type { Evaluation, Facts, FactValue, PolicySnapshot } from "#rules/index.ts";
 import { decideAction, pairOf } from "#rules/index.ts";
 
-/** What an organisation has in force when a payment is decided. */
+/** What an organisation has in force when a payment is judged. */
 export interface Governance {
   readonly policy: PolicySnapshot;
   readonly models: ModelsInForce;

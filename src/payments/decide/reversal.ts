@@ -35,6 +35,8 @@ export function decideReversal(
 ): ReversalDecision | Refusal {
   if (original.status !== "posted") return refuse("transaction_not_reversible", undefined, `The transaction is ${original.status}.`);
   if (original.type === "reversal") return refuse("transaction_not_reversible", undefined, "A reversal is not reversed again.");
+  if (original.type === "journal")
+    return refuse("transaction_not_reversible", undefined, "A journal is reversed as a whole, through POST /v1/journals/{id}/reversals.");
   const left = subtract(original.amount, original.reversedAmount);
   const amount = request.amount ?? left;
   if (left === 0n || amount > left) return refuse("reversal_exceeds_original", "amount", `What is left to reverse is ${left}.`);

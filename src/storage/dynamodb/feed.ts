@@ -52,6 +52,8 @@ export interface FeedOptions {
   readonly readStream: Reader;
   readonly physical: (table: string) => string;
   readonly getMany: (refs: readonly Ref[]) => Promise<readonly (Item | undefined)[]>;
+  /** Reads the order as it stands, and takes nothing new into it. */
+  readonly frozen?: boolean;
   /** The ARN of the feed table's present stream. */
   readonly streamArn: () => Promise<string>;
 }
@@ -152,7 +154,7 @@ export function createFeed(options: FeedOptions): Feed {
       let found = await find(at, most);
       if (found === undefined) {
         // Readers of one process that wait for news share one look at the sources.
-        extending ??= extend().finally(() => {
+        extending ??= (options.frozen === true ? order.head() : extend()).finally(() => {
           extending = undefined;
         });
         const unmoved = await extending;

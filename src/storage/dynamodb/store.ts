@@ -136,7 +136,8 @@ async function streamArn(client: DynamoDBClient, TableName: string): Promise<str
   return arn;
 }
 
-async function get(
+/** One item by its key, strongly consistent. */
+export async function get(
   read: Reader,
   physical: (table: string) => string,
   table: Parameters<Store["get"]>[0],
@@ -151,18 +152,21 @@ async function get(
 const DUMP_PAGES_MAX = 1_000_000;
 
 async function* dump(read: Reader, physical: (table: string) => string): AsyncGenerator<TableItem> {
-  for (const table of tableNames) {
-    let from: Attributes | undefined;
-    for (let page = 0; ; page++) {
-      invariant(page < DUMP_PAGES_MAX, "the dump does not end");
-      const answer: { Items?: Attributes[]; LastEvaluatedKey?: Attributes } = await read("Scan", {
-        TableName: physical(table),
-        ConsistentRead: true,
-        ExclusiveStartKey: from,
-      });
-      for (const attributes of answer.Items ?? []) yield { table, item: fromAttributes(attributes) };
-      from = answer.LastEvaluatedKey;
-      if (from === undefined) break;
-    }
+  for (const table of tableNames) for await (const item of scan(read, physical(table))) yield { table, item };
+}
+
+/** Every item of a table, in no order. */
+export async function* scan(read: Reader, TableName: string): AsyncGenerator<Item> {
+  let from: Attributes | undefined;
+  for (let page = 0; ; page++) {
+    invariant(page < DUMP_PAGES_MAX, "the scan does not end");
+    const answer: { Items?: Attributes[]; LastEvaluatedKey?: Attributes } = await read("Scan", {
+      TableName,
+      ConsistentRead: true,
+      ExclusiveStartKey: from,
+    });
+    for (const attributes of answer.Items ?? []) yield fromAttributes(attributes);
+    from = answer.LastEvaluatedKey;
+    if (from === undefined) return;
   }
 }

@@ -1,0 +1,175 @@
+import type { AccessDeps } from "#access/index.ts";
+import type { ChangeTermsBody, OpenAccountBody } from "#accounts/index.ts";
+import { changeAccountTerms, openAccountFor } from "#accounts/index.ts";
+import type { AuthenticationDeps } from "#authentications/index.ts";
+import { changeScaPolicy } from "#authentications/index.ts";
+import type { ControlledOperation, Payload } from "#controls/index.ts";
+import { bodyOf, idOf, OWN_SCOPES, versionIn } from "#controls/index.ts";
+import type { OrganisationDeps, OrganisationFields } from "#identity/index.ts";
+import { changeOrganisation } from "#identity/index.ts";
+import type { AccountId, ReviewId, RiskModelId, RuleSetId } from "#kernel/ids.ts";
+import { minorFromWire } from "#kernel/money.ts";
+import type { LearningDeps, PromoteBody } from "#learning/index.ts";
+import { promoteModel, rollBackModel } from "#learning/index.ts";
+import { readAccount } from "#ledger/index.ts";
+import type { OperatorDeps } from "#operators/index.ts";
+import { changeSessionPolicy } from "#operators/index.ts";
+import type { DecisionBody, PaymentDeps, WithdrawalBody } from "#payments/index.ts";
+import { judgeReview, readReview, withdrawal } from "#payments/index.ts";
+import type { PolicyBody, RulesDeps } from "#rules/index.ts";
+import { activateRuleSet, changePolicy, readRuleSet } from "#rules/index.ts";
+import { staffOperations } from "./controlled-staff.ts";
+
+/** The rooms whose operations are controlled, as they are put together in `app.ts`. */
+export interface ControlledRooms {
+  readonly accounts: Parameters<typeof changeAccountTerms>[0];
+  readonly organisation: OrganisationDeps;
+  readonly access: AccessDeps;
+  readonly operators: OperatorDeps;
+  readonly authentications: AuthenticationDeps;
+  readonly payments: PaymentDeps;
+  readonly rules: RulesDeps;
+  readonly learning: LearningDeps;
+}
+
+type SessionTerms = Parameters<typeof changeSessionPolicy>[2];
+type ScaTerms = Parameters<typeof changeScaPolicy>[2];
+
+/**
+ * Every operation that an organisation can put under maker and checker, and how it is executed once it is approved: by the very
+ * function that its route calls. @param rooms asked when something is executed, because the rooms are made after their guard.
+ */
+export function controlledOperations(rooms: () => ControlledRooms): readonly ControlledOperation[] {
+  const others = [...moneyOperations(rooms), ...riskOperations(rooms), ...organisationSettings(rooms)];
+  return [...others, ...staffOperations(rooms, [...others.map(({ scope }) => scope), ...OWN_SCOPES])];
+}
+
+function moneyOperations(rooms: () => ControlledRooms): readonly ControlledOperation[] {
+  const overdraft = { kind: "account.overdraft", scope: "accounts:write", amounts: true } as const;
+  return [
+    {
+      ...overdraft,
+      operationId: "createAccount",
+      facts(payload) {
+        const { overdraft_limit: limit = 0, currency } = bodyOf<OpenAccountBody>(payload);
+        return limit === 0 ? undefined : { amount: minorFromWire(limit), currency };
+      },
+      execute: (payload, { asked, queue }) => openAccountFor({ ...rooms().accounts, queue }, asked, bodyOf<OpenAccountBody>(payload)),
+    },
+    {
+      ...overdraft,
+      operationId: "updateAccount",
+      async facts(payload, organisationId) {
+        const { overdraft_limit: limit } = bodyOf<ChangeTermsBody>(payload);
+        if (limit === undefined) return undefined;
+        const account = await readAccount(rooms().accounts.store, organisationId, idOf<AccountId>(payload));
+        const amount = minorFromWire(limit);
+        // Whoever lowers a limit lends nothing.
+        return account === undefined || amount <= account.overdraftLimit ? undefined : { amount, currency: account.currency };
+      },
+      execute: (payload, { asked, queue }) =>
+        changeAccountTerms(
+          { ...rooms().accounts, queue },
+          asked,
+          idOf<AccountId>(payload),
+          bodyOf<ChangeTermsBody>(payload),
+          versionIn(payload),
+        ),
+    },
+    {
+      operationId: "createWithdrawal",
+      kind: "withdrawal",
+      scope: "withdrawals:write",
+      amounts: true,
+      async facts(payload, organisationId) {
+        const { amount, currency, account_id: id } = bodyOf<WithdrawalBody>(payload);
+        const account = await readAccount(rooms().payments.store, organisationId, id);
+        // What can never be done is refused by its own operation, and nobody is asked for it.
+        return account === undefined || account.currency !== currency ? undefined : { amount: minorFromWire(amount), currency };
+      },
+      execute: (payload, { asked, queue }) => withdrawal({ ...rooms().payments, queue }, asked, bodyOf<WithdrawalBody>(payload)),
+    },
+    {
+      operationId: "approveReview",
+      kind: "review.approval",
+      scope: "reviews:write",
+      amounts: true,
+      async facts(payload, organisationId) {
+        const review = await readReview(rooms().payments.store, organisationId, idOf<ReviewId>(payload));
+        return review && { amount: review.amount, currency: review.currency };
+      },
+      execute: (payload, { asked, queue }) =>
+        judgeReview(rooms().payments, asked, idOf<ReviewId>(payload), "approve", bodyOf<DecisionBody>(payload), queue),
+    },
+  ];
+}
+
+function riskOperations(rooms: () => ControlledRooms): readonly ControlledOperation[] {
+  const always = (): object => ({});
+  const rules = { kind: "risk_rules", scope: "rules:activate" } as const;
+  const models = { kind: "risk_model", scope: "models:promote" } as const;
+  return [
+    {
+      ...rules,
+      operationId: "activateRuleSet",
+      facts: always,
+      // A draft can be edited while its activation waits: the one that was there is meant.
+      async pin(payload, organisationId) {
+        const set = payload.if_match === null && (await readRuleSet(rooms().rules.store, organisationId, idOf<RuleSetId>(payload)));
+        return set ? { ...payload, if_match: `"${set.version}"` } : payload;
+      },
+      execute: (payload, { asked, queue }) =>
+        activateRuleSet({ ...rooms().rules, queue }, asked, idOf<RuleSetId>(payload), versionIn(payload)),
+    },
+    {
+      ...rules,
+      operationId: "updateRiskPolicy",
+      facts: always,
+      execute: (payload, { asked, queue }) =>
+        changePolicy({ ...rooms().rules, queue }, asked, bodyOf<PolicyBody>(payload), versionIn(payload)),
+    },
+    {
+      ...models,
+      operationId: "promoteRiskModel",
+      facts: always,
+      execute: (payload, { asked, queue }) =>
+        promoteModel({ ...rooms().learning, queue }, asked, idOf<RiskModelId>(payload), bodyOf<PromoteBody>(payload)),
+    },
+    {
+      ...models,
+      operationId: "rollBackRiskModel",
+      facts: always,
+      execute: (_payload: Payload, { asked, queue }) => rollBackModel({ ...rooms().learning, queue }, asked),
+    },
+  ];
+}
+
+function organisationSettings(rooms: () => ControlledRooms): readonly ControlledOperation[] {
+  const kind = { kind: "organisation", scope: "organisation:write" } as const;
+  return [
+    {
+      ...kind,
+      operationId: "updateOrganisation",
+      facts(payload) {
+        const { name: _name, ...terms } = bodyOf<OrganisationFields>(payload);
+        return Object.keys(terms).length === 0 ? undefined : {};
+      },
+      execute: (payload, { asked, queue }) =>
+        changeOrganisation({ ...rooms().organisation, queue }, asked, bodyOf<OrganisationFields>(payload), versionIn(payload)),
+    },
+    {
+      ...kind,
+      operationId: "updateSessionPolicy",
+      facts: () => ({}),
+      execute: (payload, { asked, queue }) =>
+        changeSessionPolicy({ ...rooms().operators, queue }, asked, bodyOf<SessionTerms>(payload), versionIn(payload)),
+    },
+    {
+      ...kind,
+      operationId: "updateScaPolicy",
+      facts: () => ({}),
+      execute: (payload, { asked, queue }) =>
+        changeScaPolicy({ ...rooms().authentications, queue }, asked, bodyOf<ScaTerms>(payload), versionIn(payload)),
+    },
+  ];
+}

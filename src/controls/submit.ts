@@ -1,0 +1,72 @@
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
+import type { Approval } from "./approval.ts";
+import { approvals } from "./approval.ts";
+import type { ControlDeps } from "./deps.ts";
+import type { ControlledOperation, Payload } from "./operation.ts";
+import { payloadHash, sealPayload } from "./payload.ts";
+import { needsApproval, readControlPolicy } from "./policy.ts";
+import { presentApproval, toldOf } from "./present-approval.ts";
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * Asks whether a request may go its way.
+ * @param title what the operation does, in the words of the API's own document
+ * @returns `undefined` when it may; else what to answer instead: 202 with the approval that now waits, or a refusal
+ */
+export async function askControls(
+  deps: ControlDeps,
+  asked: Asked,
+  operation: ControlledOperation,
+  sent: Payload,
+  title: string,
+): Promise<Executed | undefined> {
+  const { organisationId, requestId } = asked.actor;
+  const policy = await readControlPolicy(deps.store, organisationId);
+  const facts = await operation.facts(sent, organisationId, policy, asked.actor);
+  if (facts === undefined) return undefined;
+  if ("ok" in facts) return { ok: true, replayed: false, reply: refused(facts, requestId).reply };
+  const required = needsApproval(policy, operation, facts);
+  if (required === 0) return undefined;
+
+  const payload = operation.pin === undefined ? sent : await operation.pin(sent, organisationId);
+  const id = deps.ids.next("approval");
+  const eventId = deps.ids.next("event");
+  const sealed = sealPayload(deps.vault, await deps.vault.dataKey(organisationId), id, payload);
+  const subject = payload.params.id;
+  return deps.queue.execute({
+    actor: asked.actor,
+    idempotency: asked.idempotency,
+    // The reply shows the payload, which is stored sealed.
+    privateReply: true,
+    needs: [],
+    decide(view, at) {
+      const work = workOn(view);
+      const named = { id, organisationId, kind: operation.kind, revision: 1 };
+      const approval: Approval = {
+        ...named,
+        operation: operation.operationId,
+        summary: typeof subject === "string" ? `${title}: ${subject}` : title,
+        payload: sealed,
+        payloadHash: payloadHash(named, payload),
+        requestedBy: asked.actor,
+        required,
+        approvals: [],
+        status: "pending",
+        ended: null,
+        failure: null,
+        resultId: null,
+        createdAt: at,
+        updatedAt: at,
+        expiresAt: at + policy.expiryHours * HOUR_MS,
+        approvedAt: null,
+        claimedAt: null,
+        version: 1,
+      };
+      work.put(approvals, approval);
+      work.tell({ id: eventId, type: "approval.requested", objectId: id, details: { ...toldOf(approval), required } });
+      return work.outcome(replied(202, presentApproval(approval, payload, at)));
+    },
+  });
+}

@@ -1,0 +1,33 @@
+export { consoleCodeSender, noCodeSender } from "./code-sender.ts";
+export type { CodeMessage, CodeSender, Notice, NoticeMessage } from "./code-sender.ts";
+export { categoriesOf } from "./factor.ts";
+export type {
+  Attempt,
+  Checked,
+  CodeType,
+  Contact,
+  FactorCategory,
+  FactorDeps,
+  FactorType,
+  FailedCheck,
+  RelyingParty,
+  Subject,
+  SubjectKind,
+} from "./factor.ts";
+export { factorsOf } from "./present-factor.ts";
+export type { Factor } from "./present-factor.ts";
+export { checkCode, checkPasskey, passkeyRequest } from "./check-factor.ts";
+export type { PasskeyPolicy } from "./check-factor.ts";
+export { FACTOR_APPENDS, factorNeeds, failedOutcome, useFactor } from "./use-factor.ts";
+export { readProof } from "./proof.ts";
+export type { Proof } from "./proof.ts";
+export { challengeFactor, startPasskey } from "./challenges.ts";
+export { addPasskey } from "./add-passkey.ts";
+export { activateTotp, startTotp } from "./add-totp.ts";
+export { createRecoveryCodes } from "./add-recovery-codes.ts";
+export { removeFactor, unblockFactors } from "./remove-factor.ts";
+export { createFactorNotices } from "./notify.ts";
+export type { FactorNotices } from "./notify.ts";
+export { factorSecrets } from "./factor-secret.ts";
+export { factorRoutes } from "./routes.ts";
+export * as factorBodies from "./schema.ts";

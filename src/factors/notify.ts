@@ -1,0 +1,91 @@
+import type { BuiltEvent } from "#audit/index.ts";
+import { isId } from "#kernel/ids.ts";
+import type { OperatorId, OrganisationId, UserId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
+import type { Channel, Notice } from "./code-sender.ts";
+import type { FactorDeps, Subject } from "./factor.ts";
+import { readSet } from "./factor-set.ts";
+import { readSecrets } from "./factor-secret.ts";
+
+/** Notices on their way at once; further ones are dropped and reported. */
+const MAX_UNDER_WAY = 1_000;
+
+/** Tells subjects what became of their factors, whoever did it: as the events of committed changes come by. */
+export interface FactorNotices {
+  /** To be called with the events of each commit. Never throws and waits for nothing. */
+  onCommitted(events: readonly BuiltEvent[]): void;
+  /** Resolves when all that were begun are sent or given up. */
+  settle(): Promise<void>;
+}
+
+/** Which event is told, and as what. */
+function noticeOf(type: string, details: JsonObject): Notice | undefined {
+  if (type === "factor.added") return "factor_added";
+  if (type === "factor.removed") return "factor_removed";
+  if (type === "factor.flagged") return "factor_flagged";
+  if (type !== "factor.blocked") return undefined;
+  return details.step === "blocked_for_good" ? "blocked_for_good" : details.step === "warned" ? "last_warning" : "blocked";
+}
+
+function subjectOf(organisationId: OrganisationId, id: unknown): Subject | undefined {
+  if (isId("user", id)) return { organisationId, kind: "user", id: id satisfies UserId };
+  return isId("operator", id) ? { organisationId, kind: "operator", id: id satisfies OperatorId } : undefined;
+}
+
+/** Creates the notifier. What cannot be sent is told to `onError`; it stays in the audit log. */
+export function createFactorNotices(deps: Pick<FactorDeps, "store" | "vault" | "codeSender" | "contactOf" | "onError">): FactorNotices {
+  const underWay = new Set<Promise<void>>();
+
+  const send = async (subject: Subject, notice: Notice): Promise<void> => {
+    for (const { channel, to } of await addressesOf(deps, subject)) await deps.codeSender.sendNotice({ subject, channel, to, notice });
+  };
+
+  return {
+    onCommitted(events) {
+      for (const { item } of events) {
+        const type = String(item.event_type);
+        if (!type.startsWith("factor.")) continue;
+        const details = (item.details ?? {}) as JsonObject;
+        const notice = noticeOf(type, details);
+        const subject = subjectOf(item.organisation_id as OrganisationId, details.subject_id);
+        if (notice === undefined || subject === undefined) continue;
+        if (underWay.size >= MAX_UNDER_WAY) {
+          deps.onError?.(new Error("too many notices are under way"), "a notice was not sent");
+          continue;
+        }
+        const sending = send(subject, notice)
+          .catch((error: unknown) => deps.onError?.(error, "a notice was not sent"))
+          .finally(() => underWay.delete(sending));
+        underWay.add(sending);
+      }
+    },
+    async settle() {
+      await Promise.all(underWay);
+    },
+  };
+}
+
+export interface Address {
+  readonly channel: Channel;
+  readonly to: string;
+}
+
+/** Where a subject is reached: its own active addresses, and what else is known of it. Each once. */
+export async function addressesOf(deps: Pick<FactorDeps, "store" | "vault" | "contactOf">, subject: Subject): Promise<readonly Address[]> {
+  const set = await readSet(deps.store, subject);
+  const sent = (set?.factors ?? []).filter(({ type, status }) => status === "active" && (type === "email_code" || type === "sms_code"));
+  const secrets = await readSecrets(
+    deps,
+    subject.organisationId,
+    sent.map(({ id }) => id),
+  );
+  const found = new Map<string, Channel>();
+  for (const { id, type } of sent) {
+    const to = secrets.get(id);
+    if (to !== undefined) found.set(to, type === "email_code" ? "email" : "sms");
+  }
+  const contact = await deps.contactOf?.(subject);
+  if (typeof contact?.email === "string") found.set(contact.email, "email");
+  if (typeof contact?.phone === "string") found.set(contact.phone, "sms");
+  return [...found].map(([to, channel]) => ({ channel, to }));
+}

@@ -1,0 +1,45 @@
+import type { Restriction } from "#ledger/index.ts";
+import type { User, UserStatus } from "./user.ts";
+
+/**
+ * Which status may follow which. `pending` is how a user begins where the organisation asks for it, and is not come back to: who
+ * has to be looked at again is `restricted`. `closed` is for good.
+ */
+export const transitions: Readonly<Record<UserStatus, readonly UserStatus[]>> = {
+  pending: ["active", "restricted", "closed"],
+  active: ["restricted", "closed"],
+  restricted: ["active", "closed"],
+  closed: [],
+};
+
+/** Why a user has the status it has: a closed list without anything about the person. */
+export const statusReasons = [
+  "verified",
+  "verification_failed",
+  "documents_expired",
+  "information_outdated",
+  "screening_hit",
+  "suspicious_activity",
+  "court_order",
+  "customer_request",
+  "cleared",
+] as const;
+export type StatusReason = (typeof statusReasons)[number];
+
+/** What a user's status does to an account that the user is given. */
+export function restrictionBy(status: UserStatus): Restriction | null {
+  return status === "pending" || status === "restricted" ? status : null;
+}
+
+/**
+ * What a change of a user's status does to the accounts that the user holds. Who is restricted without ever having been verified stays as
+ * unknown as before, so nothing may come in either. As `pending` is not come back to, the status it came from tells that.
+ */
+export function restrictionAfter(from: UserStatus, to: UserStatus): Restriction | null {
+  return from === "pending" && to === "restricted" ? "pending" : restrictionBy(to);
+}
+
+/** Whether a user of this status can be given an account, alone or with others. A pending one can, and no money moves on it yet. */
+export function canHold({ status }: Pick<User, "status">): boolean {
+  return status === "active" || status === "pending";
+}

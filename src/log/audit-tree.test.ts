@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { seededRandom, T0 } from "#test/support/builders.ts";
+import type { BuiltEvent } from "#audit/index.ts";
+import { createIds } from "#kernel/ids.ts";
+import { createMemoryDatabase } from "#storage/memory/database.ts";
+import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import { createAuditTree } from "./audit-tree.ts";
+import { checkpointText } from "./checkpoint.ts";
+import { EMPTY_ROOT } from "./hashing.ts";
+import { keyRowOf } from "./log-key.ts";
+import { formatNote } from "./note.ts";
+import { signerOf } from "./note-keys.ts";
+import { logKeyKey, stateKey } from "./rows.ts";
+import { LogTamperedError } from "./trusted-state.ts";
+
+const DAY = 24 * 3_600_000;
+
+function scene() {
+  const clock = { time: T0, now: () => clock.time, sleep: () => Promise.resolve() };
+  const store = openMemoryStore(createMemoryDatabase());
+  const random = seededRandom(3);
+  const told: BuiltEvent[] = [];
+  const seeds: Buffer[] = [];
+  const tree = createAuditTree({
+    store,
+    clock,
+    random,
+    ids: createIds(clock, random),
+    queue: { execute: () => assert.fail("nothing to commit") } as never,
+    kms: {
+      generateDataKey() {
+        const plaintext = Buffer.alloc(32, seeds.length + 1);
+        seeds.push(Buffer.from(plaintext));
+        return Promise.resolve({ plaintext, wrapped: `${seeds.length - 1}`, kmsKeyId: "k" });
+      },
+      decrypt: (wrapped) => Promise.resolve(Buffer.from(seeds[Number(wrapped)] ?? "")),
+    },
+    environment: "test",
+    witnesses: [],
+    onEvent: (event) => told.push(event),
+    onError: (error) => assert.fail(String(error)),
+  });
+  return { clock, store, tree, told, random };
+}
+
+void describe("a rotation of a running log", () => {
+  void it("tells its event, and the seed before is gone from the store when its time is over, without a new start", async () => {
+    const { clock, store, tree, told } = scene();
+    await tree.rotateKey(DAY);
+    const { partition, event_id } = told[0]?.item ?? {};
+    const kept = await store.get("smartfinance-audit-logs", { hash: String(partition), range: String(event_id) });
+    assert.equal(kept?.["event_type"], "audit_log.key_rotated");
+    assert.equal((await tree.signer()).former?.length, 1);
+    const former = async (): Promise<number> => keyRowOf((await store.get("smartfinance-log", logKeyKey)) ?? {}).former.length;
+    await tree.watch();
+    assert.equal(await former(), 1);
+    clock.time += DAY;
+    await tree.watch();
+    assert.deepEqual([await former(), (await tree.signer()).former?.length], [0, 0]);
+  });
+});
+
+void describe("the head that is archived", () => {
+  void it("is one that the log has signed, also with a key that another node gave it", async () => {
+    const { clock, store, tree, random } = scene();
+    assert.equal((await tree.signedHead())?.size, undefined);
+    await tree.rotateKey(0);
+    await tree.worker.work();
+    assert.equal((await tree.signedHead())?.size, 1);
+    const before = await store.get("smartfinance-log", stateKey);
+    assert.ok(before);
+    const thief = signerOf((await tree.signer()).verifier.name, "signature", random.bytes(32));
+    const text = checkpointText({ origin: thief.verifier.name, size: 1_000, root: EMPTY_ROOT });
+    const checkpoint = formatNote({ text, signatures: [thief.sign(text, clock.now())] });
+    for (const forged of [{ size: 1_000 }, { size: 1_000, checkpoint }]) {
+      await store.commit([{ op: "put", table: "smartfinance-log", item: { ...before, ...forged }, condition: "none" }]);
+      await assert.rejects(tree.signedHead(), LogTamperedError);
+    }
+    await store.commit([{ op: "put", table: "smartfinance-log", item: before, condition: "none" }]);
+    assert.equal((await tree.signedHead())?.size, 1);
+  });
+});

@@ -1,0 +1,18 @@
+export { operatorContact } from "./contact.ts";
+export { createPasswords } from "./password-hash.ts";
+export { cookieNames } from "./cookies.ts";
+export type { OperatorDeps } from "./deps.ts";
+export { changePolicy as changeSessionPolicy } from "./change-policy.ts";
+export { changeOperator, enableOperator } from "./change-operator.ts";
+export type { OperatorChange } from "./change-operator.ts";
+export { inviteFromStore } from "./invite-from-store.ts";
+export { inviteAgain, inviteOperator } from "./invite-operator.ts";
+export type { RoleGranter } from "./grant-roles.ts";
+export type { InvitationAsked, InvitingDeps } from "./invite-operator.ts";
+export { operators, readOperator } from "./operator.ts";
+export type { Operator, OperatorStatus } from "./operator.ts";
+export { operatorRoutes } from "./routes.ts";
+export { createSessionAuthenticator } from "./session-authenticator.ts";
+export type { SessionAuthenticator, SessionPrincipal } from "./session-authenticator.ts";
+export { createSignInThrottle } from "./sign-in-throttle.ts";
+export { activeOperators, ownerAccess } from "./owner-access.ts";

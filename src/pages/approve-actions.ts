@@ -1,0 +1,46 @@
+import { cancelAuthentication, readAuthentication, showAuthentication, verifyAuthentication } from "#authentications/index.ts";
+import type { Executed } from "#commit/index.ts";
+import { refused, replied } from "#commit/index.ts";
+import { invariant } from "#kernel/assert.ts";
+import type { AuthenticationId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
+import { refuse } from "#kernel/problems.ts";
+import { completeSession } from "./complete-session.ts";
+import type { PagesDeps } from "./deps.ts";
+import type { HostedSession } from "./session.ts";
+import type { Visitor } from "./visit.ts";
+import { askedOn } from "./visit.ts";
+
+function authenticationOf({ authenticationId }: HostedSession): AuthenticationId {
+  invariant(authenticationId !== null, "a session to approve something names what");
+  return authenticationId;
+}
+
+/** What a passkey is asked to sign. The challenge is made of what is approved, so the page can tell whether it is what it shows. */
+export async function approvalOptions(deps: PagesDeps, session: HostedSession, visitor: Visitor): Promise<Executed> {
+  const found = await readAuthentication(deps.store, session.organisationId, authenticationOf(session));
+  const shown = found === undefined ? undefined : await showAuthentication(deps, found);
+  const options = shown?.["passkey_options"] ?? null;
+  const reply = options === null ? refused(refuse("authentication_not_usable"), visitor.requestId).reply : replied(200, { options });
+  return { ok: true, replayed: false, reply };
+}
+
+/** Approves: the proof is verified and used up with the payment, then the visit is over. */
+export async function approve(
+  deps: PagesDeps,
+  session: HostedSession,
+  visitor: Visitor,
+  { response }: { readonly response: JsonObject },
+): Promise<Executed> {
+  const proofs = [{ type: "passkey" as const, response }];
+  const verified = await verifyAuthentication(deps, askedOn(session, visitor), authenticationOf(session), { proofs });
+  if (!verified.ok || verified.reply.status >= 300) return verified;
+  return completeSession(deps, session, "approved", visitor);
+}
+
+/** Declines: the authentication is withdrawn, and with it a payment that waits. */
+export async function decline(deps: PagesDeps, session: HostedSession, visitor: Visitor): Promise<Executed> {
+  const canceled = await cancelAuthentication(deps, askedOn(session, visitor), authenticationOf(session));
+  if (!canceled.ok || canceled.reply.status >= 300) return canceled;
+  return completeSession(deps, session, "declined", visitor);
+}

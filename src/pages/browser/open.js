@@ -1,0 +1,13 @@
+// The door: exchanges the token of the link for a cookie, once, and goes on to the page it is for.
+import { finish, say, send } from "./page.js";
+
+const token = location.hash.slice(1);
+// Out of the address bar and the history, whatever comes of it.
+history.replaceState(null, "", location.pathname);
+
+say("please_wait");
+const answer = await send("/hosted/open", { token });
+if (answer.ok) location.replace(answer.body.path);
+else if (answer.code === "offline" || answer.code === "overloaded" || answer.code === "store_unavailable")
+  finish("trouble_title", "trouble_text");
+else finish("ended_title", "ended_text");

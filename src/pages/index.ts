@@ -1,0 +1,3 @@
+export { hostedPages } from "./all-routes.ts";
+export type { SessionExpiry } from "./expire-session.ts";
+export { hostedSessions } from "./session.ts";

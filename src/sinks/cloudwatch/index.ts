@@ -1,0 +1,2 @@
+export { openCloudWatchSink } from "./cloudwatch-sink.ts";
+export type { CloudWatchOptions } from "./cloudwatch-sink.ts";

@@ -1,0 +1,23 @@
+import { apiKeys } from "#access/index.ts";
+import { beneficiaries, standingOrders } from "#authentications/index.ts";
+import { approvals } from "#controls/index.ts";
+import { users } from "#identity/index.ts";
+import { accounts, holds, transactions } from "#ledger/index.ts";
+import { operators } from "#operators/index.ts";
+import { reviews } from "#payments/index.ts";
+import type { ToldCollection } from "#log/index.ts";
+import { toldCollection } from "#log/index.ts";
+
+/** Every collection of which the audit log is told, for whoever verifies a store. A test holds this list against the collections there are. */
+export const toldCollections: readonly ToldCollection[] = [
+  toldCollection(accounts),
+  toldCollection(holds),
+  toldCollection(transactions),
+  toldCollection(reviews),
+  toldCollection(users),
+  toldCollection(apiKeys),
+  toldCollection(operators),
+  toldCollection(approvals),
+  toldCollection(beneficiaries),
+  toldCollection(standingOrders),
+];

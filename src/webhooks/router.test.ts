@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { actorOf, newId, seededRandom, T0 } from "#test/support/builders.ts";
+import { buildEvent } from "#audit/index.ts";
+import type { WebhookEndpointId } from "#kernel/ids.ts";
+import type { Store, Write } from "#storage/index.ts";
+import { createMemoryDatabase } from "#storage/memory/database.ts";
+import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import { rosters, webhookEndpoints } from "./endpoint.ts";
+import { createRouter } from "./router.ts";
+
+const DAY = 24 * 3_600_000;
+
+/** An endpoint that takes everything, and a router over a feed that passes over what is `gone`. */
+async function scene(ordered: boolean) {
+  const clock = { time: T0, now: () => clock.time, sleep: () => Promise.resolve() };
+  const inner = openMemoryStore(createMemoryDatabase(), { limits: { ordered } });
+  const gone = new Set<string>();
+  const store: Store = {
+    ...inner,
+    async feed(cursor, limit) {
+      const page = await inner.feed(cursor, limit);
+      return { ...page, items: page.items.filter(({ event_id }) => !gone.has(String(event_id))) };
+    },
+  };
+  const actor = actorOf();
+  const id: WebhookEndpointId = newId("webhookEndpoint");
+  const made = T0 - 10 * DAY;
+  const endpoint = webhookEndpoints.toItem({
+    id,
+    organisationId: actor.organisationId,
+    url: "https://example.com/",
+    description: null,
+    eventTypes: null,
+    status: "enabled",
+    disabledReason: null,
+    secret: {},
+    previousSecret: null,
+    previousSecretExpiresAt: null,
+    enabledAt: made,
+    createdAt: made,
+    updatedAt: made,
+    version: 1,
+  });
+  const roster = rosters.toItem({ organisationId: actor.organisationId, endpoints: [id], version: 1 });
+  await inner.commit([endpoint, roster].map((item) => ({ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "none" })));
+  const journal = {
+    capacity: 1_000,
+    async write(writes: readonly Write[]) {
+      await inner.commit(writes);
+      return true;
+    },
+  };
+  const deps = { store, clock, random: seededRandom(1), journal, onQueued: () => undefined, hasten: () => Promise.resolve(false) };
+  const router = createRouter(deps);
+  return {
+    clock,
+    gone,
+    tell: async (): Promise<string> => {
+      const event = { id: newId("event"), type: "deposit.posted" as const, objectId: newId("transaction") };
+      const { item } = buildEvent(event, actor, clock.time);
+      await inner.commit([{ op: "put", table: "smartfinance-audit-logs", item, condition: "absent" }]);
+      return event.id;
+    },
+    route: async (): Promise<void> => {
+      for (let step = 0; step < 10; step++) if ((await router.step()) === "none") return;
+      assert.fail("the feed has no end");
+    },
+    queued: async (): Promise<readonly string[]> => {
+      const page = await inner.query({ table: "smartfinance-webhook-queue", hash: id, order: "ascending", limit: 1_000 });
+      return page.items.map(({ event_id }) => String(event_id));
+    },
+  };
+}
+
+void describe("the router leaves nothing out", () => {
+  // Where a feed may repeat itself, requests are signed with the time, so no clock there is a day behind.
+  for (const { what, jump, ordered } of [
+    { what: "ahead, over a feed that may repeat itself", jump: 3 * DAY, ordered: false },
+    { what: "ahead, over one that does not", jump: 3 * DAY, ordered: true },
+    { what: "behind, over one that does not", jump: -3 * DAY, ordered: true },
+  ])
+    void it(`because the clock was ${what}`, async () => {
+      const { clock, tell, route, queued } = await scene(ordered);
+      const told: string[] = [];
+      for (const at of [T0, T0 + jump, T0 + 1_000]) {
+        clock.time = at;
+        told.push(await tell());
+        await route();
+      }
+      assert.deepEqual(await queued(), told);
+    });
+
+  void it("because events before it are gone from the table", async () => {
+    const { gone, tell, route, queued } = await scene(false);
+    await tell();
+    await route();
+    for (let n = 0; n < 600; n++) gone.add(await tell());
+    const last = await tell();
+    await route();
+    assert.equal((await queued()).at(-1), last);
+  });
+});

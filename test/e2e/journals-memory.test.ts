@@ -1,0 +1,5 @@
+import { describe } from "node:test";
+import { journalFlows } from "./journals-flows.ts";
+import { stageFor } from "./stage.ts";
+
+describe("manual journals in memory", () => journalFlows(stageFor({ store: "memory" })));

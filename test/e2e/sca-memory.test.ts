@@ -1,0 +1,12 @@
+import { describe } from "node:test";
+import { scaEdgeFlows } from "./sca-edge-flows.ts";
+import { exemptionFlows } from "./sca-exemption-flows.ts";
+import { scaFlows } from "./sca-flows.ts";
+import { stageFor } from "./stage.ts";
+
+describe("strong customer authentication in memory", () => {
+  const stage = stageFor({ store: "memory" });
+  scaFlows(stage);
+  exemptionFlows(stage);
+  scaEdgeFlows(stage);
+});
