@@ -5,7 +5,9 @@ import { invariant } from "#kernel/assert.ts";
 import type { HttpServer } from "./contract.ts";
 
 type Validate = ReturnType<FastifySchemaCompiler<unknown>>;
-type Serialize = (data: unknown) => string;
+
+/** How long the event loop is left to requests after a schema was compiled in the background, ms. */
+const PAUSE_MS = 20;
 
 /** Compiles schemas when they are first needed, or one by one in the background once the server listens. */
 export interface LazyCompiler {
@@ -18,8 +20,9 @@ export interface LazyCompiler {
 const compilers = new WeakMap<object, LazyCompiler>();
 
 /**
- * Compiling some forty routes' validators and serialisers takes longer (300 ms) than all the rest of the
- * start, so it is put off: the server answers its first request while most of them are not yet compiled.
+ * Compiling the validators of all routes takes longer than all the rest of the start, so it is put off: the server answers its first
+ * request while most of them are not yet compiled. Answers are sent as text (ADR 8), so that serialisers would be compiled for
+ * nothing: two seconds of the thread, and in every turn of a busy start a piece of them.
  * Fastify builds its compilers for the first route that is not postponed; there must be one.
  */
 export function createLazyCompiler(app: HttpServer, logger: Logger): LazyCompiler {
@@ -41,17 +44,10 @@ export function createLazyCompiler(app: HttpServer, logger: Logger): LazyCompile
     return lazy;
   };
 
-  const serializerCompiler: FastifySerializerCompiler<unknown> = (route) => {
-    const compile = once((): Serialize => {
-      invariant(app.serializerCompiler !== undefined, "no route made Fastify build its serialiser compiler");
-      return app.serializerCompiler(route);
-    });
-    pending.push(compile);
-    return (data) => compile()(data);
-  };
+  const serializerCompiler: FastifySerializerCompiler<unknown> = () => (data) => JSON.stringify(data);
 
   let closed = false;
-  /** One schema a turn, so that requests are answered in between. */
+  /** One schema at a time, so that requests are answered in between. */
   function warmUp(): void {
     const compile = pending.shift();
     if (compile === undefined || closed) return;
@@ -60,7 +56,7 @@ export function createLazyCompiler(app: HttpServer, logger: Logger): LazyCompile
     } catch (error) {
       logger.error({ error: error instanceof Error ? error.message : "unknown" }, "a schema does not compile");
     }
-    setImmediate(warmUp);
+    setTimeout(warmUp, PAUSE_MS).unref();
   }
   app.addHook("onListen", (done) => {
     setImmediate(warmUp);
