@@ -12,6 +12,7 @@ import {
   sendObject,
   sendRefusal,
   sendVersioned,
+  versionSeen,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -132,8 +133,7 @@ export function accessRoutes(app: HttpServer, deps: AccessDeps): void {
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendVersioned(reply, await changeKey(deps, askedBy(request), principalOf(request), request.params.id, request.body, version));
     },
   );

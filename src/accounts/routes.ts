@@ -15,8 +15,9 @@ import {
   sendExecuted,
   sendObject,
   sendRefusal,
-  versionTagHeader,
   sendVersioned,
+  versionSeen,
+  versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
 import { openMetadata } from "#vault/index.ts";
@@ -184,8 +185,7 @@ export function accountRoutes(app: HttpServer, deps: AccountDeps): void {
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendVersioned(reply, await changeAccountTerms(deps, askedBy(request), request.params.id, request.body, version));
     },
   );

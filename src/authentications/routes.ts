@@ -14,6 +14,7 @@ import {
   sendObject,
   sendRefusal,
   sendVersioned,
+  versionSeen,
   versionTagHeader,
 } from "#http/index.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
@@ -242,8 +243,7 @@ function policyRoutes(app: HttpServer, deps: AuthenticationDeps): void {
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendVersioned(reply, await changeScaPolicy(deps, askedBy(request), request.body, version));
     },
   );

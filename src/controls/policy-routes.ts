@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import { ref, sendExecuted, sendObject, versionTagHeader } from "#http/index.ts";
+import { ref, sendExecuted, sendObject, versionSeen, versionTagHeader } from "#http/index.ts";
 import { changeControlPolicy, kindsOf } from "./change-policy.ts";
 import type { ControlDeps } from "./deps.ts";
 import { controlPolicyTag, presentControlPolicy, readControlPolicy } from "./policy.ts";
@@ -55,8 +55,7 @@ export function policyRoutes(app: HttpServer, deps: ControlDeps): void {
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendExecuted(reply, await changeControlPolicy(deps, askedBy(request), request.body, version, 0));
     },
   );

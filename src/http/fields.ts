@@ -75,6 +75,12 @@ export const versionTagHeader = Type.Optional(
   }),
 );
 
+/** The version that `versionTagHeader` names. */
+export function versionSeen(headers: { readonly "if-match"?: string | undefined }): number | undefined {
+  const tag = headers["if-match"];
+  return tag === undefined ? undefined : Number(tag.slice(1, -1));
+}
+
 export const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description?: string) =>
   Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
 

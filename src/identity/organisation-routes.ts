@@ -3,17 +3,18 @@ import { MAX_ALLOWLIST_ENTRIES, MAX_RATE_LIMIT_PER_MINUTE } from "#access/index.
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
 import {
+  PLAIN_TEXT,
   amountField,
   currencyField,
   described,
   idField,
   nullable,
-  PLAIN_TEXT,
   ref,
   sendObject,
   sendRefusal,
   sendVersioned,
   timestampField,
+  versionSeen,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -180,8 +181,7 @@ export function organisationRoutes(app: HttpServer, deps: OrganisationDeps): voi
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendVersioned(reply, await changeOrganisation(deps, askedBy(request), request.body, version));
     },
   );

@@ -15,6 +15,7 @@ import {
   sendRefusal,
   sendVersioned,
   timeParameter,
+  versionSeen,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -141,8 +142,7 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendVersioned(reply, await updateUser(deps, askedBy(request), request.params.id, request.body, version));
     },
   );
@@ -171,8 +171,7 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendVersioned(reply, await changeUserStatus(deps, askedBy(request), request.params.id, request.body, version));
     },
   );

@@ -13,6 +13,7 @@ import {
   sendObject,
   sendRefusal,
   sendVersioned,
+  versionSeen,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -32,7 +33,6 @@ import { sessionRoutes } from "./session-routes.ts";
 import { subjectOf } from "./sign-in.ts";
 
 const granterOf = ({ principal }: Caller): RoleGranter => ({ personId: principal.personId, scopes: principal.scopes });
-const versionIn = (tag: string | undefined): number | undefined => (tag === undefined ? undefined : Number(tag.slice(1, -1)));
 
 /** Routes of operators, their sessions, and what each does about himself. */
 export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
@@ -144,7 +144,7 @@ export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
       },
     },
     async (request, reply) => {
-      const version = versionIn(request.headers["if-match"]);
+      const version = versionSeen(request.headers);
       const asked = askedBy(request);
       return sendVersioned(reply, await changeOperator(deps, asked, granterOf(request.caller), request.params.id, request.body, version));
     },
@@ -300,8 +300,7 @@ export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
         response: { 200: ref("SessionPolicy") },
       },
     },
-    async (request, reply) =>
-      sendVersioned(reply, await changePolicy(deps, askedBy(request), request.body, versionIn(request.headers["if-match"]))),
+    async (request, reply) => sendVersioned(reply, await changePolicy(deps, askedBy(request), request.body, versionSeen(request.headers))),
   );
 
   sessionRoutes(app, deps);

@@ -21,8 +21,3 @@ export interface RulesDeps {
 export function refuseAtOnce(refusal: Refusal, requestId: string | null): Executed {
   return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
 }
-
-/** The version that `If-Match` names; undefined when the header is absent. It has passed its schema. */
-export function versionNamed(ifMatch: string | undefined): number | undefined {
-  return ifMatch === undefined ? undefined : Number(ifMatch.slice(1, -1));
-}

@@ -12,6 +12,7 @@ import {
   sendExecuted,
   sendObject,
   sendRefusal,
+  versionSeen,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -19,7 +20,6 @@ import { activateRuleSet } from "./activate-rule-set.ts";
 import { changePolicy } from "./change-policy.ts";
 import { createRuleSet, updateRuleSet } from "./change-rule-set.ts";
 import type { RulesDeps } from "./deps.ts";
-import { versionNamed } from "./deps.ts";
 import { policyTag, presentPolicy, readPolicy } from "./policy.ts";
 import { presentRuleSet, readRuleSet, RULE_SETS_TABLE, ruleSets, summariseRuleSet } from "./rule-set.ts";
 import { changePolicyBody, createRuleSetBody, riskPolicySchema, ruleSetSchema, ruleSetSummarySchema, updateRuleSetBody } from "./schema.ts";
@@ -125,7 +125,7 @@ export function ruleSetRoutes(app: HttpServer, deps: RulesDeps): void {
       },
     },
     async (request, reply) => {
-      const version = versionNamed(request.headers["if-match"]);
+      const version = versionSeen(request.headers);
       return sendExecuted(reply, await updateRuleSet(deps, askedBy(request), request.params.id, request.body, version));
     },
   );
@@ -155,7 +155,7 @@ export function ruleSetRoutes(app: HttpServer, deps: RulesDeps): void {
       },
     },
     async (request, reply) => {
-      const version = versionNamed(request.headers["if-match"]);
+      const version = versionSeen(request.headers);
       return sendExecuted(reply, await activateRuleSet(deps, askedBy(request), request.params.id, version));
     },
   );
@@ -196,7 +196,7 @@ export function ruleSetRoutes(app: HttpServer, deps: RulesDeps): void {
       },
     },
     async (request, reply) => {
-      const version = versionNamed(request.headers["if-match"]);
+      const version = versionSeen(request.headers);
       return sendExecuted(reply, await changePolicy(deps, askedBy(request), request.body, version));
     },
   );

@@ -11,6 +11,7 @@ import {
   sendExecuted,
   sendObject,
   sendRefusal,
+  versionSeen,
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -118,8 +119,7 @@ export function webhookRoutes(app: HttpServer, deps: EndpointDeps): void {
       },
     },
     async (request, reply) => {
-      const seen = request.headers["if-match"];
-      const version = seen === undefined ? undefined : Number(seen.slice(1, -1));
+      const version = versionSeen(request.headers);
       return sendExecuted(reply, await updateEndpoint(deps, askedBy(request), request.params.id, request.body, version));
     },
   );
