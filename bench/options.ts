@@ -32,7 +32,7 @@ export const USAGE = `npm run bench -- [options]
   --only NAME,…         rows: ${rowNames.join(", ")}
   --store KIND          sqlite (default) or dynamodb (a local DynamoDB API server)
   --seconds N           measured time of a row, default 8
-  --warm-up N           time before it, default 4
+  --warm-up N           time before it, default 10: a server that has just started compiles and fills its memory
   --accounts N          funded accounts, two to a user; default 100000 (dynamodb: 2000)
   --connections N,…     default 64,256 (dynamodb: 64)
   --json                one JSON object a row on standard output
@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[]): Options {
       only: { type: "string" },
       store: { type: "string", default: "sqlite" },
       seconds: { type: "string", default: "8" },
-      "warm-up": { type: "string", default: "4" },
+      "warm-up": { type: "string", default: "10" },
       accounts: { type: "string" },
       connections: { type: "string" },
       json: { type: "boolean", default: false },

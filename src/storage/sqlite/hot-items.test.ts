@@ -29,6 +29,18 @@ void describe("hot items", () => {
     assert.equal(hot.get(accounts, "once-0"), undefined);
   });
 
+  void it("keep what is read ahead as text until it is asked for, and never put it over what is known", () => {
+    const hot = createHotItems(10);
+    hot.readAhead(accounts, "a", '{"of":"account"}');
+    assert.deepEqual(hot.get(accounts, "a"), { of: "account" });
+    assert.equal(hot.get(accounts, "a"), hot.get(accounts, "a"), "decoded once");
+    hot.written(accounts, "b", { of: "newer" }, 0);
+    hot.readAhead(accounts, "b", '{"of":"older"}');
+    assert.deepEqual(hot.get(accounts, "b"), { of: "newer" });
+    hot.removed(accounts, "a");
+    assert.deepEqual([hot.get(accounts, "a"), hot.size()], [undefined, 1]);
+  });
+
   void it("never lose an update before its generation is folded, never give an old one, and stay bounded", () => {
     type Step = { readonly kind: "write" | "place" | "remove" | "read" | "get" | "fold"; readonly key: number };
     const step: fc.Arbitrary<Step> = fc.record({

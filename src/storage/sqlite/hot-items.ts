@@ -21,13 +21,16 @@ export interface HotItems {
   removed(layout: Layout, hash: string): void;
   /** The row was read from the file, after `get` had found nothing. */
   read(layout: Layout, hash: string, item: Item): void;
+  /** The same of a row that nobody has asked for yet: its text is kept, and decoded when somebody does. Nothing where it is known already. */
+  readAhead(layout: Layout, hash: string, text: string): void;
   folded(generation: number): void;
   /** Entries held, pinned ones included. */
   size(): number;
 }
 
 interface Entry {
-  item: Item;
+  /** Text as long as nobody has asked for it. */
+  item: Item | string;
   /** The newest generation that has an entry of this item. */
   generation: number;
   used: boolean;
@@ -56,7 +59,7 @@ export function createHotItems(capacity: number): HotItems {
     }
   };
 
-  const set = (layout: Layout, hash: string, item: Item, generation: number): void => {
+  const set = (layout: Layout, hash: string, item: Item | string, generation: number): void => {
     const map = mapOf(layout);
     const entry = map.get(hash);
     if (entry !== undefined) {
@@ -75,6 +78,7 @@ export function createHotItems(capacity: number): HotItems {
       const entry = mapOf(layout).get(hash);
       if (entry === undefined) return undefined;
       entry.used = true;
+      if (typeof entry.item === "string") entry.item = JSON.parse(entry.item) as Item;
       return entry.item;
     },
     written: (layout, hash, item, generation) => set(layout, hash, item, generation ?? -1),
@@ -82,6 +86,9 @@ export function createHotItems(capacity: number): HotItems {
       if (mapOf(layout).delete(hash)) size -= 1;
     },
     read: (layout, hash, item) => set(layout, hash, item, -1),
+    readAhead(layout, hash, text) {
+      if (!mapOf(layout).has(hash)) set(layout, hash, text, -1);
+    },
     folded(generation) {
       foldedTo = generation;
     },

@@ -98,10 +98,7 @@ export function openReader(file: string, overlay: Overlay, hot: HotItems): Reade
     ping: () => void ping.get(),
     warm(layout, seq, limit) {
       const rows = warms[layout.number]?.all(seq, limit) ?? [];
-      for (const row of rows) {
-        const hash = row["hash"] as string;
-        if (hot.get(layout, hash) === undefined) hot.read(layout, hash, decode(row["body"]));
-      }
+      for (const row of rows) hot.readAhead(layout, row["hash"] as string, row["body"] as string);
       return rows.length < limit ? undefined : (rows.at(-1)?.["seq"] as number);
     },
     dump(layout, seq) {
