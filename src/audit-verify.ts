@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { systemClock } from "#kernel/clock.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { systemRandom } from "#kernel/random.ts";
@@ -9,6 +8,8 @@ import type { VerifiedStore, Verifier } from "#log/index.ts";
 import { anyOf, parseVkey, verifyExport, verifyReceipt, verifyRemote, verifyStore } from "#log/index.ts";
 import { openSqliteReadOnly } from "#storage/sqlite/index.ts";
 import { configOfProcess } from "./config.ts";
+import { programOptions } from "./program-options.ts";
+import { createRemoteGetter } from "./remote-getter.ts";
 
 /*
  * The auditor's program: checks a store, a running server or one event with nothing but the log's public key.
@@ -18,7 +19,8 @@ import { configOfProcess } from "./config.ts";
 const USAGE = `npm run audit:verify -- --key <verifier key> [--key <one of before or after a rotation> …] and one of
   --data <folder>           the folder of a stopped server's SQLite file
   --dynamodb                the DynamoDB tables of stopped servers, named by the servers' own settings; only reads them
-  --url <url> --api-key-file <file>   a running server, with a key that may read the audit log, accounts and nothing else
+  --url <url> --api-key-file <file>   a running server, with a key that may read the audit log, accounts and nothing else;
+                            about one request for each event and account, so give it a limit to match (docs/audit.md)
   --export <folder>         what the S3 sink wrote, fetched to a folder; offline
   --receipt <event.json>    one event as the API shows it, with its proof; offline
 further:
@@ -28,20 +30,18 @@ further:
   --quiet                   no progress
 `;
 
-const { values } = parseArgs({
-  options: {
-    key: { type: "string", multiple: true },
-    data: { type: "string" },
-    dynamodb: { type: "boolean" },
-    export: { type: "string" },
-    url: { type: "string" },
-    "api-key-file": { type: "string" },
-    receipt: { type: "string" },
-    proof: { type: "string" },
-    witness: { type: "string", multiple: true },
-    since: { type: "string" },
-    quiet: { type: "boolean" },
-  },
+const values = programOptions(USAGE, {
+  key: { type: "string", multiple: true },
+  data: { type: "string" },
+  dynamodb: { type: "boolean" },
+  export: { type: "string" },
+  url: { type: "string" },
+  "api-key-file": { type: "string" },
+  receipt: { type: "string" },
+  proof: { type: "string" },
+  witness: { type: "string", multiple: true },
+  since: { type: "string" },
+  quiet: { type: "boolean" },
 });
 
 try {
@@ -105,7 +105,9 @@ async function run(): Promise<boolean> {
   }
   const file = values["api-key-file"];
   if (url === undefined || file === undefined) throw new Error(USAGE);
-  const report = await verifyRemote({ get: getter(url, readFileSync(file, "utf8").trim()), clock: systemClock, ...common });
+  const apiKey = readFileSync(file, "utf8").trim();
+  const get = createRemoteGetter({ url, apiKey, fetch, sleep, onWait: quiet === true ? () => undefined : onWait });
+  const report = await verifyRemote({ get, clock: systemClock, ...common });
   if (!report.ok) return say(false, named(report));
   const { size, events, unsealed, accounts, lacking, checkpoint } = report;
   for (const witness of lacking) process.stdout.write(`BEHIND: not cosigned by ${witness}\n`);
@@ -158,19 +160,7 @@ function onProgress(verified: number, size: number): void {
   process.stderr.write(`verified ${verified} of ${size}\n`);
 }
 
-/** Fetches with a key; waits where the server says that its quota is used up. */
-function getter(url: string, apiKey: string): (path: string) => Promise<{ status: number; body: Buffer }> {
-  const TRIES = 100;
-  return async (path) => {
-    for (let attempt = 1; ; attempt++) {
-      const answer = await fetch(new URL(path, url), {
-        headers: { "x-api-key": apiKey },
-        redirect: "error",
-        signal: AbortSignal.timeout(30_000),
-      });
-      const body = Buffer.from(await answer.arrayBuffer());
-      if (![429, 503].includes(answer.status) || attempt === TRIES) return { status: answer.status, body };
-      await sleep(1_000 * Math.min(60, Math.max(1, Number(answer.headers.get("retry-after") ?? 1) || 1)));
-    }
-  };
+function onWait({ seconds, status }: { readonly seconds: number; readonly status: number }): void {
+  const why = status === 429 ? "the key's requests of this minute are used up" : "the server cannot answer now";
+  process.stderr.write(`waiting ${seconds} s: ${why}\n`);
 }

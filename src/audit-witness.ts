@@ -3,11 +3,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { parseArgs } from "node:util";
 import { systemClock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
 import type { Signer, WitnessMemory } from "#log/index.ts";
 import { createWitness, formatMemory, MAX_REQUEST, parseMemory, parseVkey, signerOf } from "#log/index.ts";
+import { programOptions } from "./program-options.ts";
 
 /*
  * A witness of the audit log: run by somebody else than the bank, on another machine. It keeps two files in its folder, its
@@ -17,14 +17,12 @@ import { createWitness, formatMemory, MAX_REQUEST, parseMemory, parseVkey, signe
 const USAGE = `npm run audit:witness -- --data <folder> --name <witness.example/name> --log <verifier key> [--log …] [--host 127.0.0.1] [--port 8090]
 `;
 
-const { values } = parseArgs({
-  options: {
-    data: { type: "string" },
-    name: { type: "string" },
-    log: { type: "string", multiple: true },
-    host: { type: "string", default: "127.0.0.1" },
-    port: { type: "string", default: "8090" },
-  },
+const values = programOptions(USAGE, {
+  data: { type: "string" },
+  name: { type: "string" },
+  log: { type: "string", multiple: true },
+  host: { type: "string", default: "127.0.0.1" },
+  port: { type: "string", default: "8090" },
 });
 
 /** Held for as long as the process runs. */

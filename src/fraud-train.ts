@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { createFeatureStream, labelledVectors } from "#features/index.ts";
 import { simulateFraud } from "#fraud-simulator/index.ts";
 import { parseTimestamp, systemClock } from "#kernel/clock.ts";
@@ -10,6 +9,7 @@ import type { Dataset } from "#model/index.ts";
 import { defaultTrainOptions, modelCardMarkdown, trainInWorker } from "#model/index.ts";
 import { quantise } from "#risk/index.ts";
 import { openSqliteReadOnly } from "#storage/sqlite/index.ts";
+import { programOptions } from "./program-options.ts";
 
 /*
  * Trains a fraud model beside the product and writes its file and its card; POST /v1/risk/models/import takes the file. Ends with 0 when
@@ -35,21 +35,19 @@ const DEFAULT_DAYS = 90;
 /** The first day of what is invented. */
 const INVENTED_FROM = Date.UTC(2026, 0, 1);
 
-const { values } = parseArgs({
-  options: {
-    data: { type: "string" },
-    organisation: { type: "string" },
-    simulate: { type: "boolean" },
-    out: { type: "string", default: "." },
-    from: { type: "string" },
-    to: { type: "string" },
-    "label-delay-days": { type: "string", default: "7" },
-    customers: { type: "string", default: "800" },
-    days: { type: "string", default: "90" },
-    seed: { type: "string", default: "1" },
-    rounds: { type: "string", default: String(defaultTrainOptions.rounds) },
-    quiet: { type: "boolean" },
-  },
+const values = programOptions(USAGE, {
+  data: { type: "string" },
+  organisation: { type: "string" },
+  simulate: { type: "boolean" },
+  out: { type: "string", default: "." },
+  from: { type: "string" },
+  to: { type: "string" },
+  "label-delay-days": { type: "string", default: "7" },
+  customers: { type: "string", default: "800" },
+  days: { type: "string", default: "90" },
+  seed: { type: "string", default: "1" },
+  rounds: { type: "string", default: String(defaultTrainOptions.rounds) },
+  quiet: { type: "boolean" },
 });
 
 try {

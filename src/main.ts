@@ -197,12 +197,11 @@ async function start(): Promise<void> {
   await app.log.life.started({ version, settings_sha256: settingsDigest(process.env) });
   // Only once the port is ours: a key that is shown once must not get lost with a start that fails.
   const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment) : undefined;
+  const admin = { name: "Demo admin", email: DEMO_ADMIN, roles: ["admin"] } as const;
+  const invited = demo === undefined ? undefined : await inviteFromStore(deps, installer(demo.organisationId), admin);
+  // Behind all lines of the log, so that it is what stands on the screen.
   output.flushSync();
-  if (demo !== undefined) {
-    const admin = { name: "Demo admin", email: DEMO_ADMIN, roles: ["admin"] } as const;
-    const invited = await inviteFromStore(deps, installer(demo.organisationId), admin);
-    process.stdout.write(welcome(url, demo, invited.ok ? invited.token : undefined));
-  }
+  if (demo !== undefined) process.stdout.write(welcome(url, demo, invited?.ok === true ? invited.token : undefined));
   logger.info({ url, store: config.store, version }, `listening on ${url}`);
   if (installed === undefined && demo === undefined)
     logger.info('there is no organisation yet; stop the server, then: npm run create-organisation -- "NAME"');
@@ -267,12 +266,15 @@ ${invitation === undefined ? "" : inviting(url, demo, invitation)}
 
 function inviting(url: string, demo: Demo, invitation: string): string {
   return `
-An operator of it, ${DEMO_ADMIN}, is invited for three days (docs/operators.md; shown once):
+An operator of it, ${DEMO_ADMIN}, is invited to ${demo.organisationId} for three days (shown once). Put in a password of
+your own, 12 characters or more:
 
-curl -s ${url}/v1/operator-invitations/accept -c cookies \\
-  -H 'Content-Type: application/json' \\
-  -d '{"token":"${invitation}","password":"A PASSWORD OF YOUR OWN"}'
+curl -s ${url}/v1/operator-invitations/accept -b cookies -c cookies \\
+  -H 'Origin: ${url}' -H 'Content-Type: application/json' \\
+  -d '{"token":"${invitation}","password":"…"}'
 
-It signs in to ${demo.organisationId}.
+Then a second factor has to be enrolled before anything else; this begins it, docs/operators.md ("By curl") goes on:
+
+curl -s -X POST ${url}/v1/operators/me/totp -b cookies -c cookies -H 'Origin: ${url}'
 `;
 }

@@ -73,7 +73,23 @@ async function inviteFromOutside(deps: BootstrapDeps, { organisationId, ...asked
     throw new Error(`there is no organisation ${organisationId} in this store`);
   const invited = await inviteFromStore(deps, installer(organisationId), asked);
   if (!invited.ok) throw new Error(`nobody was invited: ${invited.why}`);
-  return `operator     ${invited.operatorId}   ${asked.email}, ${invited.roles.join(", ")}\ninvitation   ${invited.token}   (shown once, good until ${invited.expiresAt})\n`;
+  const { operatorId, roles, token, expiresAt } = invited;
+  return `operator     ${operatorId}   ${asked.email}, ${roles.join(", ")}
+invitation   ${token}   (shown once, good until ${expiresAt})
+
+Whoever it is for accepts it, with the server started and URL set to where it listens. Put in a password of your own, 12
+characters or more:
+
+curl -s $URL/v1/operator-invitations/accept -b cookies -c cookies \\
+  -H "Origin: $URL" -H 'Content-Type: application/json' \\
+  -d '{"token":"${token}","password":"…"}'
+
+Who has no second factor yet enrols one before anything else; this begins it, docs/operators.md ("By curl") goes on:
+
+curl -s -X POST $URL/v1/operators/me/totp -b cookies -c cookies -H "Origin: $URL"
+
+Signing in needs the organisation, too: ${organisationId}.
+`;
 }
 
 /** Makes a key for an organisation from outside of it. @returns its text */

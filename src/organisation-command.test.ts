@@ -100,6 +100,16 @@ void describe("the operator's commands", () => {
     }
   });
 
+  void it("list scopes or roles in the help of those alone that take them", () => {
+    const told = (name: string): string => {
+      const help = operatorCommand(name, ["--help"], "test");
+      return help.kind === "help" ? help.text : "";
+    };
+    for (const name of ["create-organisation", "create-api-key"]) assert.match(told(name), /Scopes: .*users:read/);
+    assert.match(told("create-operator-invitation"), /Roles: .*admin/);
+    for (const name of ["create-operator-invitation", "reset-allow-list", "rotate-audit-key"]) assert.doesNotMatch(told(name), /Scopes:/);
+  });
+
   void it("warn of a first key that nobody can do anything with", () => {
     assert.equal(scopesWarning(undefined), undefined);
     assert.equal(scopesWarning(["api_keys:write", "transfers:write"]), undefined);

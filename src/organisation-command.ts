@@ -207,7 +207,13 @@ const complaint =
   (why) =>
     new Error(`${why}; usage: ${USAGES[name]}`);
 
-const helpOn = (name: CommandName): string => `${USAGES[name]}\n    ${ABOUT[name]}\n\nScopes: ${ALL_SCOPES.join(" ")}\n`;
+/** The words that an option of a command takes, for those that have one. */
+function wordsOf(name: CommandName): string {
+  if (USAGES[name].includes("--scopes")) return `\nScopes: ${ALL_SCOPES.join(" ")}\n`;
+  return USAGES[name].includes("--roles") ? `\nRoles: ${ALL_ROLES.join(" ")}\n` : "";
+}
+
+const helpOn = (name: CommandName): string => `${USAGES[name]}\n    ${ABOUT[name]}\n${wordsOf(name)}`;
 
 function helpOnAll(): string {
   const commands = (Object.keys(USAGES) as CommandName[]).map((name) => `${USAGES[name]}\n    ${ABOUT[name]}`);

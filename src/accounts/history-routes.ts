@@ -19,6 +19,9 @@ import { refuse } from "#kernel/problems.ts";
 import { balanceAt, decodePositions, encodePositions, listByAccounts, readAccount } from "#ledger/index.ts";
 import type { AccountDeps } from "./deps.ts";
 
+/** How far a time may be ahead of this node's clock and still mean now, ms. */
+const CLOCKS_APART_MS = 60_000;
+
 /** Routes of what an account's balance was and what it came to be by. */
 export function historyRoutes(app: HttpServer, deps: AccountDeps): void {
   const tags = ["Accounts"];
@@ -33,7 +36,8 @@ export function historyRoutes(app: HttpServer, deps: AccountDeps): void {
         tags,
         summary: "Get the balance, now or at a time",
         description:
-          "The balance is the sum of the entries posted until then, so the past does not change. For a time to come it is the balance of now, and `at` says so.",
+          "The balance is the sum of the entries posted until then, so the past does not change. A time to come is refused; one up to a minute " +
+          "ahead is taken for now, as `at` says: clocks differ.",
         params,
         querystring: Type.Object(
           { at: described(timeParameter, "The time to tell the balance of, RFC 3339; now when absent.") },
@@ -49,13 +53,15 @@ export function historyRoutes(app: HttpServer, deps: AccountDeps): void {
       if (!asked.ok) return sendRefusal(reply, asked);
       const now = deps.clock.now();
       const { at = now } = asked.times;
+      if (at > now + CLOCKS_APART_MS)
+        return sendRefusal(reply, refuse("invalid_request", "at", "It is a time to come: what the balance will be is not known."));
       const balance = asked.times.at === undefined ? account.balance : await balanceAt(deps.store, account, at);
       return sendObject(reply, {
         object: "balance",
         account_id: account.id,
         currency: account.currency,
         balance: minorToWire(balance),
-        // What will be by a time to come is not known: the answer says that it is the balance of now.
+        // The clock of the client, or of the node that told the client the time, may be ahead of ours.
         at: toTimestamp(Math.min(at, now)),
       });
     },

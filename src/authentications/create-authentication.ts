@@ -12,6 +12,7 @@ import { presentAuthentication } from "./present-authentication.ts";
 import type { CreateAuthenticationBody } from "./read-approval.ts";
 import { NOT_WAITING, readApproval, waitingApproval } from "./read-approval.ts";
 import { sealApproval } from "./sealed-approval.ts";
+import { noPasskeyOf } from "./requirement.ts";
 import { subjectOf } from "./subject.ts";
 
 const NONCE_BYTES = 32;
@@ -36,7 +37,7 @@ export async function createAuthentication(deps: AuthenticationDeps, asked: Aske
   const challenge = challengeOf(nonce, user.id, approval);
   const { deviceBound } = await deps.policies.of(organisationId);
   const options = await passkeyRequest(deps, subjectOf(organisationId, user.id), challenge, { deviceBound });
-  if (options === undefined) return refuseWith(refuse("authentication_unavailable", "user_id"));
+  if (options === undefined) return refuseWith(refuse("authentication_unavailable", "user_id", noPasskeyOf(user.id, deviceBound)));
   const sealed = sealApproval(deps.vault, await deps.vault.dataKey(organisationId), id, approval);
   return deps.queue.execute({
     actor: asked.actor,

@@ -21,6 +21,6 @@ export type { StandingOrder } from "./standing-order.ts";
 export { isLaterPayment, standingOrders, withPayment } from "./standing-order.ts";
 export { canAuthenticate } from "./subject.ts";
 export type { ShownAuthentication, Used } from "./use-authentication.ts";
-export { shownNeed, useAuthentication } from "./use-authentication.ts";
+export { shownNeed, useAuthentication, withApproved } from "./use-authentication.ts";
 export type { VerifyBody } from "./verify-authentication.ts";
 export { verifyAuthentication } from "./verify-authentication.ts";

@@ -13,7 +13,7 @@ import {
   showBeneficiary,
 } from "./beneficiary.ts";
 import type { AuthenticationDeps } from "./deps.ts";
-import { shownNeed, useAuthentication } from "./use-authentication.ts";
+import { shownNeed, useAuthentication, withApproved } from "./use-authentication.ts";
 
 export interface CreateBeneficiaryBody {
   readonly user_id: UserId;
@@ -64,12 +64,12 @@ async function put(
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const { user_id: userId, account_id: accountId, name, authentication_id } = body;
-  const shown = {
+  const shown = await withApproved(deps, {
     organisationId,
     id: authentication_id,
     approval: { purpose: "beneficiary" as const, beneficiary: approved },
     eventId: deps.ids.next("event"),
-  };
+  });
   const eventId = deps.ids.next("event");
   const sealed = sealBeneficiaryName(deps.vault, await deps.vault.dataKey(organisationId), id, name);
   const key = { hash: id };

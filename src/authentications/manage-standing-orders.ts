@@ -9,7 +9,7 @@ import { accounts, mayInitiate, readAccount } from "#ledger/index.ts";
 import type { AuthenticationDeps } from "./deps.ts";
 import type { StandingOrder } from "./standing-order.ts";
 import { presentStandingOrder, readStandingOrder, standingOrders } from "./standing-order.ts";
-import { shownNeed, useAuthentication } from "./use-authentication.ts";
+import { shownNeed, useAuthentication, withApproved } from "./use-authentication.ts";
 
 export interface CreateStandingOrderBody {
   readonly from_account_id: AccountId;
@@ -85,7 +85,7 @@ function refuseWith(deps: AuthenticationDeps, asked: Asked, param: string): Prom
   });
 }
 
-function put(
+async function put(
   deps: AuthenticationDeps,
   asked: Asked,
   changed: StandingOrderId | undefined,
@@ -94,7 +94,7 @@ function put(
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const { fromAccountId, toAccountId, amount, currency, payeeName } = terms;
-  const shown = {
+  const shown = await withApproved(deps, {
     organisationId,
     id: authenticationId,
     approval: {
@@ -109,7 +109,7 @@ function put(
       },
     },
     eventId: deps.ids.next("event"),
-  };
+  });
   const eventId = deps.ids.next("event");
   const id = changed ?? deps.ids.next("standingOrder");
   const key = { hash: id };

@@ -64,8 +64,16 @@ export function requirementOf(facts: ScaFacts, payment: ScaPayment): ScaAnswer |
   const allowed = payment.action === "allow";
   const found = findExemption({ terms, amount, currency, allowed, riskFlags, ownAccount, trusted, recurring, counters });
   if (found !== undefined) return answer("exempt", facts, payment, found.exemption, found.counters);
-  if (!facts.canAuthenticate) return refuse("authentication_unavailable");
+  if (!facts.canAuthenticate) return refuse("authentication_unavailable", undefined, noPasskeyOf(userId, terms.deviceBound));
   return answer("required", facts, payment, null, counters);
+}
+
+/** Whom a passkey is missing and where one is made: another factor, such as a TOTP, binds nothing to the payment. */
+export function noPasskeyOf(userId: UserId, deviceBound: boolean): string {
+  const what = deviceBound
+    ? "has no passkey that cannot leave its device, as the policy asks for"
+    : "has no passkey, and other factors do not do";
+  return `${userId} ${what}. One is enrolled by POST /v1/users/${userId}/passkeys/options and POST /v1/users/${userId}/passkeys.`;
 }
 
 const NOT_REQUIRED: ScaAnswer = {

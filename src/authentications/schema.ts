@@ -84,7 +84,8 @@ export const authenticationSchema = Type.Object(
       { description: "What is signed, member by member. Show the payer amount, currency and payee from here." },
     ),
     challenge: Type.String({
-      description: "base64url: SHA-256 of a nonce and the RFC 8785 text of the approval without its null members.",
+      description:
+        "base64url: SHA-256 of a nonce, which is not shown, and the RFC 8785 text of what is approved. It is for the browser, not to be computed anew.",
     }),
     passkey_options: nullable(
       Type.Unknown(),

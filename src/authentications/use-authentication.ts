@@ -2,10 +2,14 @@ import type { Need, Working } from "#commit/index.ts";
 import type { AuthenticationId, EventId, OrganisationId, UserId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
+import type { Store } from "#storage/index.ts";
+import type { Vault } from "#vault/index.ts";
 import type { Approval } from "./approval.ts";
 import { challengeOf, fromBase64url, toBase64url } from "./approval.ts";
 import type { Authentication } from "./authentication.ts";
-import { authentications, statusAt } from "./authentication.ts";
+import { authentications, readAuthentication, statusAt } from "./authentication.ts";
+import { firstDifference } from "./first-difference.ts";
+import { openApproval } from "./sealed-approval.ts";
 
 /** An authentication that is shown for something: an order, a payment, a batch. */
 export interface ShownAuthentication {
@@ -15,6 +19,24 @@ export interface ShownAuthentication {
   readonly approval: Approval;
   /** Of the event that tells of its use, or of its end. */
   readonly eventId: EventId;
+  /** What was approved, to name what differs. Nothing is decided by it. */
+  readonly approved?: Approval | undefined;
+}
+
+/**
+ * Reads what was approved, so that a refusal can name what differs. What cannot be read or opened is left out: it must not keep from being
+ * done what only needs the challenge.
+ */
+export async function withApproved<Shown extends ShownAuthentication>(
+  { store, vault }: { readonly store: Store; readonly vault: Vault },
+  shown: Shown,
+): Promise<Shown> {
+  try {
+    const found = await readAuthentication(store, shown.organisationId, shown.id);
+    return found === undefined ? shown : { ...shown, approved: await openApproval(vault, found) };
+  } catch {
+    return shown;
+  }
 }
 
 /** The record that the decision has to load. */
@@ -51,7 +73,7 @@ export function useAuthentication(work: Working, shown: ShownAuthentication, may
   if (challenge !== stored.challenge) {
     work.put(authentications, { ...stored, status: "invalidated", version: stored.version + 1 });
     work.tell(eventOf(stored, eventId, "authentication.invalidated"));
-    return { ok: false, refusal: refuse("authentication_mismatch", "authentication_id"), changed: true };
+    return { ok: false, refusal: mismatch(shown), changed: true };
   }
   return {
     ok: true,
@@ -61,6 +83,12 @@ export function useAuthentication(work: Working, shown: ShownAuthentication, may
       working.tell({ ...eventOf(stored, eventId, "authentication.consumed"), details: { used_for: usedFor } });
     },
   };
+}
+
+function mismatch({ approval, approved }: ShownAuthentication): Refusal {
+  const differs = approved === undefined ? undefined : firstDifference(approved, approval);
+  if (differs === undefined) return refuse("authentication_mismatch", "authentication_id");
+  return refuse("authentication_mismatch", differs, "It is not what was approved.");
 }
 
 function eventOf(stored: Authentication, id: EventId, type: "authentication.invalidated" | "authentication.consumed") {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { actorOf, newId, T0 } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
+import type { UserId } from "#kernel/ids.ts";
 import { presentPublicEvent, publicEventOf } from "./public-event.ts";
 
 void describe("public events", () => {
@@ -28,6 +29,25 @@ void describe("public events", () => {
 
   void it("name none where the stored event has none", () => {
     assert.deepEqual(shown(undefined)["data"], { object: "acc_1", object_type: "account" });
+  });
+
+  void it("tell of a user's factors, without the version of the set, and not of an operator's", () => {
+    const told = (userId: string | undefined, type: "factor.added" | "factor.blocked", objectId: string) => {
+      const draft = { id, type, objectId, ...(userId === undefined ? {} : { userId: userId as UserId }) };
+      const event = publicEventOf(buildEvent(draft, actorOf(), T0, { version: 7, changes: [] }).item);
+      return event === undefined ? undefined : presentPublicEvent(event)["data"];
+    };
+    assert.deepEqual(told("usr_1", "factor.added", "fac_1"), { object: "fac_1", object_type: "factor" });
+    assert.deepEqual(told("usr_1", "factor.blocked", "usr_1"), { object: "usr_1", object_type: "user" });
+    assert.equal(told(undefined, "factor.added", "fac_1"), undefined);
+    assert.equal(told(undefined, "factor.blocked", "opr_1"), undefined);
+  });
+
+  void it("tell how an authentication ended", () => {
+    const { item } = buildEvent({ id, type: "authentication.succeeded", objectId: "aut_1" }, actorOf(), T0, { version: 2, changes: [] });
+    const event = publicEventOf(item);
+    assert.ok(event);
+    assert.deepEqual(presentPublicEvent(event)["data"], { object: "aut_1", object_type: "authentication", version: 2 });
   });
 
   void it("are told of no other audit event", () => {

@@ -18,15 +18,17 @@ export interface PublicEvent {
 
 /** The public side of a stored audit event; `undefined` for one that clients are not told. */
 export function publicEventOf(item: Item): PublicEvent | undefined {
-  const { event_type, event_id, organisation_id, timestamp, object_id, version } = item;
+  const { event_type, event_id, organisation_id, timestamp, object_id, user_id, version } = item;
   if (!isPublicEventType(event_type)) return undefined;
+  const ofFactors = publicType(event_type).of_factors === true;
+  if (ofFactors && typeof user_id !== "string") return undefined;
   return {
     id: String(event_id),
     organisationId: organisation_id as OrganisationId,
     type: event_type,
     createdAt: String(timestamp),
     objectId: String(object_id),
-    ...(typeof version === "number" ? { version } : {}),
+    ...(typeof version === "number" && !ofFactors ? { version } : {}),
   };
 }
 

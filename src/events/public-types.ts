@@ -6,12 +6,20 @@ interface PublicType {
   readonly kind: IdKind;
   readonly object_type: string;
   readonly about: string;
+  /**
+   * About the factors of a person. Told of users only, though the same happens to operators. It
+   * has no version: what has one there is the person's whole set of factors, which no answer shows.
+   */
+  readonly of_factors?: true;
 }
 
 const of = (kind: IdKind, object_type: string, about: string): PublicType => ({ kind, object_type, about });
 const transaction = (about: string): PublicType => of("transaction", "transaction", about);
 const hold = (about: string): PublicType => of("hold", "hold", about);
 const approval = (about: string): PublicType => of("approval", "approval", about);
+const authentication = (about: string): PublicType => of("authentication", "authentication", about);
+const factor = (about: string): PublicType => ({ ...of("factor", "factor", about), of_factors: true });
+const factorsOfUser = (about: string): PublicType => ({ ...of("user", "user", about), of_factors: true });
 const endpoint = (about: string): PublicType => of("webhookEndpoint", "webhook_endpoint", about);
 
 /**
@@ -60,6 +68,19 @@ const table = {
   "user.status_changed": of("user", "user", "The verification of a user has come to another status."),
   "user.closed": of("user", "user", "A user was closed."),
   "user.erased": of("user", "user", "A user's personal data was erased for good."),
+  "authentication.succeeded": authentication("A user approved what was asked."),
+  "authentication.failed": authentication("A user failed too often to approve what was asked."),
+  "authentication.canceled": authentication("An authentication was taken back before the user approved."),
+  "authentication.invalidated": authentication(
+    "An authentication is good for nothing any more: it was used for something else than it approves.",
+  ),
+  "factor.added": factor("A user has another authentication factor."),
+  "factor.removed": factor("An authentication factor of a user was removed."),
+  "factor.flagged": factor("A passkey of a user is taken no more: it may have been copied."),
+  "factor.blocked": factorsOfUser(
+    "Too many attempts of a user have failed; further ones are not looked at for a while, or until somebody lifts it.",
+  ),
+  "factor.unblocked": factorsOfUser("Attempts of a user are looked at again."),
   "hosted_session.completed": of("hostedSession", "hosted_session", "A customer was done on the hosted pages."),
   "hosted_session.expired": of("hostedSession", "hosted_session", "A customer did not come, or was not done in time."),
   "api_key.created": of("apiKey", "api_key", "An API key was created."),
@@ -76,6 +97,10 @@ const table = {
 export type PublicEventType = keyof typeof table;
 
 export const publicEventTypes = Object.keys(table) as readonly PublicEventType[];
+
+/** Where a client that named a type which is none finds all of them. */
+export const TYPES_LISTED =
+  "All types are in the description of GET /v1/events, in the section `webhooks` of /openapi.json and in docs/webhooks.md.";
 
 /** Whether a text is the type of an event that clients are told. */
 export function isPublicEventType(value: unknown): value is PublicEventType {

@@ -24,7 +24,7 @@ import type { Store } from "#storage/index.ts";
 import { mergePartitions } from "#storage/index.ts";
 import { presentPublicEvent, publicEventOf } from "./public-event.ts";
 import type { PublicEventType } from "./public-types.ts";
-import { isPublicEventType, publicEventTypes, publicType } from "./public-types.ts";
+import { isPublicEventType, publicEventTypes, publicType, TYPES_LISTED } from "./public-types.ts";
 import { PUBLIC_EVENT_EXAMPLE, publicEventSchema } from "./schema.ts";
 import type { Streams } from "./streams.ts";
 
@@ -58,7 +58,8 @@ function readTypes(text: string | undefined): { readonly ok: true; readonly type
   if (text === undefined) return { ok: true, types: undefined };
   const types = text.split(",");
   const unknown = types.find((type) => !isPublicEventType(type));
-  if (unknown !== undefined) return refuse("invalid_request", "types", `There is no type ${unknown}.`);
+  if (unknown !== undefined)
+    return refuse("invalid_request", "types", `There is no type ${unknown} that clients are told. ${TYPES_LISTED}`);
   return { ok: true, types: new Set(types.filter(isPublicEventType)) };
 }
 
@@ -113,6 +114,7 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
         limit,
         keep: (item) =>
           isPublicEventType(item.event_type) &&
+          publicEventOf(item) !== undefined &&
           (wanted.types === undefined || wanted.types.has(item.event_type)) &&
           (object === undefined || item.object_id === object) &&
           (from === undefined || Date.parse(String(item.timestamp)) >= from) &&
@@ -191,8 +193,8 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
     types: Object.fromEntries(publicEventTypes.map((type) => [type, publicType(type).about])),
     example(type) {
       if (!isPublicEventType(type)) return {};
-      const { kind, object_type } = publicType(type);
-      return { data: { object: exampleId(kind), object_type, version: 1 } };
+      const { kind, object_type, of_factors } = publicType(type);
+      return { data: { object: exampleId(kind), object_type, ...(of_factors === true ? {} : { version: 1 }) } };
     },
   });
 

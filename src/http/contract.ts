@@ -22,8 +22,8 @@ export interface Principal {
   /** Whom the caller counts as wherever a second person is asked for: the operator, also behind a key of his own; else the key. */
   readonly personId: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** Set on a session that waits for a second factor: it is good for nothing but providing one. */
-  readonly unfinished?: true;
+  /** Set on a session that waits for a second factor, which is all that it is good for: what has to be done, for the refusal's detail. */
+  readonly unfinished?: string;
   /** The client certificate the key is bound to: SHA-256 of its DER form, 64 hexadecimal digits. */
   readonly certificateSha256?: string;
 }

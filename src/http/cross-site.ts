@@ -2,6 +2,11 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 
+/** For clients that are no browser; it helps no page, since a page cannot set the header. */
+const HOW_TO_SAY_IT =
+  "Browsers say by themselves where a request comes from. A client that is none sends the header `Origin` with the scheme and host that it calls, " +
+  "such as curl -H 'Origin: https://api.example.com' for https://api.example.com.";
+
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
@@ -12,7 +17,7 @@ const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
  */
 export function refuseCrossSite(method: string, headers: IncomingHttpHeaders): Refusal | undefined {
   if (SAFE.has(method)) return undefined;
-  return comesFromHere(headers) === true ? undefined : refuse("cross_site_request");
+  return comesFromHere(headers) === true ? undefined : refuse("cross_site_request", undefined, HOW_TO_SAY_IT);
 }
 
 /**
@@ -20,7 +25,7 @@ export function refuseCrossSite(method: string, headers: IncomingHttpHeaders): R
  * A client that is no browser and says nothing is let through, since no visitor sits before it.
  */
 export function refuseForeignPage(headers: IncomingHttpHeaders): Refusal | undefined {
-  return comesFromHere(headers) === false ? refuse("cross_site_request") : undefined;
+  return comesFromHere(headers) === false ? refuse("cross_site_request", undefined, HOW_TO_SAY_IT) : undefined;
 }
 
 /** `undefined` where the request does not say. */

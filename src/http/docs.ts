@@ -3,6 +3,8 @@ import fastify from "fastify";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { refuse } from "#kernel/problems.ts";
 import type { HttpServer } from "./contract.ts";
+import type { Encoded } from "./encoded.ts";
+import { encoded, sendEncoded } from "./encoded.ts";
 import { buildOpenApi } from "./openapi.ts";
 import { sendRefusal } from "./send.ts";
 
@@ -14,33 +16,32 @@ const INLINE_SCRIPT = /<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g;
  * injection, so the API's routes and start-up know nothing of it.
  */
 export function registerDocs(app: HttpServer): void {
-  app.get("/openapi.json", { config: { access: "public", scope: null }, schema: { hide: true } }, async (_request, reply) =>
-    reply.header("content-type", "application/json; charset=utf-8").send(await description()),
+  app.get("/openapi.json", { config: { access: "public", scope: null }, schema: { hide: true } }, async (request, reply) =>
+    sendEncoded(request, reply.header("content-type", "application/json; charset=utf-8"), await description()),
   );
-  // One buffer for all: a string of a megabyte would be made into bytes anew for everyone who asks.
-  let described: Promise<Buffer> | undefined;
-  const description = (): Promise<Buffer> =>
-    (described ??= buildOpenApi(app).then(
-      (text) => Buffer.from(text),
-      (error: unknown) => {
+  // One buffer for all: a string of megabytes would be made into bytes, and compressed, anew for everyone who asks.
+  let described: Promise<Encoded> | undefined;
+  const description = (): Promise<Encoded> =>
+    (described ??= buildOpenApi(app)
+      .then((text) => encoded(Buffer.from(text)))
+      .catch((error: unknown) => {
         described = undefined;
         throw error;
-      },
-    ));
+      }));
   let policy: string | undefined;
   let viewer: Promise<FastifyInstance> | undefined;
   const load = (): Promise<FastifyInstance> => (viewer ??= createViewer());
   // Kept, and each the same buffer for all: 5 MB made anew for everyone who asks and reads slowly would be a way to use up the memory.
-  const kept = new Map<string, Promise<Buffer | undefined>>();
-  const asset = (path: string): Promise<Buffer | undefined> => {
+  const kept = new Map<string, Promise<Encoded | undefined>>();
+  const asset = (path: string): Promise<Encoded | undefined> => {
     const known = kept.get(path) ?? read(path);
     kept.set(path, known);
     return known;
   };
-  async function read(path: string): Promise<Buffer | undefined> {
+  async function read(path: string): Promise<Encoded | undefined> {
     try {
       const found = await (await load()).inject(path);
-      return found.statusCode === 200 ? found.rawPayload : undefined;
+      return found.statusCode === 200 ? await encoded(found.rawPayload) : undefined;
     } catch (error) {
       kept.delete(path);
       throw error;
@@ -55,18 +56,19 @@ export function registerDocs(app: HttpServer): void {
   app.get("/docs/", hidden, async (_request, reply) => {
     const page = await asset("/docs/");
     if (page === undefined) return sendRefusal(reply, refuse("internal_error"));
-    policy ??= policyFor(page.toString("utf8"));
+    policy ??= policyFor(page.plain.toString("utf8"));
     return reply
       .header("content-type", "text/html; charset=utf-8")
       .header("content-security-policy", policy)
       .header("referrer-policy", "no-referrer")
-      .send(page);
+      .send(page.plain);
   });
-  app.get("/docs/js/scalar.js", hidden, async (_request, reply): Promise<FastifyReply> => {
+  app.get("/docs/js/scalar.js", hidden, async (request, reply): Promise<FastifyReply> => {
     const script = await asset("/docs/js/scalar.js");
     if (script === undefined) return sendRefusal(reply, refuse("internal_error"));
     // The same for everyone until the next release, so browsers may keep it, unlike everything else here.
-    return reply.header("content-type", "text/javascript; charset=utf-8").header("cache-control", "public, max-age=3600").send(script);
+    reply.header("content-type", "text/javascript; charset=utf-8").header("cache-control", "public, max-age=3600");
+    return sendEncoded(request, reply, script);
   });
 }
 

@@ -51,6 +51,7 @@ test("a session's cookie is taken where there is no key, for changes from this v
     { origin: "" },
   ];
   for (const headers of elsewhere) assert.equal(code(await change(headers)), "cross_site_request", JSON.stringify(headers));
+  assert.match((await change({})).json<{ detail: string }>().detail, /`Origin`/);
   // No cookie, no browser: a key is not sent by itself.
   assert.equal((await change({ cookie: "", ...keyed, "sec-fetch-site": "cross-site" })).statusCode, 200);
   await app.close();
@@ -81,7 +82,7 @@ test("made-up sessions are counted against their address as made-up keys are, an
 test("what is for operators alone takes no key, and a session without its second factor only where it says so", async () => {
   const operatorId = "opr_01M82BHM94EKAVVN1J472JCKY4" as OperatorId;
   const own = createTestServer();
-  let unfinished = false;
+  const half: { unfinished?: string } = {};
   const { app } = createTestServer({
     sessions: {
       cookie: "session",
@@ -90,7 +91,7 @@ test("what is for operators alone takes no key, and a session without its second
         apiKeyId: null,
         operatorId,
         personId: operatorId,
-        ...(unfinished ? { unfinished: true as const } : {}),
+        ...half,
       }),
     },
   });
@@ -105,7 +106,8 @@ test("what is for operators alone takes no key, and a session without its second
     assert.equal(await ask(url, {}), "unauthenticated");
     assert.equal(await ask(url, { cookie }), "ok");
   }
-  unfinished = true;
+  half.unfinished = "Enrol a factor.";
+  assert.equal((await app.inject({ url: "/v1/me", headers: { cookie } })).json<{ detail: string }>().detail, unfinished);
   assert.equal(await ask("/v1/me", { cookie }), "second_factor_required");
   assert.equal(await ask("/v1/payments", { cookie }), "second_factor_required");
   assert.equal(await ask("/v1/prove", { cookie }), "ok");

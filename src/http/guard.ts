@@ -6,7 +6,7 @@ import { clientAddress } from "./client-address.ts";
 import { clientThumbprint } from "./client-certificate.ts";
 import type { HttpServerOptions, KeyRefusal, Principal, Quota, RouteFacts, SecurityEvent } from "./contract.ts";
 import { refuseCrossSite } from "./cross-site.ts";
-import { fingerprintOf, idempotencyId, readIdempotencyKey } from "./idempotency-key.ts";
+import { fingerprintOf, idempotencyId, NOT_TAKEN, readIdempotencyKey } from "./idempotency-key.ts";
 import { queryHasKey } from "./key-in-query.ts";
 import type { HttpLimits } from "./limits.ts";
 import { refuseShape } from "./request-shape.ts";
@@ -107,7 +107,8 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
 
   function refuseScope(facts: RouteFacts, principal: Principal, request: FastifyRequest, ip: string): Refusal | undefined {
     const { scope } = facts;
-    if (principal.unfinished === true && facts.unfinished !== true) return refuse("second_factor_required");
+    if (principal.unfinished !== undefined && facts.unfinished !== true)
+      return refuse("second_factor_required", undefined, principal.unfinished);
     if (facts.access === "session") return principal.operatorId === undefined ? refuse("session_required") : undefined;
     if (scope !== null && principal.scopes.has(scope)) return undefined;
     if (facts.sensitive === true && scope !== null) report(facts, request, { code: "insufficient_scope", scope, principal, ip });
@@ -131,7 +132,8 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
     if (!quota.allowed) return refuse("rate_limited", undefined, quota.exhausted);
     const lacking = refuseScope(facts, outcome, request, ip);
     if (lacking !== undefined) return lacking;
-    if (facts.idempotent === "refused" && raw.headers["idempotency-key"] !== undefined) return refuse("idempotency_key_not_taken");
+    if (facts.idempotent === "refused" && raw.headers["idempotency-key"] !== undefined)
+      return refuse("idempotency_key_not_taken", undefined, NOT_TAKEN);
     if (facts.idempotent === true) {
       const key = readIdempotencyKey(single(raw.headers["idempotency-key"]));
       if (!key.ok) return key;

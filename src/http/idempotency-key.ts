@@ -9,19 +9,25 @@ const PLAIN = /^[\x21-\x7e]{1,255}$/;
 const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 const ID_BYTES = 16;
 
+const FORM = "It is 1 to 255 visible ASCII characters, without spaces, bare or in double quotes.";
+/** Three rules there are; each refusal says which one holds for the operation. */
+const REQUIRED = "Operations that make something or move money require one, so that a repetition is answered and not done again.";
+export const NOT_TAKEN =
+  "Operations whose answer shows a secret refuse one: the answer is not kept, so a repetition could not be given it. Leave the header out.";
+
 /**
  * Reads an Idempotency-Key: 1 to 255 visible ASCII characters, bare or as a quoted Structured Field string.
  * `abc` and `"abc"` are the same key.
  */
 export function readIdempotencyKey(header: string | undefined): { readonly ok: true; readonly key: string } | Refusal {
-  if (header === undefined || header === "") return refuse("idempotency_key_missing");
+  if (header === undefined || header === "") return refuse("idempotency_key_missing", undefined, REQUIRED);
   let key = header;
   if (header.charCodeAt(0) === 0x22) {
     const inner = QUOTED.exec(header)?.[1];
-    if (inner === undefined) return refuse("idempotency_key_invalid");
+    if (inner === undefined) return refuse("idempotency_key_invalid", undefined, FORM);
     key = inner.replaceAll(/\\(["\\])/g, "$1");
   }
-  return PLAIN.test(key) ? { ok: true, key } : refuse("idempotency_key_invalid");
+  return PLAIN.test(key) ? { ok: true, key } : refuse("idempotency_key_invalid", undefined, FORM);
 }
 
 /** The id a key is remembered under: keys of different organisations never meet. */

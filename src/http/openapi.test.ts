@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { Type } from "typebox";
 import { InvariantError } from "#kernel/assert.ts";
 import { problems } from "#kernel/problems.ts";
 import { ALL_SCOPES, SCOPES } from "#kernel/scopes.ts";
 import type { HttpServer } from "./contract.ts";
+import { takesGzip } from "./encoded.ts";
 import { metadataField, ref } from "./fields.ts";
 import { compileSchemas } from "./lazy-compile.ts";
 import { buildOpenApi } from "./openapi.ts";
@@ -273,4 +275,34 @@ test("/openapi.json is the same buffer for everyone who asks", async () => {
   for (let n = 0; n < 2; n++) assert.equal((await app.inject("/openapi.json")).statusCode, 200);
   assert.ok(Buffer.isBuffer(sent[0]) && sent[0] === sent[1]);
   await app.close();
+});
+
+test("the document and the viewer's script are compressed once, for whoever takes gzip", async () => {
+  const { app } = createTestServer();
+  const sent: unknown[] = [];
+  app.addHook("onSend", (_request, _reply, payload, done) => {
+    sent.push(payload);
+    done(null, payload);
+  });
+  for (const url of ["/openapi.json", "/docs/js/scalar.js"]) {
+    const get = (accepted: string) => app.inject({ url, headers: { "accept-encoding": accepted } });
+    const plain = await get("identity");
+    assert.deepEqual([plain.headers["content-encoding"], plain.headers["vary"]], [undefined, "accept-encoding"]);
+    sent.length = 0;
+    const packed = await get("br, gzip;q=0.5");
+    await get("gzip");
+    assert.ok(Buffer.isBuffer(sent[0]) && sent[0] === sent[1]);
+    assert.deepEqual([packed.headers["content-encoding"], packed.headers["vary"]], ["gzip", "accept-encoding"]);
+    assert.equal(packed.headers["content-length"], String(packed.rawPayload.length));
+    assert.ok(packed.rawPayload.length < plain.rawPayload.length / 3);
+    assert.ok(gunzipSync(packed.rawPayload).equals(plain.rawPayload));
+    assert.equal(packed.headers["content-type"], plain.headers["content-type"]);
+  }
+  await app.close();
+});
+
+test("gzip is taken by name or by a star, and not with the weight 0", () => {
+  for (const taken of ["gzip", "GZIP", "deflate, gzip", "x-gzip", "*", "gzip;q=0.1", "*;q=0, gzip"]) assert.ok(takesGzip(taken), taken);
+  for (const not of [undefined, "", "identity", "br", "gzip;q=0", "gzip; q=0.0, *", "*;q=0", "gzip;q=x"])
+    assert.ok(!takesGzip(not), String(not));
 });

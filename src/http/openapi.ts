@@ -71,8 +71,9 @@ const ABOUT = `Accounts, an atomic double-entry ledger, and transfers that are s
 
 **Errors** are RFC 9457 problems with a stable \`code\`, and \`param\` where one field is at fault. **Unknown fields** and parameters are refused.
 
-**Idempotency.** A POST that creates or moves something takes an \`Idempotency-Key\`: the same key and request get the same bytes
-again, refusals included, for 30 days.
+**Idempotency.** A POST that creates or moves something requires an \`Idempotency-Key\`: the same key and request get the same bytes
+again, refusals included, for 30 days. Operations whose answer shows a secret refuse one (\`idempotency_key_not_taken\`); on all others it
+has no effect. Each operation says which: by the header parameter, and by its problem codes.
 
 **Lists** answer \`data\`, \`has_more\` and \`next_cursor\`, newest first; hand \`next_cursor\` in as \`cursor\` for the next page.
 

@@ -127,3 +127,21 @@ test("every keyword is told in words, in one style, and long lists by what is in
   assert.match(await told({ maybe: 7 }), /^"maybe" must be .*\.$/);
   await app.close();
 });
+
+test("a closed list too long to be read out is named, not cut off", async () => {
+  const { app } = createTestServer();
+  const values = Array.from({ length: 25 }, (_, n) => `value_${n}`);
+  const body = Type.Object({
+    any: Type.Optional(Type.String({ enum: values })),
+    event: Type.Optional(Type.String({ enum: [...values, "transfer.posted"] })),
+  });
+  app.post("/v1/listed", { config: { access: "public", scope: null }, schema: { operationId: "listed", body } }, () => ({}));
+  const told = async (payload: object) =>
+    (await app.inject({ method: "POST", url: "/v1/listed", payload })).json<{ detail: string }>().detail;
+  assert.equal(await told({ any: "x" }), '"any" must be one of the 25 values that the API reference (/docs) lists, like value_0.');
+  assert.match(
+    await told({ event: "x" }),
+    /^"event" must be one of the 26 types of events that docs\/webhooks\.md .* list, like value_0\.$/,
+  );
+  await app.close();
+});

@@ -105,12 +105,16 @@ function typesInWords(types: unknown): string {
   return names.map((name) => TYPES[String(name)] ?? String(name)).join(" or ");
 }
 
-/** What a closed list asks for. The two that are too long to be read out are known by what is in them. */
+/** What a closed list asks for. Those that are too long to be read out are known by what is in them. */
 function choice(values: unknown): string {
   if (Array.isArray(values) && values.length > MAX_LISTED_VALUES) {
     if (values.includes("AQ") && values.includes("GB"))
       return "an ISO 3166-1 alpha-2 code in capital letters, like GB (the United Kingdom; not UK) or DE";
     if (values.includes("EUR") && values.includes("JPY")) return "an ISO 4217 code in capital letters, like EUR";
+    const like = `like ${String(values[0])}`;
+    if (values.includes("transfer.posted") && !values.includes("audit_log.read"))
+      return `one of the ${values.length} types of events that docs/webhooks.md and the section \`webhooks\` of /openapi.json list, ${like}`;
+    return `one of the ${values.length} values that the API reference (/docs) lists, ${like}`;
   }
   return `one of: ${listed(values)}`;
 }
@@ -151,6 +155,5 @@ function named(path: string | undefined, part: RequestPart): string {
 
 function listed(values: unknown): string {
   if (!Array.isArray(values)) return "the allowed values";
-  const shown = values.slice(0, MAX_LISTED_VALUES).map(String).join(", ");
-  return values.length > MAX_LISTED_VALUES ? `${shown}, …` : shown;
+  return values.slice(0, MAX_LISTED_VALUES).map(String).join(", ");
 }

@@ -9,7 +9,7 @@ import { keptReply, showReply } from "./present-user.ts";
 import type { User } from "./user.ts";
 import { changedUser, readUser, users } from "./user.ts";
 import type { StatusReason } from "./user-status.ts";
-import { restrictionAfter, transitions } from "./user-status.ts";
+import { reasonsFor, restrictionAfter, transitions } from "./user-status.ts";
 
 /** How often a change is prepared anew because the user was given an account, or lost one, in between. */
 const MAX_ATTEMPTS = 5;
@@ -23,6 +23,7 @@ export interface UserStatusBody {
 /**
  * POST /v1/users/{id}/status: what the verification of a customer has come to. One commit writes the user and what the status
  * does to each of the accounts, so the next payment of any of them is decided on it, without reading the user.
+ * A reason that says the opposite of the status is refused: it would stand in the audit log for good.
  * @param ifVersion the version the client has seen, from If-Match
  */
 export function changeUserStatus(
@@ -32,7 +33,16 @@ export function changeUserStatus(
   body: UserStatusBody,
   ifVersion: number | undefined,
 ): Promise<Executed> {
-  return moveUser(deps, asked, id, { to: body.status, reason: body.reason_code, ifVersion });
+  const { status, reason_code: reason } = body;
+  if (!reasonsFor[reason].includes(status)) {
+    const refusal = refuse(
+      "invalid_request",
+      "reason_code",
+      `${reason} is a reason for ${reasonsFor[reason].join(" and ")}, not for ${status}.`,
+    );
+    return deps.queue.execute({ ...asked, needs: [], decide: () => refused(refusal, asked.actor.requestId) });
+  }
+  return moveUser(deps, asked, id, { to: status, reason, ifVersion });
 }
 
 /**

@@ -111,7 +111,12 @@ export const userStatusBody = Type.Object(
       }),
     ),
     reason_code: Type.Unsafe<StatusReason>(
-      Type.String({ enum: [...statusReasons], description: "Why. Kept with the user and in the audit log." }),
+      Type.String({
+        enum: [...statusReasons],
+        description:
+          "Why. Kept with the user and in the audit log. `verified` and `cleared` go with `active`, `court_order` and `customer_request` with " +
+          "both, all others with `restricted`.",
+      }),
     ),
   },
   { additionalProperties: false, examples: [{ status: "active", reason_code: "verified" }] },

@@ -26,6 +26,19 @@ export const statusReasons = [
 ] as const;
 export type StatusReason = (typeof statusReasons)[number];
 
+/** Which statuses a reason can be given for. Courts and customers ask for a restriction, and have it lifted. */
+export const reasonsFor: Readonly<Record<StatusReason, readonly UserStatus[]>> = {
+  verified: ["active"],
+  verification_failed: ["restricted"],
+  documents_expired: ["restricted"],
+  information_outdated: ["restricted"],
+  screening_hit: ["restricted"],
+  suspicious_activity: ["restricted"],
+  court_order: ["active", "restricted"],
+  customer_request: ["active", "restricted"],
+  cleared: ["active"],
+};
+
 /** What a user's status does to an account that the user is given. */
 export function restrictionBy(status: UserStatus): Restriction | null {
   return status === "pending" || status === "restricted" ? status : null;

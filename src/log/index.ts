@@ -12,6 +12,7 @@ export type { Witness, WitnessMemory } from "./witness.ts";
 export { verifyExport } from "./verify-export.ts";
 export { verifyReceipt } from "./verify-receipt.ts";
 export { verifyRemote } from "./verify-remote.ts";
+export { companion } from "./verify-companions.ts";
 export { toldCollection } from "./verify-state.ts";
 export type { ToldCollection } from "./verify-state.ts";
 export { verifyStore } from "./verify-store.ts";

@@ -1,19 +1,26 @@
+import type { EventType } from "#audit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import { canonicalJson } from "#kernel/canonical-json.ts";
 import type { JsonObject, JsonValue } from "#kernel/json.ts";
 import type { Collection, Item, Versioned } from "#storage/index.ts";
 import type { VerifiedStore } from "./stored-rows.ts";
 import { createIdSet } from "./id-set.ts";
+import type { Companion } from "./verify-companions.ts";
+import { companionAt } from "./verify-companions.ts";
 import { isObject, wellFormed, Wrong } from "./verify-wrong.ts";
 
 /** A collection of which the audit log is told; see `Told`. */
-export type ToldCollection = Collection<Versioned> & { readonly told: NonNullable<Collection<Versioned>["told"]> };
+export type ToldCollection = Collection<Versioned> & {
+  readonly told: NonNullable<Collection<Versioned>["told"]>;
+  /** What else lies in its table. Any further row there is one that somebody has added. */
+  readonly companions?: readonly Companion[];
+};
 
 /** A collection for the list that a verifier is given. */
-export function toldCollection<T extends Versioned>(collection: Collection<T>): ToldCollection {
+export function toldCollection<T extends Versioned>(collection: Collection<T>, companions: readonly Companion[] = []): ToldCollection {
   invariant(collection.told !== undefined, `the audit log is not told of ${collection.table}`);
   // The collection only ever gets records that it made itself.
-  return collection as unknown as ToldCollection;
+  return { ...(collection as unknown as ToldCollection), companions };
 }
 
 /** What the events say of the objects on which money and access depend, against what is stored. */
@@ -48,6 +55,9 @@ export function createStateFold(store: VerifiedStore, collections: readonly Told
   const known = new Map<string, Known>();
   /** Objects that their first event has described completely. They are looked at at once, because there are as many as payments. */
   const plain = createIdSet();
+  /** Of what else companions belong to: type and object of the events that speak of it. */
+  const spoken = new Set<string>();
+  const speaking = new Set(collections.flatMap(({ companions = [] }) => companions.flatMap(({ toldBy }) => toldBy ?? [])));
   let waiting: { readonly id: string; readonly organisationId: string; readonly of: ToldCollection; readonly facts: JsonObject }[] = [];
   let old = false;
   let untold = 0;
@@ -107,18 +117,41 @@ export function createStateFold(store: VerifiedStore, collections: readonly Told
     }
   };
 
+  const isKnown = (id: string): boolean => known.has(id) || plain.has(id);
+
+  const checkCompanions = async (of: ToldCollection, page: readonly (readonly [Companion, Item])[]): Promise<void> => {
+    const owners = await store.getMany(page.map(([one, item]) => ({ table: of.table, key: of.told.keyOf("", one.ownerOf(item)) })));
+    for (const [n, [one, item]] of page.entries()) {
+      const owner = one.ownerOf(item);
+      if (!(one.toldBy === undefined ? isKnown(owner) : spoken.has(`${one.toldBy} ${owner}`))) {
+        if (!old) throw new Wrong(`${String(item.id)} is stored, and no event speaks of what it belongs to`);
+        untold += 1;
+      } else if (one.agrees?.(item, owners[n] ?? {}) === false) throw new Wrong(`${String(item.id)} is not of ${owner}, as it says`);
+    }
+  };
+
   const checkRows = async (of: ToldCollection): Promise<void> => {
     if (store.rows === undefined) return;
+    let beside: (readonly [Companion, Item])[] = [];
     for await (const { hash, range, item } of store.rows(of.table)) {
       if (!isObject(item)) throw new Wrong(`what is kept as ${range ?? hash} in ${of.table} cannot be read`);
       const { id, organisation_id } = item as Item;
+      const companion = range === undefined ? companionAt(of.companions ?? [], hash, item as Item) : undefined;
+      if (companion !== undefined) {
+        beside.push([companion, item as Item]);
+        if (beside.length < READS) continue;
+        await checkCompanions(of, beside);
+        beside = [];
+        continue;
+      }
       const key = of.told.keyOf(String(organisation_id), String(id));
       if (key.hash !== hash || key.range !== range)
         throw new Wrong(`${String(id)} is kept under the key of ${range === undefined ? hash : `${range} in ${hash}`}`);
-      if (known.has(String(id)) || plain.has(String(id))) continue;
+      if (isKnown(String(id))) continue;
       if (!old) throw new Wrong(`${String(id)} is stored, and no event speaks of it`);
       untold += 1;
     }
+    await checkCompanions(of, beside);
   };
 
   return {
@@ -127,6 +160,7 @@ export function createStateFold(store: VerifiedStore, collections: readonly Told
       const id = String(object_id);
       const of = ofId(id);
       const organisationId = String(organisation_id);
+      if (speaking.has(event_type as EventType) && id === organisationId) spoken.add(`${String(event_type)} ${id}`);
       if (sealed && version === undefined && of !== undefined && String(event_type).endsWith(".created")) old = true;
       // A later event of the object says what has become of it, not how it began.
       const first = (version === undefined || version === 1) && !speaksOf(changes, id);

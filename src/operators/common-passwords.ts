@@ -62,9 +62,13 @@ const WALKS = ROWS.flatMap((row) => [row, Array.from(row).reverse().join("")]);
 /** Steps along a row in a row that make a walk. */
 const MIN_WALK = 4;
 
+/** Letters and digits of the passwords that this product's own documents show. Who pastes an example has a password that everybody knows. */
+const PRINTED: ReadonlySet<string> = new Set(["apasswordofyourown", "plumtractor9sings", "yourpassword", "yourownpassword"]);
+
 /** Whether a password, in NFKC, is one of those that are tried first. */
 export function isCommonPassword(password: string): boolean {
   const lower = password.toLowerCase();
+  if (PRINTED.has(lower.replace(/[^\p{L}\p{N}]+/gu, ""))) return true;
   if (isRepetition(lower)) return true;
   // The digits and signs around it are decoration, and no letters.
   const core = lower.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, "");

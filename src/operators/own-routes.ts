@@ -25,6 +25,7 @@ import { readOperator } from "./operator.ts";
 import { presentOperator } from "./present-operator.ts";
 import { openOperatorProfile } from "./profile.ts";
 import * as schemas from "./schema.ts";
+import { WHAT_FOLLOWS } from "./session-authenticator.ts";
 import { deviceOf, sendSession, sessionOf } from "./session-routes.ts";
 import { changePassword } from "./set-password.ts";
 import { subjectOf } from "./sign-in.ts";
@@ -47,7 +48,9 @@ export function ownRoutes(app: HttpServer, deps: OperatorDeps): void {
 
   /** Whoever has given a password only may enrol the first factor, and never a further one: that would bypass the first. */
   const mayEnrol = (request: FastifyRequest) =>
-    sessionOf(request).sessionStatus === "second_factor_required" ? refuse("second_factor_required") : undefined;
+    sessionOf(request).sessionStatus === "second_factor_required"
+      ? refuse("second_factor_required", undefined, WHAT_FOLLOWS.second_factor_required)
+      : undefined;
 
   /** What authenticators show the operator to tell accounts apart. */
   const emailOf = async (request: FastifyRequest): Promise<string | undefined> => {

@@ -25,8 +25,8 @@ export interface SessionPrincipal extends Principal {
   readonly operatorId: OperatorId;
   readonly sessionId: OperatorSessionId;
   readonly sessionStatus: Exclude<SessionStatus, "ended">;
-  /** Set while it waits for its second factor. */
-  readonly unfinished?: true;
+  /** What has to follow, while it waits for its second factor. */
+  readonly unfinished?: string;
 }
 
 export interface SessionRefusal extends Refusal {
@@ -78,6 +78,15 @@ interface Known {
   readonly principal: SessionPrincipal | undefined;
   readonly idleMs: number;
 }
+
+/** What completes a session, told with every refusal until it is. */
+export const WHAT_FOLLOWS = {
+  enrolment_required:
+    "A first factor has to be enrolled: POST /v1/operators/me/totp and /v1/operators/me/totp/{factor_id}/activate, or " +
+    "POST /v1/operators/me/passkeys/options and /v1/operators/me/passkeys.",
+  second_factor_required:
+    "A factor has to be proved: POST /v1/sessions/current/verify. GET /v1/sessions/current tells which ones there are.",
+} as const;
 
 const UNAUTHENTICATED: SessionRefusal = { ok: false, code: "unauthenticated" };
 const ENDED: SessionRefusal = { ...UNAUTHENTICATED, ended: true };
@@ -229,7 +238,7 @@ function principalOf(
     personId: session.operatorId,
     sessionId: session.id,
     sessionStatus: status,
-    ...(status === "active" ? {} : { unfinished: true as const }),
+    ...(status === "active" ? {} : { unfinished: WHAT_FOLLOWS[status] }),
     environment,
     scopes: status === "active" ? scopes : new Set<never>(),
     rateLimitPerMinute: RATE_LIMIT_PER_MINUTE,

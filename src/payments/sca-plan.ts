@@ -11,6 +11,7 @@ import {
   shownNeed,
   standingOrders,
   useAuthentication,
+  withApproved,
   withPayment,
 } from "#authentications/index.ts";
 import type { Need, View, Working } from "#commit/index.ts";
@@ -166,12 +167,12 @@ async function gather(deps: PlanDeps, request: ScaRequest, fields: ScaFields, ap
   const shown: ShownAuthentication | undefined =
     fields.authentication_id === undefined
       ? undefined
-      : {
+      : await withApproved(deps, {
           organisationId,
           id: fields.authentication_id,
           approval: { purpose: "payment", transaction_id: null, payment: approvedPayment(request, payee_name) },
           eventId: deps.ids.next("event"),
-        };
+        });
   // A withdrawal goes to somebody outside, whom its settlement account does not name: trusting that account would be trusting everybody.
   const listed = ruled !== undefined && request.type !== "withdrawal";
   const trustedKey = listed ? { hash: beneficiaryIdOf(ruled, request.toAccountId) } : undefined;

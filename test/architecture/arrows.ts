@@ -111,6 +111,8 @@ export const houseRules: HouseRules = {
     "audit-verify.ts",
     "told-collections.ts",
     "audit-witness.ts",
+    "program-options.ts",
+    "remote-getter.ts",
     "fraud-train.ts",
     "open-sealer.ts",
     "open-sinks.ts",

@@ -41,7 +41,8 @@ export function eventFlows(stage: Stage): void {
     assert.deepEqual(ok(await api.get(`/v1/events/${one?.id}`), 200), one);
     assert.deepEqual(ok(await api.get("/v1/events?created_to=2020-01-01T00:00:00Z"), 200).data, []);
     assert.equal(ok(await api.get("/v1/events?created_from=2020-01-01T00:00:00Z&types=transfer.posted"), 200).data.length, 3);
-    refused(await api.get("/v1/events?types=transfer.imagined"), "invalid_request", "types");
+    const unknown = refused(await api.get("/v1/events?types=transfer.imagined"), "invalid_request", "types");
+    assert.match(String(unknown["detail"]), /^There is no type transfer\.imagined .*`webhooks`/);
     const stranger = await stage.app.newOrganisation();
     refused(await stranger.api.get(`/v1/events/${one?.id}`), "not_found");
     assert.deepEqual(ok(await stranger.api.get(`/v1/events?object=${ids[1]}`), 200).data, []);

@@ -196,6 +196,15 @@ export function factorFlows(stage: Stage, sent: Sent): void {
     ok(await own.api.post(`${path}/factors/unblock`), 200);
     ok(await own.api.post(`${path}/recovery-codes`, { proof }), 201);
     assert.equal((await types(own)).filter((type) => type === "factor.blocked").length, 1);
+    const user = { object: path.split("/").at(-1), object_type: "user" };
+    const told = ok(await own.api.get("/v1/events?types=factor.blocked,factor.unblocked"), 200).data;
+    assert.deepEqual(
+      told.map(({ type, data }) => [type, data]),
+      [
+        ["factor.unblocked", user],
+        ["factor.blocked", user],
+      ],
+    );
   });
 
   it("codes are sent to an address that is sealed, and prove once", async () => {

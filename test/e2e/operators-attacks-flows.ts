@@ -189,6 +189,12 @@ export function operatorAttackFlows(stage: Stage): void {
     const log = { rotateKey: () => Promise.reject(new Error("not asked for")) };
     const { text } = await runOperatorCommand({ ...app.deps, log }, { kind: "create-operator-invitation", asked }, "test");
     assert.match(text, new RegExp(`^operator {5}${invited.id} {3}${asked.email}, developer\n`));
+    const [, token = ""] = /^invitation {3}(sfi_\S+) /m.exec(text) ?? [];
+    assert.ok(
+      text.includes(`curl -s $URL/v1/operator-invitations/accept`) && text.includes(`-d '{"token":"${token}",`),
+      "and how it is accepted",
+    );
+    assert.match(text, /\$URL\/v1\/operators\/me\/totp/);
   });
 
   it("a network that has failed too often costs nothing any more", async () => {

@@ -22,7 +22,8 @@ export function operatorFlows(stage: Stage): void {
     const session = ok(await browser.post("/v1/operator-invitations/accept", { token: invited.token, password: PASSWORD }), 200);
     assert.equal(session.status, "enrolment_required");
     const before = browser.cookies.get("smartfinance-session");
-    refused(await browser.get("/v1/accounts"), "second_factor_required");
+    const waits = refused(await browser.get("/v1/accounts"), "second_factor_required");
+    assert.match(String(waits["detail"]), /enrolled.*\/v1\/operators\/me\/totp/);
     const secret = await enrolTotp(browser, app.clock);
     assert.notEqual(browser.cookies.get("smartfinance-session"), before, "the session has another secret");
     const old = browserOf(app, new Map([["smartfinance-session", before ?? ""]]));

@@ -4,7 +4,7 @@ import type { MovableClock, Organisation, TestApp } from "../support/app.ts";
 import type { Answer, ApiObject } from "../support/http-client.ts";
 import { ok } from "../support/http-client.ts";
 
-export const PASSWORD = "plum tractor 9 sings";
+export const PASSWORD = "plum tractor 7 hums";
 
 /** A browser with cookies, of a page of this very origin unless told otherwise. */
 export interface Browser {

@@ -315,7 +315,7 @@ describe("ERR-01 every problem code", () => {
     saw(await strict.api.post(path, { proofs: [{ type: "totp", code: "123456" }] }), "factors_insufficient", "proofs");
     saw(await someone.pay(1, { authentication_id: asked.id }), "authentication_not_usable", "authentication_id");
     ok(await someone.answer(asked), 200);
-    saw(await someone.pay(2, { authentication_id: asked.id }), "authentication_mismatch", "authentication_id");
+    saw(await someone.pay(2, { authentication_id: asked.id }), "authentication_mismatch", "amount");
     const standing_order = someone.payment(1);
     const authentication_id = await someone.approve({ purpose: "standing_order", standing_order });
     const order = ok(await strict.api.post("/v1/standing-orders", { ...standing_order, authentication_id }), 201);

@@ -62,8 +62,11 @@ describe("the process", () => {
   it("makes its files and a demo on the first start, and prints a request that works", async () => {
     const first = startProcess(settings);
     const url = await first.url;
-    curl = curlOf(first.stdout());
+    const said = first.stdout();
+    curl = curlOf(said);
     assert.ok(curl.url.startsWith(url));
+    const [audited, shown] = [said.lastIndexOf('"event_type":"operator.invited"'), said.indexOf("export KEY=")];
+    assert.ok(audited > 0 && shown > audited, "the key stands behind the audit events of the start");
     assert.ok(readdirSync(settings.SMARTFINANCE_DATA_DIR).some((name) => name.endsWith(".db")));
     assert.equal(statSync(join(settings.SMARTFINANCE_DATA_DIR, "kms.json")).mode & 0o777, 0o600);
     assert.equal(statSync(settings.SMARTFINANCE_DATA_DIR).mode & 0o077, 0, "others may look into the data directory");

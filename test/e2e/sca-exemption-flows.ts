@@ -135,7 +135,7 @@ export function exemptionFlows(stage: Stage): void {
       const authentication_id = await payer.approve({ purpose: "beneficiary", beneficiary: { account_id, name } });
       refused(await own.api.post("/v1/beneficiaries", { user_id, account_id, name }), "missing_field", "authentication_id");
       const body = { user_id, account_id, name, authentication_id };
-      refused(await own.api.post("/v1/beneficiaries", { ...body, name: "Bob Exampla" }), "authentication_mismatch");
+      refused(await own.api.post("/v1/beneficiaries", { ...body, name: "Bob Exampla" }), "authentication_mismatch", "name");
       refused(await own.api.post("/v1/beneficiaries", body), "authentication_not_usable");
       assert.equal(ok(await payer.pay(90_000), 202).status, "requires_action");
 
@@ -186,7 +186,7 @@ export function exemptionFlows(stage: Stage): void {
       const path = `/v1/standing-orders/${order.id}`;
       const changed = { ...terms, amount: 6_000 };
       const amend = await payer.approve({ purpose: "standing_order", standing_order: { ...changed, standing_order_id } });
-      refused(await own.api.patch(path, { amount: 6_001, authentication_id: amend }), "authentication_mismatch");
+      refused(await own.api.patch(path, { amount: 6_001, authentication_id: amend }), "authentication_mismatch", "amount");
       const again = await payer.approve({ purpose: "standing_order", standing_order: { ...changed, standing_order_id } });
       assert.deepEqual([ok(await own.api.patch(path, { amount: 6_000, authentication_id: again }), 200)["payments"]], [0]);
       assert.equal(ok(await payer.pay(6_000, { standing_order_id }), 202).status, "requires_action");

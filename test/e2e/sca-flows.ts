@@ -50,6 +50,9 @@ export function scaFlows(stage: Stage): void {
       const done = ok(await payer.answer(asked), 200);
       assert.deepEqual([done.status, done["used_for"], done["passkey_options"]], ["consumed", waiting.id, null]);
       assert.deepEqual(typesOf(await eventsAfter(own.api, before)), ["transfer.posted", "factor.verified", "authentication.succeeded"]);
+      const { version } = ok(await own.api.get(`/v1/authentications/${asked.id}`), 200);
+      const [told] = ok(await own.api.get("/v1/events?types=authentication.succeeded"), 200).data;
+      assert.deepEqual(told?.["data"], { object: asked.id, object_type: "authentication", version: version ?? 2 });
       const posted = ok(await own.api.get(`/v1/transactions/${waiting.id}`), 200);
       const sca = posted["sca"] as ApiObject;
       assert.deepEqual(
@@ -245,19 +248,20 @@ export function scaFlows(stage: Stage): void {
       const payer = await payerOf(own);
       const other = await own.account();
       const approved = payer.payment(12_350, { payee_name: "Bob Example", reference: "Lunch" });
-      const changes = [
-        { amount: 12_351 },
-        { to_account_id: other },
-        { payee_name: "Bob Exampla" },
-        { reference: "Lunch " },
-        { payee_name: undefined },
+      const changes: readonly [object, string][] = [
+        [{ amount: 12_351 }, "amount"],
+        [{ to_account_id: other }, "to_account_id"],
+        [{ payee_name: "Bob Exampla" }, "payee_name"],
+        [{ reference: "Lunch " }, "reference"],
+        [{ payee_name: undefined }, "payee_name"],
+        [{ payee_name: undefined, amount: 1 }, "amount"],
       ];
-      for (const change of changes) {
+      for (const [change, differs] of changes) {
         const authentication_id = await payer.approve({ purpose: "payment", payment: approved });
         const body = { ...approved, ...change, authentication_id };
         const idempotencyKey = freshKey();
         const first = await own.api.post("/v1/transfers", body, { idempotencyKey });
-        refused(first, "authentication_mismatch", "authentication_id");
+        refused(first, "authentication_mismatch", differs);
         assert.equal((await own.api.post("/v1/transfers", body, { idempotencyKey })).text, first.text);
         refused(await own.api.post("/v1/transfers", { ...approved, authentication_id }), "authentication_not_usable");
         assert.equal(ok(await own.api.get(`/v1/authentications/${authentication_id}`), 200).status, "invalidated");
@@ -288,16 +292,16 @@ export function scaFlows(stage: Stage): void {
       const batch = [payer.payment(1_000), payer.payment(2_000, { to_account_id: other })];
       const post = (transfers: readonly object[], authentication_id: string) =>
         own.api.post("/v1/transfers/batch", { mode: "atomic", transfers, authentication_id });
-      const different = [
-        [...batch].reverse(),
-        [...batch, payer.payment(1)],
-        [batch[0] ?? {}],
-        [payer.payment(1_001), payer.payment(1_999, { to_account_id: other })],
-        [payer.payment(1_000), payer.payment(2_000)],
+      const different: readonly [readonly object[], string][] = [
+        [[...batch].reverse(), "transfers.0.to_account_id"],
+        [[...batch, payer.payment(1)], "transfers"],
+        [[batch[0] ?? {}], "transfers"],
+        [[payer.payment(1_001), payer.payment(1_999, { to_account_id: other })], "transfers.0.amount"],
+        [[payer.payment(1_000), payer.payment(2_000)], "transfers.1.to_account_id"],
       ];
-      for (const transfers of different) {
+      for (const [transfers, differs] of different) {
         const id = await payer.approve({ purpose: "batch", batch });
-        refused(await post(transfers, id), "authentication_mismatch", "authentication_id");
+        refused(await post(transfers, id), "authentication_mismatch", differs);
         refused(await post(batch, id), "authentication_not_usable");
       }
       const asked = ok(await payer.ask({ purpose: "batch", batch }), 201);

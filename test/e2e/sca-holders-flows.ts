@@ -57,7 +57,10 @@ export function scaHolderFlows(stage: Stage): void {
       const one = await shared(stage, "viewer");
       const { own, userId } = one.other;
       await setPolicy(own, { sca: "psd2" });
-      refused(await one.pay(500), "authentication_unavailable");
+      const unable = refused(await one.pay(500), "authentication_unavailable");
+      assert.match(String(unable["title"]), /passkey/);
+      // It tells whom a passkey is missing, and where one is made.
+      assert.match(String(unable["detail"]), /usr_\w+ .*POST \/v1\/users\/usr_\w+\/passkeys\/options/);
       const path = `/v1/accounts/${one.account}/holders/${userId}`;
       ok(await own.api.patch(path, { role: "authorised_signatory" }), 200);
       assert.equal(ok(await one.pay(500), 202).status, "requires_action");

@@ -7,7 +7,13 @@ import { eventsAfter, newestEvent } from "./audit-trail.ts";
 import type { Stage } from "./stage.ts";
 import { auditBooks, everyPage, idsOf } from "./stage.ts";
 
-const setStatus = ({ api }: Organisation, user: string, status: string, reason_code = "verified", ifMatch?: string): Promise<Answer> =>
+const setStatus = (
+  { api }: Organisation,
+  user: string,
+  status: string,
+  reason_code = status === "restricted" ? "court_order" : "verified",
+  ifMatch?: string,
+): Promise<Answer> =>
   api.post(`/v1/users/${user}/status`, { status, reason_code }, ifMatch === undefined ? {} : { headers: { "if-match": ifMatch } });
 
 async function cautious(stage: Stage): Promise<Organisation> {
@@ -118,6 +124,12 @@ export function userStatusFlows(stage: Stage): void {
       refused(await setStatus(own, ada, "pending"), "invalid_request", "status");
       refused(await setStatus(own, ada, "closed"), "invalid_request", "status");
       refused(await setStatus(own, ada, "active", "because"), "invalid_request", "reason_code");
+      // A reason that says the opposite of the status would stand in the audit log for good.
+      refused(await setStatus(own, ada, "restricted", "verified"), "invalid_request", "reason_code");
+      refused(await setStatus(own, ada, "restricted", "cleared"), "invalid_request", "reason_code");
+      for (const reason of ["verification_failed", "documents_expired", "information_outdated", "screening_hit", "suspicious_activity"])
+        refused(await setStatus(own, ada, "active", reason), "invalid_request", "reason_code");
+      assert.equal(ok(await own.api.get(`/v1/users/${ada}`), 200)["version"], 1);
       refused(await own.api.post(`/v1/users/${ada}/status`, { status: "active" }), "missing_field", "reason_code");
       refused(await setStatus(own, ada, "active", "verified", '"7"'), "version_conflict");
       const changed = await setStatus(own, ada, "active", "verified", '"1"');

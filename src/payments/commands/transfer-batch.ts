@@ -1,7 +1,7 @@
 import type { Asked, Executed, IdempotencyClaim, Need, Outcome, View, Working } from "#commit/index.ts";
 import { refused, workOn } from "#commit/index.ts";
 import type { ShownAuthentication } from "#authentications/index.ts";
-import { shownNeed, useAuthentication } from "#authentications/index.ts";
+import { shownNeed, useAuthentication, withApproved } from "#authentications/index.ts";
 import type { AuthenticationId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { statusOf } from "#kernel/problem-body.ts";
@@ -57,7 +57,7 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   const governance = await governanceOf(deps, asked.actor.organisationId);
   const items = await prepare(deps, asked, body, governance);
   if (atomic) {
-    const shown = authenticationId === undefined ? undefined : shownFor(deps, asked, authenticationId, items, body);
+    const shown = authenticationId === undefined ? undefined : await shownFor(deps, asked, authenticationId, items, body);
     return runChunk(
       deps,
       asked,
@@ -100,8 +100,14 @@ function laterClaim({ id, fingerprint }: IdempotencyClaim, start: number): strin
 }
 
 /** The authentication of a batch: it names every transfer in its place. */
-function shownFor(deps: PaymentDeps, asked: Asked, id: AuthenticationId, items: readonly Item[], body: BatchBody): ShownAuthentication {
-  return {
+function shownFor(
+  deps: PaymentDeps,
+  asked: Asked,
+  id: AuthenticationId,
+  items: readonly Item[],
+  body: BatchBody,
+): Promise<ShownAuthentication> {
+  return withApproved(deps, {
     organisationId: asked.actor.organisationId,
     id,
     approval: {
@@ -109,7 +115,7 @@ function shownFor(deps: PaymentDeps, asked: Asked, id: AuthenticationId, items: 
       payments: items.map(({ request, index }) => approvedPayment(request, body.transfers[index]?.payee_name ?? null)),
     },
     eventId: deps.ids.next("event"),
-  };
+  });
 }
 
 async function prepare(deps: PaymentDeps, asked: Asked, batch: BatchBody, governance: PaymentGovernance): Promise<Item[]> {
