@@ -107,7 +107,7 @@ test("what is for operators alone takes no key, and a session without its second
     assert.equal(await ask(url, { cookie }), "ok");
   }
   half.unfinished = "Enrol a factor.";
-  assert.equal((await app.inject({ url: "/v1/me", headers: { cookie } })).json<{ detail: string }>().detail, unfinished);
+  assert.equal((await app.inject({ url: "/v1/me", headers: { cookie } })).json<{ detail: string }>().detail, half.unfinished);
   assert.equal(await ask("/v1/me", { cookie }), "second_factor_required");
   assert.equal(await ask("/v1/payments", { cookie }), "second_factor_required");
   assert.equal(await ask("/v1/prove", { cookie }), "ok");
