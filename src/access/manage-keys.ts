@@ -1,6 +1,6 @@
 import type { EventDraft } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { ApiKeyId } from "#kernel/ids.ts";
 import { isId } from "#kernel/ids.ts";
 import { parseTimestamp } from "#kernel/clock.ts";
@@ -30,10 +30,6 @@ export interface KeyFields {
   readonly ip_allowlist?: readonly string[];
   readonly certificate_sha256?: string | null;
   readonly expires_at?: string | null;
-}
-
-function answered(refusal: Refusal, requestId: string | null): Executed {
-  return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
 }
 
 /** The end of a key in milliseconds, `null` for never, or why not. */
@@ -66,11 +62,11 @@ export async function createKey(
   const scopes = body.scopes ?? orderedScopes(by.scopes);
   const beyond =
     refuseBeyond(by, scopes, "scopes") ?? refuseFaster(by, body.rate_limit_per_minute ?? 1) ?? refuseBound(deps, body.certificate_sha256);
-  if (beyond !== undefined) return answered(beyond, requestId);
+  if (beyond !== undefined) return refuseAtOnce(beyond, requestId);
   const allowlist = parseAllowlist(body.ip_allowlist ?? []);
-  if (!allowlist.ok) return answered(allowlist, requestId);
+  if (!allowlist.ok) return refuseAtOnce(allowlist, requestId);
   const end = endOf(body.expires_at, deps.clock.now());
-  if (!end.ok) return answered(end, requestId);
+  if (!end.ok) return refuseAtOnce(end, requestId);
   const { record, text } = issueApiKey(deps, {
     organisationId,
     name: body.name,
@@ -108,11 +104,11 @@ export async function changeKey(
 ): Promise<Executed> {
   const { requestId } = asked.actor;
   const bound = refuseBound(deps, body.certificate_sha256);
-  if (bound !== undefined) return answered(bound, requestId);
+  if (bound !== undefined) return refuseAtOnce(bound, requestId);
   const allowlist = body.ip_allowlist === undefined ? undefined : parseAllowlist(body.ip_allowlist);
-  if (allowlist?.ok === false) return answered(allowlist, requestId);
+  if (allowlist?.ok === false) return refuseAtOnce(allowlist, requestId);
   const end = endOf(body.expires_at, deps.clock.now());
-  if (!end.ok) return answered(end, requestId);
+  if (!end.ok) return refuseAtOnce(end, requestId);
   const change = {
     ...(body.name === undefined ? {} : { name: body.name }),
     ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
@@ -144,7 +140,7 @@ export async function rotateKey(
   refuseIf?: (record: ApiKeyRecord) => Refusal | undefined,
 ): Promise<Executed> {
   const found = await readKey(deps.store, asked.actor.organisationId, id);
-  if (found === undefined) return answered(refuse("not_found"), asked.actor.requestId);
+  if (found === undefined) return refuseAtOnce(refuse("not_found"), asked.actor.requestId);
   const { text, secretHash } = mintApiKey({ id, environment: found.environment, random: deps.random });
   const executed = await onKey(deps, asked, id, "api_key.rotated", (record, at) => {
     const decision = refuseIf?.(record) ?? rotateApiKey(record, by, { secretHash, overlapSeconds }, at);
@@ -171,7 +167,7 @@ async function onKey(
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const found = await readKey(deps.store, organisationId, id);
-  if (found === undefined) return answered(refuse("not_found"), requestId);
+  if (found === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   const uses = await deps.uses.read([id]);
   const executed = await deps.queue.execute({
     actor: asked.actor,

@@ -1,4 +1,5 @@
 export * from "./asked.ts";
+export * from "./cancel-job.ts";
 export * from "./command.ts";
 export type { ReplyBox } from "./idempotency.ts";
 export * from "./outcome.ts";

@@ -5,11 +5,17 @@ import type { Refusal } from "#kernel/problems.ts";
 import type { Collection, Key, Versioned } from "#storage/index.ts";
 import type { Change, Outcome, Reply, View } from "./command.ts";
 import { change } from "./command.ts";
+import type { Executed } from "./queue.ts";
 import { createKeyed } from "./keyed.ts";
 
 /** A refusal as the outcome of a command: a reply, and nothing changed. */
 export function refused(refusal: Refusal, requestId: string | null): Outcome {
   return { reply: { status: statusOf(refusal.code), body: problemBody(refusal, requestId) }, changes: [], events: [] };
+}
+
+/** A refusal before anything was looked up under the Idempotency-Key: nothing is kept of it. */
+export function refuseAtOnce(refusal: Refusal, requestId: string | null): Executed {
+  return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
 }
 
 /** A reply with a JSON object. */

@@ -1,5 +1,5 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -90,7 +90,7 @@ export async function changeControlPolicy(
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const read = readPolicyBody(deps.operations, body);
-  const answered = (refusal: Refusal): Executed => ({ ok: true, replayed: false, reply: refused(refusal, requestId).reply });
+  const answered = (refusal: Refusal): Executed => refuseAtOnce(refusal, requestId);
   if (!read.ok) return answered(read);
   const item = await deps.store.get(controlPolicies.table, controlPolicyKey(organisationId));
   const seen = item === undefined ? defaultControlPolicy(organisationId) : controlPolicies.fromItem(item);

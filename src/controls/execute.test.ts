@@ -4,7 +4,7 @@ import { ORG, seededRandom, testClock, testIds } from "#test/support/builders.ts
 import { createSimulatedKms } from "#test/simulation/kms.ts";
 import type { Actor } from "#audit/index.ts";
 import type { Executed } from "#commit/index.ts";
-import { createCommitQueue, refused, replied, workOn } from "#commit/index.ts";
+import { createCommitQueue, refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { ApprovalId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -75,8 +75,7 @@ function bench() {
     facts: () => ({ approvals: trouble.needed }),
     execute(payload, { asked, queue }): Promise<Executed> {
       if (trouble.crash) return Promise.reject(new Error("the process died"));
-      if (trouble.early !== undefined)
-        return Promise.resolve({ ok: true, replayed: false, reply: refused(refuse(trouble.early), null).reply });
+      if (trouble.early !== undefined) return Promise.resolve(refuseAtOnce(refuse(trouble.early), null));
       const eventId = ids.next("event");
       return queue.execute({
         actor: asked.actor,

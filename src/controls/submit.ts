@@ -1,5 +1,5 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, replied, workOn } from "#commit/index.ts";
 import type { Approval } from "./approval.ts";
 import { approvals } from "./approval.ts";
 import type { ControlDeps } from "./deps.ts";
@@ -26,7 +26,7 @@ export async function askControls(
   const policy = await readControlPolicy(deps.store, organisationId);
   const facts = await operation.facts(sent, organisationId, policy, asked.actor);
   if (facts === undefined) return undefined;
-  if ("ok" in facts) return { ok: true, replayed: false, reply: refused(facts, requestId).reply };
+  if ("ok" in facts) return refuseAtOnce(facts, requestId);
   const required = needsApproval(policy, operation, facts);
   if (required === 0) return undefined;
 

@@ -1,5 +1,5 @@
 import type { Asked, Executed, Need, Outcome, Working } from "#commit/index.ts";
-import { refused, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, workOn } from "#commit/index.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import type { FactorDeps, Subject } from "./factor.ts";
 import type { FactorSet } from "./factor-set.ts";
@@ -41,5 +41,5 @@ export function currentSet(work: Working, set: FactorSet): FactorSet {
 
 /** A refusal as an answer, where nothing is to be decided any more. */
 export function answered(refusal: Refusal, { actor }: Asked): Executed {
-  return { ok: true, replayed: false, reply: refused(refusal, actor.requestId).reply };
+  return refuseAtOnce(refusal, actor.requestId);
 }

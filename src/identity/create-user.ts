@@ -1,5 +1,5 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, workOn } from "#commit/index.ts";
 import type { OrganisationId, UserId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Metadata, Vault } from "#vault/index.ts";
@@ -37,7 +37,7 @@ export async function createUser(deps: IdentityDeps, asked: Asked, body: CreateU
   const { type = "personal", ...personal } = body;
   const profile: Profile = { ...BLANK, ...personal };
   const refusal = checkProfile(profile, type, deps.clock.now());
-  if (refusal !== undefined) return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
+  if (refusal !== undefined) return refuseAtOnce(refusal, requestId);
   const id = deps.ids.next("user");
   const eventId = deps.ids.next("event");
   // A repeated request is answered with what is kept. Without this look each repetition would make another key for nobody.

@@ -1,6 +1,6 @@
 import { allows, parseAllowlist } from "#access/index.ts";
 import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import type { Ids, OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -58,7 +58,7 @@ export async function changeOrganisation(
   const { organisationId, requestId, ip } = asked.actor;
   const eventId = deps.ids.next("event");
   const allowlist = readAllowlist(body.ip_allowlist, ip ?? "");
-  if (!allowlist.ok) return { ok: true, replayed: false, reply: refused(allowlist, requestId).reply };
+  if (!allowlist.ok) return refuseAtOnce(allowlist, requestId);
   const executed = await deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,

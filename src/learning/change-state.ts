@@ -1,9 +1,8 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { RiskModelId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { LearningDeps } from "./deps.ts";
-import { refuseAtOnce } from "./deps.ts";
 import { inState, isUsable, readModel, riskModels } from "./model-record.ts";
 import { factsOf } from "./new-model.ts";
 import { presentModel } from "./present-model.ts";

@@ -1,10 +1,11 @@
 import { personOf } from "#audit/index.ts";
-import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import type { Asked, Executed, JobKind } from "#commit/index.ts";
+import { cancelJob, refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { ModelTrainingId } from "#kernel/ids.ts";
 import { type Refusal, refuse } from "#kernel/problems.ts";
 import { defaultTrainOptions, type TrainOptions } from "#model/index.ts";
+import type { ModelRegistry } from "./registry.ts";
 import type { LearningDeps } from "./deps.ts";
 import { DEFAULT_LABEL_DELAY_DAYS } from "./import-model.ts";
 import { MAX_MODELS } from "./model-record.ts";
@@ -115,35 +116,18 @@ function optionsOf(asked: TrainBody["options"] = {}): TrainOptions {
   };
 }
 
+const trainingJobs: JobKind<Training, ModelRegistry> = {
+  jobs: trainings,
+  registries,
+  registryKey,
+  without: (registry, id) => (registry.trainingId === id ? { ...registry, trainingId: null, version: registry.version + 1 } : undefined),
+  finished: "training_finished",
+  canceled: "model_training.canceled",
+  details: ({ phase }) => ({ phase }),
+  present: presentTraining,
+};
+
 /** POST /v1/risk/model-trainings/{id}/cancel. */
-export async function cancelTraining(deps: LearningDeps, asked: Asked, id: ModelTrainingId): Promise<Executed> {
-  const { organisationId, requestId } = asked.actor;
-  const eventId = deps.ids.next("event");
-  const key = { hash: id };
-  const registry = registryKey(organisationId);
-  return deps.queue.execute({
-    ...asked,
-    needs: [
-      { collection: trainings, key, mode: "write" },
-      { collection: registries, key: registry, mode: "write" },
-    ],
-    decide(view, at) {
-      const work = workOn(view);
-      const training = work.get(trainings, key);
-      if (training === undefined || training.organisationId !== organisationId) return refused(refuse("not_found"), requestId);
-      if (training.status !== "running") return refused(refuse("training_finished"), requestId);
-      const canceled: Training = {
-        ...training,
-        status: "canceled",
-        updatedAt: Math.max(at, training.updatedAt),
-        endedAt: Math.max(at, training.createdAt),
-        version: training.version + 1,
-      };
-      work.put(trainings, canceled);
-      const before = work.get(registries, registry);
-      if (before?.trainingId === id) work.put(registries, { ...before, trainingId: null, version: before.version + 1 });
-      work.tell({ id: eventId, type: "model_training.canceled", objectId: id, details: { phase: training.phase } });
-      return work.outcome(replied(200, presentTraining(canceled)));
-    },
-  });
+export function cancelTraining(deps: LearningDeps, asked: Asked, id: ModelTrainingId): Promise<Executed> {
+  return cancelJob(deps.queue, asked, { id, eventId: deps.ids.next("event") }, trainingJobs);
 }

@@ -1,13 +1,12 @@
 import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { FEATURES_HASH } from "#features/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import { type Refusal, refuse } from "#kernel/problems.ts";
 import type { ModelCard } from "#model/index.ts";
 import { packContent, unpack } from "./content.ts";
 import type { LearningDeps } from "./deps.ts";
-import { refuseAtOnce } from "./deps.ts";
 import { addModel, factsOf } from "./new-model.ts";
 import { presentModel } from "./present-model.ts";
 import { emptyRegistry, registries, registryKey } from "./registry.ts";

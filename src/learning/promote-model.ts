@@ -1,12 +1,11 @@
 import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { OrganisationId, RiskModelId } from "#kernel/ids.ts";
 import { type Refusal, refuse } from "#kernel/problems.ts";
 import { BrokenContentError } from "./content.ts";
 import type { LearningDeps } from "./deps.ts";
-import { refuseAtOnce } from "./deps.ts";
 import { createContest, type Evaluation, presentEvaluation, refuseUnlessBetter } from "./evaluation.ts";
 import type { RiskModel } from "./model-record.ts";
 import { inState, isUsable, readModel, riskModels } from "./model-record.ts";

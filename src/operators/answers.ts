@@ -1,12 +1,6 @@
 import type { Executed } from "#commit/index.ts";
-import { refused, replied } from "#commit/index.ts";
+import { replied } from "#commit/index.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Refusal } from "#kernel/problems.ts";
-
-/** A refusal before anything was decided. */
-export function answered(refusal: Refusal, requestId: string | null): Executed {
-  return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
-}
 
 /** Whether a command did what it was asked. */
 export function succeeded(executed: Executed): boolean {

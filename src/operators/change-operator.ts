@@ -1,12 +1,12 @@
 import type { EventDraft } from "#audit/index.ts";
 import type { Asked, Executed, Working } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { OperatorId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { RoleName } from "#kernel/roles.ts";
-import { answered, shown, succeeded } from "./answers.ts";
+import { shown, succeeded } from "./answers.ts";
 import type { Credentials } from "./credentials.ts";
 import { changedCredentials, credentialsKey, credentialsOf } from "./credentials.ts";
 import type { OperatorDeps } from "./deps.ts";
@@ -37,9 +37,9 @@ export async function changeOperator(
   const { organisationId, requestId } = asked.actor;
   const { name } = body;
   if (name !== undefined && name.trim() === "")
-    return answered(refuse("invalid_request", "name", '"name" must have a character that can be seen.'), requestId);
+    return refuseAtOnce(refuse("invalid_request", "name", '"name" must have a character that can be seen.'), requestId);
   const found = await readOperator(deps.store, organisationId, id);
-  if (found === undefined) return answered(refuse("not_found"), requestId);
+  if (found === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   // The address cannot be changed, so that what is sealed here stays true whatever changes meanwhile.
   const { email, name: before } = await openOperatorProfile(deps.vault, organisationId, id, found.profile);
   const profile = name === undefined ? undefined : await sealOperatorProfile(deps.vault, organisationId, id, { name, email });
@@ -125,7 +125,7 @@ async function onOperator(
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const found = await readOperator(deps.store, organisationId, id);
-  if (found === undefined) return answered(refuse("not_found"), requestId);
+  if (found === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   let after: Operator | undefined;
   const executed = await deps.queue.execute({
     actor: asked.actor,

@@ -1,6 +1,6 @@
 import type { Actor } from "#audit/index.ts";
 import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { normaliseEmail } from "#identity/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { toTimestamp } from "#kernel/clock.ts";
@@ -11,7 +11,7 @@ import type { RoleName } from "#kernel/roles.ts";
 import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
 import { personOf } from "#audit/index.ts";
-import { answered, shown, succeeded } from "./answers.ts";
+import { shown, succeeded } from "./answers.ts";
 import { credentialsKey, credentialsOf, changedCredentials, newCredentials } from "./credentials.ts";
 import type { ExceptionAsked, RoleGranter } from "./grant-roles.ts";
 import { grantRoles, refuseGrant } from "./grant-roles.ts";
@@ -47,12 +47,12 @@ export async function inviteOperator(deps: InvitingDeps, asked: Asked, by: RoleG
   const { store, vault, ids, clock } = deps;
   const { organisationId, requestId } = asked.actor;
   const normalised = normaliseEmail(body.email);
-  if (normalised === undefined) return answered(refuse("invalid_request", "email", "This is no e-mail address."), requestId);
+  if (normalised === undefined) return refuseAtOnce(refuse("invalid_request", "email", "This is no e-mail address."), requestId);
   if (body.name.trim() === "")
-    return answered(refuse("invalid_request", "name", '"name" must have a character that can be seen.'), requestId);
+    return refuseAtOnce(refuse("invalid_request", "name", '"name" must have a character that can be seen.'), requestId);
   const roles = orderedRoles(body.roles);
   const granted = grantRoles(by, roles, body.exception, clock.now());
-  if (!granted.ok) return answered(granted, requestId);
+  if (!granted.ok) return refuseAtOnce(granted, requestId);
   const id = ids.next("operator");
   const eventId = ids.next("event");
   const emailIndex = await emailIndexOf(vault, organisationId, normalised);
@@ -111,8 +111,8 @@ export async function inviteAgain(deps: InvitingDeps, asked: Asked, by: RoleGran
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const found = await readOperator(deps.store, organisationId, id);
-  if (found === undefined) return answered(refuse("not_found"), requestId);
-  if (isSelf(asked.actor, id)) return answered(refuse("cannot_change_self"), requestId);
+  if (found === undefined) return refuseAtOnce(refuse("not_found"), requestId);
+  if (isSelf(asked.actor, id)) return refuseAtOnce(refuse("cannot_change_self"), requestId);
   const { invitation, token } = newInvitation(deps.random, id, deps.clock.now());
   let operator: Operator | undefined;
   const executed = await deps.queue.execute({

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { askedBy } from "#commit/index.ts";
+import { askedBy, refuseAtOnce } from "#commit/index.ts";
 import { unblockFactors } from "#factors/index.ts";
 import type { Caller, HttpServer } from "#http/index.ts";
 import {
@@ -17,7 +17,6 @@ import {
   versionTagHeader,
 } from "#http/index.ts";
 import { refuse } from "#kernel/problems.ts";
-import { answered } from "./answers.ts";
 import { changePolicy, presentPolicy } from "./change-policy.ts";
 import { changeOperator, disableOperator, enableOperator, revokeSessions } from "./change-operator.ts";
 import type { OperatorDeps } from "./deps.ts";
@@ -265,7 +264,7 @@ export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
       const { organisationId } = asked.actor;
       const operator = await readOperator(deps.store, organisationId, request.params.id);
       if (operator === undefined) return sendRefusal(reply, refuse("not_found"));
-      if (isSelf(asked.actor, operator.id)) return sendExecuted(reply, answered(refuse("cannot_change_self"), asked.actor.requestId));
+      if (isSelf(asked.actor, operator.id)) return sendExecuted(reply, refuseAtOnce(refuse("cannot_change_self"), asked.actor.requestId));
       return sendExecuted(reply, await unblockFactors(deps, asked, subjectOf(operator)));
     },
   );

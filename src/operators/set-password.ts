@@ -1,10 +1,10 @@
 import type { Asked } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { factorsOf } from "#factors/index.ts";
 import { readOrganisation } from "#identity/index.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
-import { answered, succeeded } from "./answers.ts";
+import { succeeded } from "./answers.ts";
 import { changedCredentials, credentialsKey, credentialsOf } from "./credentials.ts";
 import type { OperatorDeps } from "./deps.ts";
 import { INVITATION_PREFIX } from "./invitation.ts";
@@ -33,7 +33,7 @@ export async function acceptInvitation(
   const { requestId } = visitor;
   const no = (why: Refusal, wait?: number): SignedIn => ({
     ok: false,
-    executed: answered(why, requestId),
+    executed: refuseAtOnce(why, requestId),
     ...(wait === undefined ? {} : { wait }),
   });
   const wait = deps.throttle.networkWaitSeconds(visitor.ip);
@@ -124,7 +124,7 @@ export async function changePassword(
   body: { readonly current_password: string; readonly new_password: string },
 ): Promise<Verified & { readonly wait?: number }> {
   const { requestId } = asked.actor;
-  const no = (why: Refusal): Verified => ({ ok: false, executed: answered(why, requestId) });
+  const no = (why: Refusal): Verified => ({ ok: false, executed: refuseAtOnce(why, requestId) });
   const [operatorItem, credentialsItem] = await deps.store.getMany([
     { table: OPERATORS_TABLE, key: { hash: by.operatorId } },
     { table: OPERATORS_TABLE, key: credentialsKey(by.operatorId) },

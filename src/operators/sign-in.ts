@@ -1,7 +1,7 @@
 import { allows, parseAllowlist } from "#access/index.ts";
 import type { Actor } from "#audit/index.ts";
 import type { Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { Checked, FailedCheck, Subject } from "#factors/index.ts";
 import { checkPasskey, FACTOR_APPENDS, factorNeeds, factorsOf, failedOutcome, useFactor } from "#factors/index.ts";
 import type { Organisation } from "#identity/index.ts";
@@ -12,7 +12,7 @@ import { idPrefixes } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
-import { answered, succeeded } from "./answers.ts";
+import { succeeded } from "./answers.ts";
 import type { Credentials } from "./credentials.ts";
 import { changedCredentials, credentialsKey, credentialsOf } from "./credentials.ts";
 import type { OperatorDeps } from "./deps.ts";
@@ -233,7 +233,7 @@ export function actorOf({ organisationId, id }: Pick<Operator, "organisationId" 
 }
 
 function refusal(why: Refusal, visitor: Visitor, wait?: number): SignedIn {
-  return { ok: false, executed: answered(why, visitor.requestId), ...(wait === undefined ? {} : { wait }) };
+  return { ok: false, executed: refuseAtOnce(why, visitor.requestId), ...(wait === undefined ? {} : { wait }) };
 }
 
 /** Whether the organisation's allow-list has the address. @throws InvariantError when the stored list is malformed */

@@ -1,10 +1,10 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { Checked, FailedCheck } from "#factors/index.ts";
 import { checkCode, checkPasskey, FACTOR_APPENDS, factorNeeds, failedOutcome, useFactor } from "#factors/index.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { refuse } from "#kernel/problems.ts";
-import { answered, succeeded } from "./answers.ts";
+import { succeeded } from "./answers.ts";
 import { changedCredentials, credentialsKey, credentialsOf } from "./credentials.ts";
 import type { OperatorDeps } from "./deps.ts";
 import type { MadeSession } from "./make-session.ts";
@@ -40,7 +40,7 @@ export async function verifySession(
   const { requestId } = asked.actor;
   const found = await readSession(deps.store, by.sessionId);
   if (found?.status !== "second_factor_required" || found.challenge === null)
-    return { ok: false, executed: answered(refuse("session_status_conflict"), requestId) };
+    return { ok: false, executed: refuseAtOnce(refuse("session_status_conflict"), requestId) };
   const subject = subjectOf({ organisationId: by.organisationId, id: by.operatorId });
   const check: Checked | FailedCheck =
     given.type === "passkey"

@@ -1,5 +1,5 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { organisations, pageTermsOf, users } from "#identity/index.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import type { AuthenticationId, OrganisationId, UserId } from "#kernel/ids.ts";
@@ -33,7 +33,7 @@ export async function createSession(deps: CreateSessionDeps, asked: Asked, body:
   const { actor } = asked;
   const { organisationId, apiKeyId, requestId } = actor;
   const refusal = await refuseBeforehand(deps, asked, body);
-  if (refusal !== undefined) return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
+  if (refusal !== undefined) return refuseAtOnce(refusal, requestId);
   const id = deps.ids.next("hostedSession");
   const eventId = deps.ids.next("event");
   const secret = newSecret(deps.random);

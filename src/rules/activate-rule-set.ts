@@ -1,13 +1,12 @@
 import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { RuleSetId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import { factsOf } from "./change-rule-set.ts";
 import { tellFault } from "./check-rules.ts";
 import type { RulesDeps } from "./deps.ts";
-import { refuseAtOnce } from "./deps.ts";
 import { compileRules } from "./evaluate.ts";
 import { defaultPolicy, policies, policyKey } from "./policy.ts";
 import { presentRuleSet, readRuleSet, ruleSets } from "./rule-set.ts";

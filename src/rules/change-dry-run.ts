@@ -1,10 +1,10 @@
-import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import type { Asked, Executed, JobKind } from "#commit/index.ts";
+import { cancelJob, refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { DryRunId, RuleSetId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import { tellFault } from "./check-rules.ts";
+import type { RuleRegistry } from "./policy.ts";
 import type { RulesDeps } from "./deps.ts";
-import { refuseAtOnce } from "./deps.ts";
 import type { DryRun } from "./dry-run.ts";
 import { dryRuns, presentDryRun } from "./dry-run.ts";
 import { compileRules } from "./evaluate.ts";
@@ -71,35 +71,18 @@ export async function startDryRun(deps: RulesDeps, asked: Asked, ruleSetId: Rule
   });
 }
 
+const dryRunJobs: JobKind<DryRun, RuleRegistry> = {
+  jobs: dryRuns,
+  registries,
+  registryKey,
+  without: (registry, id) => (registry.dryRunId === id ? { ...registry, dryRunId: null, version: registry.version + 1 } : undefined),
+  finished: "dry_run_finished",
+  canceled: "dry_run.canceled",
+  details: ({ tally }) => ({ examined: tally.examined }),
+  present: (run) => presentDryRun(run, PAYMENT_PARTS),
+};
+
 /** POST /v1/risk/dry-runs/{id}/cancel. What was counted so far stays. */
-export async function cancelDryRun(deps: RulesDeps, asked: Asked, id: DryRunId): Promise<Executed> {
-  const { organisationId, requestId } = asked.actor;
-  const eventId = deps.ids.next("event");
-  const key = { hash: id };
-  const registry = registryKey(organisationId);
-  return deps.queue.execute({
-    ...asked,
-    needs: [
-      { collection: dryRuns, key, mode: "write" },
-      { collection: registries, key: registry, mode: "write" },
-    ],
-    decide(view, at) {
-      const work = workOn(view);
-      const run = work.get(dryRuns, key);
-      if (run === undefined || run.organisationId !== organisationId) return refused(refuse("not_found"), requestId);
-      if (run.status !== "running") return refused(refuse("dry_run_finished"), requestId);
-      const canceled: DryRun = {
-        ...run,
-        status: "canceled",
-        updatedAt: Math.max(at, run.updatedAt),
-        endedAt: Math.max(at, run.createdAt),
-        version: run.version + 1,
-      };
-      work.put(dryRuns, canceled);
-      const before = work.get(registries, registry);
-      if (before?.dryRunId === id) work.put(registries, { ...before, dryRunId: null, version: before.version + 1 });
-      work.tell({ id: eventId, type: "dry_run.canceled", objectId: id, details: { examined: run.tally.examined } });
-      return work.outcome(replied(200, presentDryRun(canceled, PAYMENT_PARTS)));
-    },
-  });
+export function cancelDryRun(deps: RulesDeps, asked: Asked, id: DryRunId): Promise<Executed> {
+  return cancelJob(deps.queue, asked, { id, eventId: deps.ids.next("event") }, dryRunJobs);
 }

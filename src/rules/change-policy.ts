@@ -1,9 +1,8 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { RulesDeps } from "./deps.ts";
-import { refuseAtOnce } from "./deps.ts";
 import { defaultPolicy, policies, policyKey, policyTag, presentPolicy, presentThresholds } from "./policy.ts";
 import type { Thresholds } from "./thresholds.ts";
 import { ONE } from "./thresholds.ts";

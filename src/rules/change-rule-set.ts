@@ -1,12 +1,11 @@
 import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { RuleSetId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import { checkRules, refuseUnknownLists } from "./check-rules.ts";
 import type { RulesDeps } from "./deps.ts";
-import { refuseAtOnce } from "./deps.ts";
 import { emptyRegistry, registries, registryKey } from "./policy.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleSet } from "./rule-set.ts";

@@ -1,5 +1,5 @@
 import type { Asked, CommitQueue, Executed, Working } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { isId } from "#kernel/ids.ts";
 import type { Ids } from "#kernel/ids.ts";
@@ -40,7 +40,7 @@ export interface RotationBody {
 export async function startRotation(deps: RotationDeps, asked: Asked, body: RotationBody): Promise<Executed> {
   const { target = "data_keys", reason = "scheduled", key_id: keyId } = body;
   const { organisationId, requestId } = asked.actor;
-  const no = (refusal: Refusal): Executed => ({ ok: true, replayed: false, reply: refused(refusal, requestId).reply });
+  const no = (refusal: Refusal): Executed => refuseAtOnce(refusal, requestId);
   if (reason === "compromise" && (target === "wrapping_keys" || keyId === undefined))
     return no(
       target === "wrapping_keys"

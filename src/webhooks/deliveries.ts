@@ -1,5 +1,5 @@
 import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { Ids, OrganisationId, WebhookDeliveryId, WebhookEndpointId } from "#kernel/ids.ts";
 import { isId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -73,7 +73,7 @@ export async function resendDelivery(
   const { store, queue, ids } = deps;
   const { organisationId, requestId } = asked.actor;
   const eventId = ids.next("event");
-  const missing: Executed = { ok: true, replayed: false, reply: refused(refuse("not_found"), requestId).reply };
+  const missing: Executed = refuseAtOnce(refuse("not_found"), requestId);
   if ((await readEndpoint(store, organisationId, endpointId)) === undefined) return missing;
   const delivery = await readDelivery(store, organisationId, endpointId, id);
   if (delivery === undefined) return missing;

@@ -1,6 +1,6 @@
 import type { EventDraft } from "#audit/index.ts";
 import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
 import type { PublicEventType } from "#events/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Ids, OrganisationId, WebhookEndpointId } from "#kernel/ids.ts";
@@ -37,10 +37,6 @@ export const MAX_OVERLAP_SECONDS = 604_800;
 
 type Details = NonNullable<EventDraft["details"]>;
 
-function answered(refusal: Refusal, requestId: string | null): Executed {
-  return { ok: true, replayed: false, reply: refused(refusal, requestId).reply };
-}
-
 /** Names are judged again when they are resolved, at each delivery: what they lead to may change. */
 function refuseUrl(url: string | undefined, development: boolean): Refusal | undefined {
   if (url === undefined) return undefined;
@@ -60,7 +56,7 @@ const typesOf = (types: readonly PublicEventType[] | null | undefined): readonly
 export async function createEndpoint(deps: EndpointDeps, asked: Asked, body: EndpointFields & { readonly url: string }): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const bad = refuseUrl(body.url, deps.development);
-  if (bad !== undefined) return answered(bad, requestId);
+  if (bad !== undefined) return refuseAtOnce(bad, requestId);
   const id = deps.ids.next("webhookEndpoint");
   const eventId = deps.ids.next("event");
   const secret = mintSecret(deps.random);
@@ -108,7 +104,7 @@ export async function updateEndpoint(
   ifVersion: number | undefined,
 ): Promise<Executed> {
   const bad = refuseUrl(body.url, deps.development);
-  if (bad !== undefined) return answered(bad, asked.actor.requestId);
+  if (bad !== undefined) return refuseAtOnce(bad, asked.actor.requestId);
   return onEndpoint(deps, asked, id, "webhook_endpoint.updated", (before, at) => {
     if (ifVersion !== undefined && ifVersion !== before.version)
       return refuse("version_conflict", undefined, `The current version is ${before.version}.`);
@@ -136,7 +132,7 @@ export async function rotateSecret(
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const found = await readEndpoint(deps.store, organisationId, id);
-  if (found === undefined) return answered(refuse("not_found"), requestId);
+  if (found === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   const secret = mintSecret(deps.random);
   const dataKey = await deps.vault.dataKey(organisationId);
   const sealed = sealSecret(deps.vault, dataKey, id, "secret", secret);
@@ -160,7 +156,7 @@ export async function deleteEndpoint(deps: EndpointDeps, asked: Asked, id: Webho
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const rosterKey = { hash: organisationId };
-  if ((await readEndpoint(deps.store, organisationId, id)) === undefined) return answered(refuse("not_found"), requestId);
+  if ((await readEndpoint(deps.store, organisationId, id)) === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   return deps.queue.execute({
     actor: asked.actor,
     needs: [
@@ -193,7 +189,7 @@ async function onEndpoint(
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
-  if ((await readEndpoint(deps.store, organisationId, id)) === undefined) return answered(refuse("not_found"), requestId);
+  if ((await readEndpoint(deps.store, organisationId, id)) === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   return deps.queue.execute({
     actor: asked.actor,
     needs: [{ collection: webhookEndpoints, key: { hash: id }, mode: "write" }],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { softwareAuthenticator } from "#factors/testing/software-authenticator.ts";
 import type { JsonObject } from "#kernel/json.ts";
+import type { Fault } from "#storage/memory/memory-store.ts";
 import type { Organisation, TestApp } from "../support/app.ts";
 import { startApp } from "../support/app.ts";
 import type { Answer } from "../support/http-client.ts";
@@ -12,15 +13,18 @@ import type { Browser, Person } from "./operators-kit.ts";
 import { browserOf, invite, PASSWORD, person, totpCode } from "./operators-kit.ts";
 
 const document = await readDocument();
+const NONE: Fault = { kind: "none" };
 const own = document.operations.filter(({ isSession }) => isSession);
 const walked = new Set<string>();
 
-/** What only operators who are signed in may do: each succeeds as the document says, tells the audit log, and refuses what is malformed. */
+/** What only operators who are signed in may do: each succeeds as the document says, tells the audit log, refuses what is malformed, and does nothing by half. */
 describe("operations of operators' own", () => {
   let app: TestApp;
   let organisation: Organisation;
+  let onCommit: Fault = NONE;
   before(async () => {
-    app = await startApp({ store: "memory" });
+    const faults = (operation: string): Fault => (operation === "commit" ? onCommit : NONE);
+    app = await startApp({ store: "memory", memory: { faults } });
     organisation = await app.newOrganisation();
   });
   after(() => app.close());
@@ -48,6 +52,16 @@ describe("operations of operators' own", () => {
       assert.equal(surprised.body.code, "unknown_field", surprised.text);
     }
     const seen = await newestEvent(organisation.api);
+    if (operation.method !== "GET") {
+      // A store that takes no commit: nothing is done, nothing is used up, and the same request does it afterwards.
+      onCommit = { kind: "unavailable" };
+      const failed = await browser.send(operation.method, path, call.body).finally(() => {
+        onCommit = NONE;
+      });
+      assert.equal(failed.body.code, "store_unavailable", `${operationId}: ${failed.text}`);
+      assert.equal(failed.status, 503);
+      assert.equal(await newestEvent(organisation.api), seen, operationId);
+    }
     const answer = await browser.send(operation.method, path, call.body);
     const body = ok(answer, status);
     assert.equal(document.complaints(operation, status, body), undefined);

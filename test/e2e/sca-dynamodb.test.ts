@@ -6,6 +6,7 @@ import { organisationOf, startApp } from "../support/app.ts";
 import { ok } from "../support/http-client.ts";
 import { scaEdgeFlows } from "./sca-edge-flows.ts";
 import { exemptionFlows } from "./sca-exemption-flows.ts";
+import { scaAuthenticationFlows } from "./sca-authentication-flows.ts";
 import { scaFlows } from "./sca-flows.ts";
 import { challengeAll, payerOf, proofOf, setPolicy } from "./sca-kit.ts";
 import { auditBooks, stageFor } from "./stage.ts";
@@ -15,6 +16,7 @@ if (server !== undefined) {
   describe("strong customer authentication on DynamoDB", () => {
     const stage = stageFor({ store: "dynamodb", server });
     scaFlows(stage);
+    scaAuthenticationFlows(stage);
     exemptionFlows(stage);
     scaEdgeFlows(stage);
   });

@@ -1,5 +1,5 @@
 import type { Asked, Executed, IdempotencyClaim, Need, Outcome, View, Working } from "#commit/index.ts";
-import { refused, workOn } from "#commit/index.ts";
+import { refuseAtOnce, refused, workOn } from "#commit/index.ts";
 import type { ShownAuthentication } from "#authentications/index.ts";
 import { shownNeed, useAuthentication, withApproved } from "#authentications/index.ts";
 import type { AuthenticationId, UserId } from "#kernel/ids.ts";
@@ -47,12 +47,12 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   const atomic = body.mode === "atomic";
   if (atomic && body.transfers.length > MAX_ATOMIC) {
     const refusal = refuse("invalid_request", "transfers", `An atomic batch takes at most ${MAX_ATOMIC} transfers.`);
-    return { ok: true, replayed: false, reply: refused(refusal, asked.actor.requestId).reply };
+    return refuseAtOnce(refusal, asked.actor.requestId);
   }
   const { authentication_id: authenticationId } = body;
   if (!atomic && authenticationId !== undefined) {
     const refusal = refuse("invalid_request", "authentication_id", "It approves a batch as a whole, so it goes with the mode atomic.");
-    return { ok: true, replayed: false, reply: refused(refusal, asked.actor.requestId).reply };
+    return refuseAtOnce(refusal, asked.actor.requestId);
   }
   const governance = await governanceOf(deps, asked.actor.organisationId);
   const items = await prepare(deps, asked, body, governance);
