@@ -62,10 +62,10 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       outcome = command.decide(unit.view, at);
       // The exact cost is only reckoned near the limit: it asks for every record once more.
       const most = outcome.changes.length + outcome.events.length + 1;
-      const cost = unit.size + most <= limits.writesPerCommit ? most : unit.cost(command, outcome);
+      const cost = unit.size() + most <= limits.writesPerCommit ? most : unit.cost(command, outcome);
       const weight = limits.commitBytes === undefined ? 0 : unit.weight(command, outcome);
-      const fits = unit.size + cost <= limits.writesPerCommit && bytes + weight <= (limits.commitBytes ?? 0);
-      if (!fits && unit.size === 0) throw new InvariantError(`one command needs ${cost} writes and ${weight} bytes: no commit takes it`);
+      const fits = unit.size() + cost <= limits.writesPerCommit && bytes + weight <= (limits.commitBytes ?? 0);
+      if (!fits && unit.size() === 0) throw new InvariantError(`one command needs ${cost} writes and ${weight} bytes: no commit takes it`);
       if (!fits) {
         deferred = group.slice(index);
         break;

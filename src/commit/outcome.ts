@@ -43,6 +43,6 @@ export function workOn(view: View): Working {
       touched.set(collection.table, collection.keyOf(record), change(collection, record));
     },
     tell: (event) => void events.push(event),
-    outcome: (reply) => ({ reply, changes: [...touched.values()], events }),
+    outcome: (reply) => ({ reply, changes: touched.values(), events }),
   };
 }

@@ -21,15 +21,42 @@ export interface Assumed {
   readonly item: Item;
 }
 
+/**
+ * The newest commit in flight that writes a record. Emptied in its place and not taken out of the map, whose tables would
+ * otherwise be replaced all the time: V8 lets a table that was outgrown point to the next one, so that one of them
+ * that has grown old keeps alive, until a full collection, everything that ever was in those after it.
+ */
+interface Newest {
+  assumed: Assumed | undefined;
+}
+
+/** Above this many records a new map takes over what is still in flight. */
+const MOST_KEPT = 8_192;
+
 /** Creates an empty speculation. */
 export function createSpeculation(): Speculation {
-  const newest = createKeyed<Assumed>();
+  let newest = createKeyed<Newest>();
+  let kept = 0;
   let inFlight = 0;
+
+  const tidy = (): void => {
+    if (kept <= MOST_KEPT) return;
+    const former = newest;
+    newest = createKeyed();
+    kept = 0;
+    for (const record of former.values()) {
+      if (record.assumed === undefined) continue;
+      const { table, key } = record.assumed.slot;
+      newest.set(table, key, record);
+      kept += 1;
+    }
+  };
+
   return {
     lay(loaded) {
       if (inFlight === 0) return;
       for (const slot of loaded.values()) {
-        const newer = newest.get(slot.table, slot.key);
+        const newer = newest.get(slot.table, slot.key)?.assumed;
         if (newer === undefined) continue;
         slot.item = newer.item;
         slot.speculated = true;
@@ -38,14 +65,22 @@ export function createSpeculation(): Speculation {
       }
     },
     add(assumed) {
-      for (const one of assumed) newest.set(one.slot.table, one.slot.key, one);
+      const records = assumed.map((one) => {
+        const { table, key } = one.slot;
+        let record = newest.get(table, key);
+        if (record === undefined) {
+          record = { assumed: undefined };
+          newest.set(table, key, record);
+          kept += 1;
+        }
+        record.assumed = one;
+        return record;
+      });
       inFlight += 1;
       return () => {
         inFlight -= 1;
-        for (const one of assumed) {
-          const { table, key } = one.slot;
-          if (newest.get(table, key) === one) newest.delete(table, key);
-        }
+        for (const [n, record] of records.entries()) if (record.assumed === assumed[n]) record.assumed = undefined;
+        tidy();
       };
     },
   };

@@ -24,7 +24,8 @@ export interface Unit {
   /** About how many bytes of JSON applying this outcome would add. */
   weight(command: Command, outcome: Outcome): number;
   apply(command: Command, outcome: Outcome, at: number, seal?: (body: string) => JsonObject): void;
-  readonly size: number;
+  /** The writes so far. A function and no getter: objects with getters that are made anew get a hidden class each, which outlives them. */
+  size(): number;
   /** The writes, and those records among them that others may know of. */
   writes(): { readonly writes: Write[]; readonly assumed: Assumed[] };
   events(): readonly BuiltEvent[];
@@ -116,9 +117,7 @@ export function createUnit(loaded: Loaded): Unit {
         size += 1;
       }
     },
-    get size() {
-      return size;
-    },
+    size: () => size,
     writes() {
       const writes = appended.slice();
       const assumed: Assumed[] = [];

@@ -21,7 +21,6 @@ export interface BodyBudget {
  */
 export function createBodyBudget(totalBytes: number): BodyBudget {
   const share = totalBytes / SHARE;
-  const byRequest = new Map<FastifyRequest, number>();
   const byKey = new Map<string, number>();
   let held = 0;
 
@@ -36,19 +35,17 @@ export function createBodyBudget(totalBytes: number): BodyBudget {
   return {
     hold(request, bytes) {
       if (bytes <= FREE_BYTES) return true;
-      const before = byRequest.get(request) ?? 0;
-      const change = bytes - before;
+      const change = bytes - request.heldBytes;
       const key = ownerOf(request);
       if (held + change > totalBytes || (byKey.get(key) ?? 0) + change > share) return false;
-      byRequest.set(request, bytes);
+      request.heldBytes = bytes;
       note(request, change);
       return true;
     },
     release(request) {
-      if (byRequest.size === 0) return;
-      const bytes = byRequest.get(request);
-      if (bytes === undefined) return;
-      byRequest.delete(request);
+      const bytes = request.heldBytes;
+      if (bytes === 0) return;
+      request.heldBytes = 0;
       note(request, -bytes);
     },
     get held() {

@@ -190,5 +190,9 @@ declare module "fastify" {
     facts: RouteFacts | undefined;
     callerOrNone: Caller | undefined;
     startedAt: number;
+    /** Counts as one of those that have arrived and are not answered. */
+    isWorkedOn: boolean;
+    /** Bytes of its body that count against the budget of all. */
+    heldBytes: number;
   }
 }

@@ -137,6 +137,8 @@ function decorate(app: HttpServer): void {
   app.decorateRequest("callerOrNone", undefined);
   app.decorateRequest("idempotency", undefined);
   app.decorateRequest("startedAt", 0);
+  app.decorateRequest("isWorkedOn", false);
+  app.decorateRequest("heldBytes", 0);
   app.decorateRequest("caller", {
     getter(this: FastifyRequest): Caller {
       invariant(this.callerOrNone !== undefined, "a public route asked who its caller is");

@@ -6,10 +6,13 @@ import type { BodyBudget } from "./body-budget.ts";
 import { createBodyBudget } from "./body-budget.ts";
 import { bornAt } from "./connections.ts";
 import type { HttpLimits } from "./limits.ts";
+import type { Place } from "./roster.ts";
+import { createRoster } from "./roster.ts";
 import { sendRefusal } from "./send.ts";
 
 const REPLY = Symbol("reply");
-type Tracked = ServerResponse & { [REPLY]?: FastifyReply };
+const PLACE = Symbol("place");
+type Tracked = ServerResponse & { [REPLY]?: FastifyReply; [PLACE]?: Place<ServerResponse> };
 
 const CLIENT_REQUEST_ID = /^[\w.:-]{1,64}$/;
 /** pino's number for the level "info". */
@@ -21,8 +24,6 @@ export interface Traffic {
   enter(request: FastifyRequest, reply: FastifyReply): void;
   /** An answer that is written for as long as its client listens is counted, timed and waited for no more. */
   detach(reply: FastifyReply): void;
-  /** Answers still being made. */
-  readonly open: ReadonlySet<ServerResponse>;
   /**
    * Whether a request may be looked at, judged by its head. Asked once a request.
    * @param arrived whether it has no body to come
@@ -42,12 +43,13 @@ export interface Traffic {
 }
 
 export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
-  const open = new Set<ServerResponse>();
+  /** Answers still being made. */
+  const open = createRoster<ServerResponse>();
   const bodies = createBodyBudget(limits.openBodyBytes);
   /** Requests that were answered before they had arrived, and until when the rest is waited for. */
   const lingering = new Map<IncomingMessage, number>();
-  /** Those that have arrived and are worked on. */
-  const working = new Set<FastifyRequest>();
+  /** How many have arrived and are worked on. */
+  let working = 0;
   /** The turn of the event loop that is reading sockets now: when its first request came, and how many were admitted in it. */
   let inTurn = false;
   let turnAt = 0;
@@ -59,12 +61,29 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
     inTurn = false;
   }
 
+  function work(request: FastifyRequest): void {
+    if (request.isWorkedOn) return;
+    request.isWorkedOn = true;
+    working += 1;
+  }
+
+  function rest(request: FastifyRequest): void {
+    if (!request.isWorkedOn) return;
+    request.isWorkedOn = false;
+    working -= 1;
+  }
+
+  function away(response: Tracked): void {
+    const place = response[PLACE];
+    if (place !== undefined) open.leave(place);
+  }
+
   // One function for all requests: the response carries its request, so no closure is made for each.
   function leave(this: Tracked): void {
-    open.delete(this);
+    away(this);
     const request = this[REPLY]?.request;
     if (request !== undefined) {
-      working.delete(request);
+      rest(request);
       bodies.release(request);
       const { raw } = request;
       if (raw.complete === false && !raw.socket.destroyed) lingering.set(raw, performance.now() + limits.lingerMs);
@@ -92,19 +111,18 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
   }
 
   return {
-    open,
     bodies,
     admit(request, arrived) {
-      if (working.size >= limits.openRequests) return false;
+      if (working >= limits.openRequests) return false;
       // Above capacity requests wait in the sockets, where nobody can count them. A turn that is long already says that they do.
       if (admitted >= limits.turnRequests && request.startedAt - turnAt >= limits.turnMs) return false;
       admitted += 1;
-      if (arrived) working.add(request);
+      if (arrived) work(request);
       return true;
     },
     begin(request) {
-      if (working.size >= limits.openRequests) return false;
-      working.add(request);
+      if (working >= limits.openRequests) return false;
+      work(request);
       return true;
     },
     get stopping() {
@@ -122,14 +140,14 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
         setImmediate(endTurn);
       }
       response[REPLY] = reply;
-      open.add(response);
+      response[PLACE] = open.enter(response);
       // "close" comes after "finish" and also when the client goes away, which "finish" does not.
       response.on("close", leave);
       if (stopping || now - bornAt(request.raw.socket, now) > limits.connectionAgeMs) response.shouldKeepAlive = false;
     },
     detach(reply) {
-      working.delete(reply.request);
-      open.delete(reply.raw);
+      rest(reply.request);
+      away(reply.raw);
       if (onDrained !== undefined && open.size === 0) {
         const drained = onDrained;
         onDrained = undefined;
@@ -152,7 +170,7 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
         }
       }
       // In the order of their coming, so the first young one ends it.
-      for (const response of open as Set<Tracked>) {
+      for (const response of open as Iterable<Tracked>) {
         const age = now - (response[REPLY]?.request.startedAt ?? now);
         if (age <= limits.deadlineMs) break;
         expire(response, age);
