@@ -52,6 +52,12 @@ export interface CommitQueueOptions {
 const MAX_ATTEMPTS = 8;
 /** The most commands one group takes. */
 const MAX_GROUP = 512;
+/**
+ * On an ordered store a group takes no further command once it writes so much. What one group is decided with lives until its commit is
+ * durable; larger ones outlive the young generation, and then collecting garbage takes as long as everything else. The store puts
+ * several commits into one transaction anyway.
+ */
+const GROUP_WRITES = 1_024;
 /** On an ordered store so many waiting commands are committed at once, without waiting for the rest of the turn's sockets. */
 const EAGER_GROUP = 16;
 /** What a command adds to a commit beside the records it locks: a new object, its event, its idempotency record. */
@@ -102,6 +108,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   const maxWaiting = options.maxWaiting ?? 10_000;
   let waiting: Pending[] = [];
   const ordered = store.limits.ordered === true;
+  const mostWrites = ordered ? Math.min(GROUP_WRITES, store.limits.writesPerCommit) : store.limits.writesPerCommit;
   const speculation = createSpeculation();
   const locked = new Set<string>();
   /** A commit failed that others may have been decided upon: none begins before all in flight have ended. */
@@ -136,7 +143,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       // What would not fit into the commit is left free for the next group, which may fly at the same time.
       const fresh = pending.locks.filter((lock) => !own.has(lock));
       const cost = (pending.command.appends ?? USUAL_APPENDS) + (ordered ? pending.command.needs.length : fresh.length);
-      if (group.length > 0 && writes + cost > store.limits.writesPerCommit) break;
+      if (group.length > 0 && writes + cost > mostWrites) break;
       writes += cost;
       for (const lock of fresh) own.add(lock);
       group.push(pending);

@@ -35,7 +35,7 @@ export interface SqliteInternals {
 
 export type SqliteStore = InspectableStore;
 
-const limits: Store["limits"] = { writesPerCommit: 20_000, itemBytes: 4_000_000, commitsInFlight: 4, batchChunk: 1_000, ordered: true };
+const limits: Store["limits"] = { writesPerCommit: 20_000, itemBytes: 4_000_000, commitsInFlight: 4, batchChunk: 100, ordered: true };
 const CACHE_ITEMS = 200_000;
 
 /** The name all processes know a file by, so that two ways to it meet at one lock. */
