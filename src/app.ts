@@ -48,6 +48,7 @@ import {
   fraudLessonOf,
   paymentRoutes,
   riskRoutes,
+  showPosted,
 } from "#payments/index.ts";
 import type { PaymentDeps } from "#payments/index.ts";
 import { createDryRunWorker, createPolicies, declare, paymentVariables, rulesRoutes } from "#rules/index.ts";
@@ -83,6 +84,12 @@ export function createApp(options: AppOptions): App {
     clock,
     random,
     replyBox: replyBox(vault),
+    showReply: showPosted({
+      store,
+      vault,
+      onDifferent: (organisation_id, transaction_id) =>
+        logger.warn({ organisation_id, transaction_id }, "a repeated transfer is shown otherwise than it was answered"),
+    }),
     onCommitted(events) {
       // First: whoever is woken may fail, the audit lines may not be lost by it.
       options.auditLog(events);

@@ -1,10 +1,16 @@
 import type { Actor, EventDraft } from "#audit/index.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Collection, Key, Versioned } from "#storage/index.ts";
 
 /** What a client is answered. `body` is JSON text, stored as it is so that a replay has the same bytes. */
 export interface Reply {
   readonly status: number;
   readonly body: string;
+  /**
+   * The id of a stored object that `body` shows, and from which it can be made again at any time as it is now, whatever becomes of the
+   * object. Such a reply is kept as a reference, without its body (`ShowReply`).
+   */
+  readonly shows?: string;
 }
 
 /**
@@ -51,6 +57,8 @@ export interface Command {
    * The reply shows what is stored sealed elsewhere (a name, metadata), so the reply kept for replays is sealed too.
    */
   readonly privateReply?: boolean;
+  /** The same for a command that has its key at hand: nothing is waited for then. Not called for a reply that is kept as a reference. */
+  readonly sealReply?: ((body: string) => JsonObject) | undefined;
   /** How many new items the decision adds at most (objects, events, the idempotency record); 3 where absent. */
   readonly appends?: number;
   /**

@@ -1,9 +1,9 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { InvariantError } from "#kernel/assert.ts";
-import type { JsonObject } from "#kernel/json.ts";
 import type { Store, Write } from "#storage/index.ts";
 import type { Outcome } from "./command.ts";
 import { IDEMPOTENCY_TABLE, judgeClaim } from "./idempotency.ts";
+import type { KeptElsewhere } from "./idempotency.ts";
 import type { Executed, Pending } from "./queue.ts";
 import type { Loaded } from "./slot.ts";
 import type { Assumed } from "./speculation.ts";
@@ -12,8 +12,8 @@ import { createUnit } from "./unit.ts";
 export interface Answer {
   readonly pending: Pending;
   readonly executed: Executed;
-  /** The body of a replay, still sealed. */
-  readonly sealed?: JsonObject;
+  /** Where the body of a replay comes from, when it is not there yet. */
+  readonly kept?: KeptElsewhere;
 }
 
 export interface DecidedGroup {
@@ -47,9 +47,8 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
         answers.push({ pending, executed: { ok: false, code: "idempotency_key_reused" } });
         continue;
       }
-      if (claim.kind === "sealed") {
-        const { status, sealed } = claim;
-        answers.push({ pending, executed: { ok: true, reply: { status, body: "" }, replayed: true }, sealed });
+      if (claim.kind === "sealed" || claim.kind === "shown") {
+        answers.push({ pending, executed: { ok: true, reply: { status: claim.status, body: "" }, replayed: true }, kept: claim });
         continue;
       }
       if (claim.kind === "reply") {

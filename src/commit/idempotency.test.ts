@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { JsonObject } from "#kernel/json.ts";
 import { ORG, T0 } from "#test/support/builders.ts";
-import { IDEMPOTENCY_SECONDS, judgeClaim, keepReply } from "./idempotency.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
+import { digestOf, IDEMPOTENCY_SECONDS, judgeClaim, keepReply } from "./idempotency.ts";
 import { adding, bench, fates, gate, refusing, turns } from "./test-kit.ts";
 
 const CLAIM = { id: "k", fingerprint: "body" };
@@ -89,7 +91,98 @@ void describe("Idempotency-Key: repeating a command", () => {
   });
 });
 
+void describe("a reply that shows what can be shown again", () => {
+  const neverSealed = (): never => assert.fail("a reply that is kept as a reference is not sealed");
+
+  void it("is kept as a reference, and shown again for a repetition", async () => {
+    const asked: unknown[] = [];
+    const showReply = async (...of: readonly unknown[]): Promise<string> => (asked.push(of), "[1]");
+    const { queue, stored, commits, value } = bench({ showReply });
+    const command = adding(["a"], { key: "k", shows: "txn_1", sealReply: neverSealed });
+    const first = await queue.execute(command);
+    assert.ok(first.ok);
+    const { shown, digest, body, sealed_body, status, fingerprint } = (await stored("smartfinance-idempotency", "k")) ?? {};
+    assert.deepEqual([shown, digest, body, sealed_body], ["txn_1", digestOf("[1]"), undefined, undefined]);
+    assert.deepEqual([status, fingerprint], [201, "body"]);
+    assert.deepEqual(asked, []);
+    assert.deepEqual(await queue.execute(command), { ok: true, reply: { status: 201, body: first.reply.body }, replayed: true });
+    assert.deepEqual(asked, [[ORG, "txn_1", digestOf(first.reply.body)]]);
+    assert.deepEqual(await queue.execute({ ...command, idempotency: { id: "k", fingerprint: "other" } }), {
+      ok: false,
+      code: "idempotency_key_reused",
+    });
+    assert.deepEqual([commits.length, await value("a"), asked.length], [1, 1, 1]);
+  });
+
+  for (const [error, code] of [
+    [new StoreUnavailableError("away"), "store_unavailable"],
+    // As the vault tells it.
+    [Object.assign(new StoreUnavailableError("away"), { outage: "kms_unavailable" }), "kms_unavailable"],
+  ] as const)
+    void it(`is ${code} while it cannot be shown, and the same bytes afterwards`, async () => {
+      const faults = [error];
+      const { queue, value } = bench({
+        showReply: async () => {
+          const fault = faults.shift();
+          if (fault !== undefined) throw fault;
+          return "[1]";
+        },
+      });
+      const command = adding(["a"], { key: "k", shows: "txn_1" });
+      const first = await queue.execute(command);
+      assert.deepEqual(await queue.execute(command), { ok: false, code });
+      const again = await queue.execute(command);
+      assert.ok(first.ok && again.ok && again.replayed);
+      assert.deepEqual([again.reply.body, await value("a")], [first.reply.body, 1]);
+    });
+
+  void it("is a broken invariant where nothing shows it, or where it is gone", async () => {
+    const showReply = (): Promise<string> => Promise.reject(new Error("gone"));
+    for (const [{ queue }, told] of [
+      [bench(), /nothing shows it/],
+      [bench({ showReply }), /gone/],
+    ] as const) {
+      await queue.execute(adding(["a"], { key: "k", shows: "txn_1" }));
+      await assert.rejects(queue.execute(adding(["a"], { key: "k", shows: "txn_1" })), told);
+      assert.equal(queue.depth, 0);
+    }
+  });
+});
+
+void describe("a reply that is sealed", () => {
+  const replyBox = {
+    sealer: () => assert.fail("the command has its own sealer"),
+    open: async (_organisation: unknown, record: string, { text }: JsonObject) => `${record} ${String(text)}`,
+  };
+
+  void it("by the command itself is kept sealed, and opened for a repetition", async () => {
+    const { queue, stored } = bench({ replyBox });
+    const command = adding(["a"], { key: "k", sealReply: (text) => ({ text }) });
+    const first = await queue.execute(command);
+    assert.ok(first.ok && first.reply.body === "[1]");
+    const { shown, body, sealed_body } = (await stored("smartfinance-idempotency", "k")) ?? {};
+    assert.deepEqual([shown, body, sealed_body], [undefined, undefined, { text: "[1]" }]);
+    const again = await queue.execute(command);
+    assert.ok(again.ok && again.replayed);
+    assert.equal(again.reply.body, "k [1]");
+  });
+});
+
 void describe("judgeClaim and keepReply", () => {
+  void it("keep a reference in the place of a body, and read all three forms", () => {
+    const reply = { status: 201, body: '{"id":"txn_1"}', shows: "txn_1" };
+    const write = keepReply(ORG, CLAIM, reply, undefined, T0, undefined, "req_1");
+    assert.ok(write.op === "put");
+    assert.deepEqual(judgeClaim(write.item, CLAIM, T0), { kind: "shown", status: 201, shows: "txn_1", digest: digestOf(reply.body) });
+    assert.ok(!("body" in write.item) && !("sealed_body" in write.item));
+    assert.equal(write.item.kept_id, "req_1");
+    // As releases before this one have kept them.
+    const { shown: _shown, digest: _digest, ...old } = write.item;
+    const sealed_body = { ciphertext: "x" };
+    assert.deepEqual(judgeClaim({ ...old, sealed_body }, CLAIM, T0), { kind: "sealed", status: 201, sealed: sealed_body });
+    assert.deepEqual(judgeClaim({ ...old, body: "{}" }, CLAIM, T0), { kind: "reply", reply: { status: 201, body: "{}" } });
+  });
+
   void it("keep what is needed to answer again", () => {
     const write = keepReply(ORG, CLAIM, { status: 201, body: "{}" }, undefined, T0 + 999, undefined, "req_1");
     assert.ok(write.op === "put" && write.condition === "absent");

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Item, Write } from "#storage/index.ts";
@@ -12,7 +13,12 @@ export type Replay =
   | { readonly kind: "none" }
   | { readonly kind: "reused" }
   | { readonly kind: "reply"; readonly reply: Reply }
-  | { readonly kind: "sealed"; readonly status: number; readonly sealed: JsonObject };
+  | KeptElsewhere;
+
+/** A kept reply whose body has to be gotten before it can be given again: opened, or shown from the object that it showed. */
+export type KeptElsewhere =
+  | { readonly kind: "sealed"; readonly status: number; readonly sealed: JsonObject }
+  | { readonly kind: "shown"; readonly status: number; readonly shows: string; readonly digest: string };
 
 /** Seals and opens kept replies; the vault's part, handed in. */
 export interface ReplyBox {
@@ -21,12 +27,25 @@ export interface ReplyBox {
   open(organisationId: OrganisationId, record: string, sealed: JsonObject): Promise<string>;
 }
 
+/**
+ * Shows a stored object again as it was when it was answered; the part of the room that answered it, handed in.
+ * @param digest of the body that was answered, see `digestOf`
+ * @throws StoreUnavailableError, the vault's errors among them; InvariantError when the object is not there
+ */
+export type ShowReply = (organisationId: OrganisationId, id: string, digest: string) => Promise<string>;
+
+/** What a reply that is kept as a reference is recognised by: SHA-256 of its body, base64url. */
+export function digestOf(body: string): string {
+  return hash("sha256", body, "base64url");
+}
+
 /** Judges a claim by what is stored under its id. A record past its time counts as absent. */
 export function judgeClaim(stored: Item | undefined, claim: IdempotencyClaim, at: number): Replay {
   if (stored === undefined || Number(stored.expires_at) * 1000 <= at) return { kind: "none" };
   if (stored.fingerprint !== claim.fingerprint) return { kind: "reused" };
   const status = Number(stored.status);
   if (stored.sealed_body !== undefined) return { kind: "sealed", status, sealed: stored.sealed_body as JsonObject };
+  if (stored.shown !== undefined) return { kind: "shown", status, shows: String(stored.shown), digest: String(stored.digest) };
   return { kind: "reply", reply: { status, body: String(stored.body) } };
 }
 
@@ -51,11 +70,17 @@ export function keepReply(
       // Proves, after a doubtful commit, that it was this request which kept the reply.
       kept_id: requestId,
       status: reply.status,
-      ...(seal === undefined ? { body: reply.body } : { sealed_body: seal(reply.body) }),
+      ...keptBody(reply, seal),
       created_at: at,
       expires_at: Math.floor(at / 1000) + IDEMPOTENCY_SECONDS,
       version: version + 1,
     },
     condition: version === 0 ? "absent" : { version },
   };
+}
+
+/** As short as it can be without losing a byte, and never in clear what is sealed elsewhere. */
+function keptBody({ shows, body }: Reply, seal: ((body: string) => JsonObject) | undefined): JsonObject {
+  if (shows !== undefined) return { shown: shows, digest: digestOf(body) };
+  return seal === undefined ? { body } : { sealed_body: seal(body) };
 }

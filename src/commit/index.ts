@@ -1,7 +1,8 @@
 export * from "./asked.ts";
 export * from "./cancel-job.ts";
 export * from "./command.ts";
-export type { ReplyBox } from "./idempotency.ts";
+export { digestOf } from "./idempotency.ts";
+export type { ReplyBox, ShowReply } from "./idempotency.ts";
 export * from "./outcome.ts";
 export { createCommitQueue } from "./queue.ts";
 export type { CommitQueue, Executed } from "./queue.ts";

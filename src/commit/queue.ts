@@ -9,7 +9,7 @@ import type { Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Command, Reply } from "./command.ts";
 import { decideGroup } from "./decide-group.ts";
-import type { ReplyBox } from "./idempotency.ts";
+import type { KeptElsewhere, ReplyBox, ShowReply } from "./idempotency.ts";
 import { loadGroup } from "./load-group.ts";
 import type { Settled } from "./settle.ts";
 import { backoff, settle } from "./settle.ts";
@@ -42,6 +42,8 @@ export interface CommitQueueOptions {
   readonly onCommitted?: (events: readonly BuiltEvent[]) => void;
   /** Seals kept replies of commands with `privateReply`; without it they are kept as they are (tests). */
   readonly replyBox?: ReplyBox;
+  /** Shows again what replies that are kept as references refer to. */
+  readonly showReply?: ShowReply;
   /** Told when `onCommitted` throws. */
   readonly onListenerError?: (error: unknown) => void;
   /** The load above which further commands are refused as overloaded. */
@@ -92,7 +94,7 @@ export interface Pending {
   settled: boolean;
   /** Seals the reply that is kept, where it shows what is sealed elsewhere. */
   seal: ((body: string) => JsonObject) | undefined;
-  readonly answer: (executed: Executed, sealed?: JsonObject) => void;
+  readonly answer: (executed: Executed, kept?: KeptElsewhere) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -193,7 +195,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           forget?.();
         }
         if (settled === "committed") {
-          for (const { pending, executed, sealed } of decided.answers) pending.answer(executed, sealed);
+          for (const { pending, executed, kept } of decided.answers) pending.answer(executed, kept);
           tell(decided.events);
           return decided.deferred;
         }
@@ -201,9 +203,9 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         if (settled === "unavailable") return end(open, "store_unavailable");
         if (settled === "unknown") {
           // Only what was part of the doubtful commit is in doubt; replays wrote nothing, and the rest was never sent.
-          for (const { pending, executed, sealed } of decided.answers) {
+          for (const { pending, executed, kept } of decided.answers) {
             const wrote = executed.ok && !executed.replayed;
-            pending.answer(wrote ? { ok: false, code: "outcome_unknown" } : executed, sealed);
+            pending.answer(wrote ? { ok: false, code: "outcome_unknown" } : executed, kept);
           }
           return decided.deferred;
         }
@@ -265,11 +267,11 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           arrival: ++arrivals,
           attempts: 0,
           settled: false,
-          seal: undefined,
-          answer(executed, sealed) {
+          seal: command.sealReply,
+          answer(executed, kept) {
             if (!release()) return;
-            if (sealed === undefined || claim === undefined || !executed.ok) resolve(executed);
-            else openReply(command, claim, executed, sealed).then(resolve, reject);
+            if (kept === undefined || claim === undefined || !executed.ok) resolve(executed);
+            else getReply(command, claim, executed, kept).then(resolve, reject);
           },
           fail(error) {
             if (release()) reject(error);
@@ -323,19 +325,28 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     }
   }
 
-  async function openReply(
-    command: Command,
+  /** Gets the body of a kept reply that is opened, or shown from what it showed. */
+  async function getReply(
+    { actor: { organisationId } }: Command,
     claim: string,
     executed: Executed & { readonly ok: true },
-    sealed: JsonObject,
+    kept: KeptElsewhere,
   ): Promise<Executed> {
-    invariant(options.replyBox !== undefined, "a sealed reply is kept, and nothing opens it");
+    const { replyBox, showReply } = options;
     try {
-      const body = await options.replyBox.open(command.actor.organisationId, claim, sealed);
-      return { ...executed, reply: { ...executed.reply, body } };
+      if (kept.kind === "shown") {
+        invariant(showReply !== undefined, "a reply is kept as a reference, and nothing shows it");
+        return withBody(executed, await showReply(organisationId, kept.shows, kept.digest));
+      }
+      invariant(replyBox !== undefined, "a sealed reply is kept, and nothing opens it");
+      return withBody(executed, await replyBox.open(organisationId, claim, kept.sealed));
     } catch (error) {
       if (error instanceof StoreUnavailableError) return { ok: false, code: outageOf(error) };
       throw error;
     }
   }
+}
+
+function withBody(executed: Executed & { readonly ok: true }, body: string): Executed {
+  return { ...executed, reply: { ...executed.reply, body } };
 }

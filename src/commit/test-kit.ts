@@ -6,6 +6,7 @@ import type { MemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import type { Command } from "./command.ts";
 import { change } from "./command.ts";
+import type { ReplyBox, ShowReply } from "./idempotency.ts";
 import { createCommitQueue } from "./queue.ts";
 
 /** The simplest record there is: a number. */
@@ -27,16 +28,20 @@ const ids = testIds(11);
 export interface Adding {
   readonly key?: string;
   readonly fingerprint?: string;
+  /** What the reply shows. */
+  readonly shows?: string;
+  readonly sealReply?: Command["sealReply"];
   /** Called with the state the command is decided over. */
   readonly onDecide?: (values: readonly number[], at: number) => void;
 }
 
 /** A command that adds one to each of the counters named, and answers what they are then. */
-export function adding(names: readonly string[], { key, fingerprint = "body", onDecide }: Adding = {}): Command {
+export function adding(names: readonly string[], { key, fingerprint = "body", shows, sealReply, onDecide }: Adding = {}): Command {
   const eventId = ids.next("event");
   return {
     actor: actorOf(),
     idempotency: key === undefined ? undefined : { id: key, fingerprint },
+    sealReply,
     needs: names.map((hash) => ({ collection: counters, key: { hash }, mode: "write" })),
     decide(view, at) {
       const before = names.map((hash) => view.get(counters, { hash }) ?? { id: hash, value: 0, version: 0 });
@@ -46,7 +51,7 @@ export function adding(names: readonly string[], { key, fingerprint = "body", on
       );
       const after = before.map(({ id, value, version }) => ({ id, value: value + 1, version: version + 1 }));
       return {
-        reply: { status: 201, body: JSON.stringify(after.map(({ value }) => value)) },
+        reply: { status: 201, body: JSON.stringify(after.map(({ value }) => value)), ...(shows === undefined ? {} : { shows }) },
         changes: after.map((record) => change(counters, record)),
         events: [{ id: eventId, type: "account.updated", objectId: names[0] ?? "" }],
       };
@@ -92,10 +97,12 @@ export interface BenchOptions {
   readonly limits?: Partial<Store["limits"]>;
   readonly maxWaiting?: number;
   readonly database?: MemoryDatabase;
+  readonly replyBox?: ReplyBox;
+  readonly showReply?: ShowReply;
 }
 
 /** A queue over a store whose commits and reads go as scripted; beyond the script all goes well. */
-export function bench({ limits, maxWaiting, database = createMemoryDatabase() }: BenchOptions = {}) {
+export function bench({ limits, maxWaiting, database = createMemoryDatabase(), replyBox, showReply }: BenchOptions = {}) {
   const inner = openMemoryStore(database, limits === undefined ? {} : { limits });
   const clock = testClock(T0);
   const script: Fate[] = [];
@@ -128,6 +135,8 @@ export function bench({ limits, maxWaiting, database = createMemoryDatabase() }:
     random: seededRandom(2),
     onCommitted: (built) => void events.push(...built),
     ...(maxWaiting === undefined ? {} : { maxWaiting }),
+    ...(replyBox === undefined ? {} : { replyBox }),
+    ...(showReply === undefined ? {} : { showReply }),
   });
   const stored = (table: "smartfinance-meta" | "smartfinance-idempotency", hash: string): Promise<Item | undefined> =>
     inner.get(table, { hash });

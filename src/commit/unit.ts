@@ -13,6 +13,8 @@ import { tellObjects } from "./told.ts";
 
 /** What an event is reckoned with, bytes. A kept reply is reckoned twice: quoting or sealing makes it longer. */
 const EVENT_BYTES = 3000;
+/** What a reply is reckoned with that is kept as a reference, bytes. */
+const REFERENCE_BYTES = 500;
 
 /** The state one group of commands is decided over, and the writes that come of it. */
 export interface Unit {
@@ -76,8 +78,9 @@ export function createUnit(loaded: Loaded): Unit {
       return cost;
     },
     weight(command, outcome) {
-      let weight =
-        (command.idempotency === undefined ? 0 : 2 * Buffer.byteLength(outcome.reply.body)) + outcome.events.length * EVENT_BYTES;
+      const { shows, body } = outcome.reply;
+      const kept = shows === undefined ? 2 * Buffer.byteLength(body) : REFERENCE_BYTES;
+      let weight = (command.idempotency === undefined ? 0 : kept) + outcome.events.length * EVENT_BYTES;
       for (const { collection, record } of outcome.changes) weight += Buffer.byteLength(JSON.stringify(collection.toItem(record)));
       return weight;
     },

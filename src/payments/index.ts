@@ -13,6 +13,7 @@ export { recordMovement } from "./decide/movement.ts";
 export { type ActionExpiry, createActionExpiry } from "./action-expiry.ts";
 export { paymentActions } from "./payment-action.ts";
 export { createWaitingPayments } from "./waiting-payments.ts";
+export { showPosted } from "./show-posted.ts";
 export { createReviewExpiry, type ReviewExpiry } from "./review-expiry.ts";
 export { reviews } from "./review.ts";
 export { reviewNotes } from "./review-note.ts";

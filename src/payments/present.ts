@@ -1,5 +1,5 @@
 import { toTimestamp } from "#kernel/clock.ts";
-import type { JsonObject } from "#kernel/json.ts";
+import type { JsonObject, JsonValue } from "#kernel/json.ts";
 import { minorToWire } from "#kernel/money.ts";
 import type { Hold, Transaction } from "#ledger/index.ts";
 import { remainingOf, statusAt } from "#ledger/index.ts";
@@ -53,7 +53,38 @@ export function transactionAt(t: Transaction, at: number): Transaction {
 function presentSca({ sca }: Transaction): JsonObject | null {
   if (sca === undefined) return null;
   const { mode, outcome, exemption, authentication_id, inputs, counters_before, counters_after } = sca;
-  return { mode, outcome, exemption, authentication_id, inputs, counters_before, counters_after };
+  return {
+    mode,
+    outcome,
+    exemption,
+    authentication_id,
+    // Member by member: not every store gives an object's members back in the order in which it got them.
+    inputs: inOrder(inputs, INPUTS),
+    counters_before: inOrder(counters_before, COUNTERS),
+    counters_after: inOrder(counters_after, COUNTERS),
+  };
+}
+
+const INPUTS = [
+  "action",
+  "risk_score",
+  "risk_flags",
+  "own_account",
+  "trusted_beneficiary",
+  "standing_order_id",
+  "fraud_rate_ppm",
+  "exemption_threshold",
+] as const;
+const COUNTERS = ["count", "amount"] as const;
+
+function inOrder(stored: JsonValue | undefined, names: readonly string[]): JsonObject {
+  const members = stored as JsonObject;
+  const shown: Record<string, JsonValue> = {};
+  for (const name of names) {
+    const value = members[name];
+    if (value !== undefined) shown[name] = value;
+  }
+  return shown;
 }
 
 /** What the payment waits for. */

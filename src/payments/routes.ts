@@ -88,7 +88,8 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
           "0.8, unless the organisation has it otherwise; `risk.reasons` tells why), or the payer has to approve it (`requires_action`): POST " +
           "/v1/authentications with its `transaction_id`, within 15 minutes. 422 `risk_declined`: blocked, nothing moved, and a transaction " +
           "with the status `blocked` tells why. With `authentication_id` the payer has approved it before: it has to be the same payment to the " +
-          "character.",
+          "character. A repetition of a transfer that posted at once shows it as it was then; only an update of the server that shows transactions " +
+          "in another way changes the bytes.",
         body: transferBody,
         response: waits,
       },

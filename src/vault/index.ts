@@ -4,6 +4,7 @@ export { openLocalKms } from "./local-kms.ts";
 export type { Binding, DataKey, SealBreak, Sealed, Sealer } from "./seal.ts";
 export { createVault } from "./vault.ts";
 export type { Vault, VaultDeps } from "./vault.ts";
+export { openReply, sealReply } from "./kept-reply.ts";
 export { metadataOpener, openMetadata, sealMetadata, sealOptional } from "./metadata.ts";
 export type { Metadata } from "./metadata.ts";
 export { DataKeyBlockedError, DataKeyNotFoundError, StaleMetadataError, UserShreddedError } from "./errors.ts";

@@ -35,11 +35,16 @@ describe("a store that fails under every operation", () => {
   let landmarks: Landmarks;
   let onCommit: Fault = NONE;
   let onRead: Fault = NONE;
+  /** Befalls reads of one record alone; the commit queue reads many at once. */
+  let onGet: Fault = NONE;
 
   before(async () => {
     // Retries wait for this clock: without waiting, their number is all that is tried here.
     const clock = { ...movableClock(), sleep: () => sleep(0) };
-    const faults = (operation: string): Fault => (operation === "commit" ? onCommit : onRead);
+    const faults = (operation: string): Fault => {
+      if (operation === "commit") return onCommit;
+      return operation === "get" && onGet !== NONE ? onGet : onRead;
+    };
     app = await startApp({ store: "memory", clock, memory: { faults }, codeSender: recordingSender, sinks: [nowhere] });
     own = await app.newOrganisation();
     landmarks = await makeLandmarks(own, app.clock);
@@ -127,6 +132,25 @@ describe("a store that fails under every operation", () => {
       );
     });
   }
+
+  it("createTransfer: what was answered cannot be shown again while reads fail, and is the same afterwards", async () => {
+    const from_account_id = await own.account({ balance: 1_000 });
+    const body = { from_account_id, to_account_id: await own.account(), amount: 10, currency: "EUR", metadata: { note: "kept" } };
+    const idempotencyKey = freshKey();
+    const ask = (): Promise<Answer> => own.api.post("/v1/transfers", body, { idempotencyKey });
+    const first = await ask();
+    ok(first, 201);
+    const stored = contentsOf(app.shared.database);
+    onGet = { kind: "unavailable" };
+    const answer = await ask().finally(() => {
+      onGet = NONE;
+    });
+    refused(answer, "store_unavailable");
+    assert.equal(answer.headers["retry-after"], "1");
+    assert.equal(contentsOf(app.shared.database), stored);
+    const again = await ask();
+    assert.deepEqual([again.status, again.text, again.headers["idempotent-replayed"]], [201, first.text, "true"]);
+  });
 
   it("createTransferBatch: a store that fails half-way does not claim that nothing was done; a repetition does the rest", async () => {
     const from_account_id = await own.account({ balance: 1_000 });

@@ -31,14 +31,18 @@ void describe("what is stored sealed", () => {
         assert.equal(again.headers["idempotent-replayed"], "true");
       }
       let items = 0;
+      let references = 0;
       const { database } = app.shared;
       assert.ok(database !== undefined);
       for (const { table, item } of database.dump()) {
         items += 1;
         const text = JSON.stringify(item);
+        if (item.shown !== undefined) references += 1;
+        assert.ok(item.shown === undefined || (!("body" in item) && !("sealed_body" in item)), `a reference is all that is kept: ${text}`);
         assert.ok(!text.includes(NAME) && !text.includes(NOTE), `${table} shows what is sealed: ${text}`);
       }
       assert.ok(items > 20);
+      assert.equal(references, 1, "the transfer's reply is a reference");
     } finally {
       await app.close();
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Organisation } from "../support/app.ts";
 import type { ApiObject } from "../support/http-client.ts";
-import { ok, refused } from "../support/http-client.ts";
+import { freshKey, ok, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
 import { berlin, suspect, SUSPICIOUS_AMOUNT } from "./suspicious.ts";
 import type { Stage } from "./stage.ts";
@@ -63,6 +63,20 @@ export function reviewFlows(stage: Stage): void {
       assert.equal(await own.balance(payee), 11 * 2_500 + SUSPICIOUS_AMOUNT);
       assert.equal(ok(await own.api.get(`/v1/transactions/${waiting.id}`), 200).status, "posted");
       await auditBooks(own);
+    });
+
+    it("IDEM-01 leave the answer to the payment's key as it was, with its metadata, however they are decided", async () => {
+      for (const verdict of ["approve", "reject"]) {
+        const own = await stage.app.newOrganisation();
+        const { body } = await suspect(own, stage.app.clock);
+        const asked = { ...body, metadata: { zebra: "1", note: "waits" } };
+        const idempotencyKey = freshKey();
+        const first = await own.api.post("/v1/transfers", asked, { idempotencyKey });
+        const { review_id } = ok(first, 202);
+        ok(await own.api.post(`/v1/reviews/${review_id}/${verdict}`), 200);
+        const again = await own.api.post("/v1/transfers", asked, { idempotencyKey });
+        assert.deepEqual([again.status, again.text, again.headers["idempotent-replayed"]], [202, first.text, "true"]);
+      }
     });
 
     for (const [first, second] of [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ApiObject } from "../support/http-client.ts";
-import { ok, refused } from "../support/http-client.ts";
+import { freshKey, ok, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
 import type { Payer } from "./sca-kit.ts";
 import { challengeAll, payerOf, setPolicy } from "./sca-kit.ts";
@@ -74,6 +74,26 @@ export function exemptionFlows(stage: Stage): void {
       const [event] = await eventsAfter(own.api, seen);
       const details = event?.["details"] as { before: ApiObject; after: ApiObject };
       assert.deepEqual([event?.["event_type"], details.before["sca"], details.after["sca"]], ["sca_policy.updated", "psd2", "risk_only"]);
+    });
+  });
+
+  describe("a repetition", () => {
+    it("IDEM-01 has the same bytes, exempt or approved meanwhile, reversed or not", async () => {
+      const payer = await ruled({ low_value: "count" });
+      const { api } = payer.own;
+      const repeated = async (amount: number, status: number, meanwhile: (id: string) => Promise<unknown>): Promise<void> => {
+        const body = { ...payer.payment(amount), metadata: { zebra: "1", note: "n" } };
+        const idempotencyKey = freshKey();
+        const first = await api.post("/v1/transfers", body, { idempotencyKey });
+        const { id } = ok(first, status);
+        await meanwhile(id);
+        ok(await api.post(`/v1/transactions/${id}/reversals`, { amount: 1 }), 201);
+        const again = await api.post("/v1/transfers", body, { idempotencyKey });
+        assert.deepEqual([again.status, again.text, again.headers["idempotent-replayed"]], [status, first.text, "true"]);
+      };
+      await repeated(100, 201, (id) => api.get(`/v1/transactions/${id}`));
+      await repeated(3_001, 202, (id) => approveWaiting(payer, id));
+      await auditBooks(payer.own);
     });
   });
 

@@ -70,6 +70,28 @@ export function transferFlows(stage: Stage): void {
       assert.equal(late.headers["idempotent-replayed"], undefined);
     });
 
+    it("IDEM-01 give the same bytes again after they were reversed, in part and wholly", async () => {
+      const own = await stage.app.newOrganisation();
+      const from = await own.account({ balance: 100 });
+      const to = await own.account();
+      for (const more of [{ reference: "Lunch", metadata: { zebra: "1", "10": "a", "9": "b" } }, {}]) {
+        const body = { from_account_id: from, to_account_id: to, amount: 60, currency: "EUR", ...more };
+        const idempotencyKey = freshKey();
+        const first = await own.api.post("/v1/transfers", body, { idempotencyKey });
+        const { id } = ok(first, 201);
+        for (const [amount, reversed] of [
+          [20, 20],
+          [40, 60],
+        ]) {
+          ok(await own.api.post(`/v1/transactions/${id}/reversals`, { amount }), 201);
+          const again = await own.api.post("/v1/transfers", body, { idempotencyKey });
+          assert.deepEqual([again.status, again.text, again.headers["idempotent-replayed"]], [201, first.text, "true"]);
+          assert.equal(ok(await own.api.get(`/v1/transactions/${id}`), 200)["reversed_amount"], reversed);
+        }
+      }
+      await auditBooks(own);
+    });
+
     it("in an independent batch are decided in order, each with its own result, and replay as a whole", async () => {
       const own = await stage.app.newOrganisation();
       const from = await own.account({ balance: 100 });

@@ -143,6 +143,31 @@ export function vaultFlows(stage: Stage): void {
       refused(await api.post("/v1/key-rotations", { target: "wrapping_keys", reason: "compromise" }), "invalid_request", "reason");
     });
 
+    it("IDEM-01 a transfer is answered again with the same bytes after its key was replaced, because of a leak too", async () => {
+      const { app } = stage;
+      const organisation = await app.newOrganisation();
+      const { api } = organisation;
+      const from_account_id = await organisation.account({ balance: 100 });
+      const to_account_id = await organisation.account();
+      const body = { from_account_id, to_account_id, amount: 10, currency: "EUR", metadata: { zebra: "1", note: "secret" } };
+      const idempotencyKey = freshKey();
+      const first = await api.post("/v1/transfers", body, { idempotencyKey });
+      const { id } = ok(first, 201);
+      for (const reason of ["scheduled", "compromise"]) {
+        const key = (await keysOf(organisation)).find(
+          ({ user_id, purpose, current }) => user_id === null && purpose === "sealing" && current,
+        );
+        assert.ok(key);
+        const rotation = ok(await api.post("/v1/key-rotations", { reason, key_id: key.id }), 202);
+        if (reason === "compromise") refused(await api.post("/v1/transfers", body, { idempotencyKey }), "key_blocked");
+        await finish(app, organisation, rotation.id);
+        const again = await api.post("/v1/transfers", body, { idempotencyKey });
+        assert.deepEqual([again.status, again.text, again.headers["idempotent-replayed"]], [201, first.text, "true"]);
+      }
+      ok(await api.post(`/v1/transactions/${id}/reversals`, { amount: 3 }), 201);
+      assert.equal((await api.post("/v1/transfers", body, { idempotencyKey })).text, first.text);
+    });
+
     it("replaces one key alone, and wraps one alone, while nothing else is touched", async () => {
       const { app } = stage;
       const organisation = await app.newOrganisation();

@@ -57,9 +57,9 @@ export function createCommitChecker(model: Model, bodies: KeptBodies): CommitChe
     commits += 1;
     history.push(writes);
     const tables = new Set(writes.map(({ table }) => table));
+    bodies.learn(writes);
     // Data keys are the vault's own business, apart from any command.
     if (tables.has("smartfinance-data-keys")) {
-      bodies.learn(writes);
       if (tables.size !== 1) mismatch("a commit mixes data keys and other things", ["smartfinance-data-keys"], [...tables]);
       return;
     }

@@ -1,6 +1,6 @@
 import type { Actor } from "#audit/index.ts";
 import { defaultScaPolicy } from "#authentications/index.ts";
-import { createAccountFacts } from "#payments/index.ts";
+import { createAccountFacts, showPosted } from "#payments/index.ts";
 import type { PaymentDeps } from "#payments/index.ts";
 import { createCommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
@@ -177,12 +177,13 @@ const openKms: Kms = {
 export function paymentDeps(store: Store, clock: Clock, seed: number): PaymentDeps {
   const random = seededRandom(seed);
   const ids = createIds(clock, random);
+  const vault = createVault({ store, kms: openKms, clock, ids, random });
   return {
     store,
     clock,
     ids,
-    queue: createCommitQueue({ store, clock, random }),
-    vault: createVault({ store, kms: openKms, clock, ids, random }),
+    queue: createCommitQueue({ store, clock, random, showReply: showPosted({ store, vault }) }),
+    vault,
     facts: createAccountFacts(store),
     policies: { of: () => noRules },
     models: noModels,

@@ -3,7 +3,7 @@ import { workOn } from "#commit/index.ts";
 import type { DataKey } from "#vault/index.ts";
 import type { PaymentState } from "../decide/payment.ts";
 import type { PaymentDeps } from "../deps.ts";
-import { sealMetadata } from "#vault/index.ts";
+import { sealMetadata, sealReply } from "#vault/index.ts";
 import type { TransferBody } from "./payment.ts";
 import { planSca } from "../sca-plan.ts";
 import { governanceOf, notPerformed, paymentNeeds, paymentState, perform, replyOf, transferRequest } from "./payment.ts";
@@ -21,17 +21,22 @@ export async function transfer(deps: PaymentDeps, asked: Asked, body: TransferBo
   const payee = await deps.facts.of(organisationId, body.to_account_id);
   const governance = await governanceOf(deps, organisationId);
   const plan = await planSca(deps, request, body, payer, governance);
+  const record = asked.idempotency?.id;
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
-    privateReply: body.metadata !== undefined,
+    // What posts at once is kept as a reference, and needs no seal.
+    sealReply: dataKey === undefined || record === undefined ? undefined : (text) => sealReply(deps.vault, dataKey, record, text),
     needs: plan === undefined ? paymentNeeds(request, payer, payee) : [...paymentNeeds(request, payer, payee), ...plan.needs],
     decide(view, at) {
       const work = workOn(view);
       const state = (): PaymentState => paymentState(work, request, payer, payee);
       const decision = perform(work, { request, state, governance, params: PARAMS, plan }, at);
       if (!decision.ok) return notPerformed(work, decision, requestId);
-      return work.outcome(replyOf(decision, body.metadata ?? {}, requestId));
+      const reply = replyOf(decision, body.metadata ?? {}, requestId);
+      return work.outcome(
+        decision.outcome === "posted" ? { status: reply.status, body: reply.body, shows: decision.transaction.id } : reply,
+      );
     },
   });
 }
