@@ -25,6 +25,24 @@ describe("house rules", () => {
     }
   });
 
+  it("refuses getters and generators where every payment passes", () => {
+    for (const member of ["get size() {", "*values() {", "async *rows() {", "*[Symbol.iterator]() {"]) {
+      const text = `return {\n  ${member}\n    return 1;\n  },\n};\n`;
+      assert.match(check("src/commit/unit.ts", text)[0] ?? "", /^src\/commit\/unit\.ts:2: /, member);
+      assert.deepEqual(check("src/webhooks/lane.ts", text), []);
+      assert.deepEqual(check("src/commit/queue.ts", text), []);
+      assert.deepEqual(check("src/commit/unit.test.ts", text), []);
+    }
+    assert.equal(check("src/ledger/chain.ts", "export function* steps() {}\n").length, 1);
+    assert.deepEqual(
+      check(
+        "src/ledger/chain.ts",
+        "/**\n * get a(b)\n */\nconst a = b\n  * c;\nview.get (x);\nconst p = { get(key) { return 2 ** key; } };\n",
+      ),
+      [],
+    );
+  });
+
   it("sees a banned call inside a template", () => {
     assert.equal(check("src/ledger/post.ts", "const a = `at ${Date.now()}`;\n").length, 1);
   });

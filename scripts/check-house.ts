@@ -33,6 +33,12 @@ const BANNED: readonly BannedCall[] = [
   { pattern: /\bconsole\.\w+/g, instead: "take a logger", allowed: COMPOSITION, inTests: false },
 ];
 
+/** Rooms whose code runs for every payment, and files in them that do not, or make one object in the life of a process. */
+const PER_PAYMENT = /^src\/(?:commit|ledger|risk|features|rules\/evaluate|payments\/(?:commands|decide))\b/;
+const NOT_PER_PAYMENT: readonly string[] = ["src/commit/queue.ts", "src/features/labelled.ts", "src/features/handbook.ts"];
+/** Members of literals: a function that is declared once for all is no harm, but none is needed either. */
+const RETAINING = /\bfunction\s*\*|^\s*(?:async\s*)?\*\s*(?:\w+|\[[\w.]+\])\s*\(.*\{\s*$|^\s*get\s+\w+\s*\(\s*\)/gm;
+
 /** The files that may skip tests, loudly, where no DynamoDB server or no browser can run. */
 const MAY_SKIP: readonly string[] = ["test/support/dynamodb-server.ts", "test/browser/chromium.ts"];
 const SKIPS = /\.(?:only|skip|todo)\s*\(|\b(?:only|skip|todo)\s*:\s*(?:true\b|["'`])/g;
@@ -70,6 +76,16 @@ function* bannedCallFailures(file: SourceFile): Generator<string> {
   }
 }
 
+/**
+ * An object with a getter, and a generator that is made anew with each object, get a hidden class of their own. V8 keeps those among
+ * the old objects until a full collection, and with them all that the function can see: half of what a payment allocates outlived it.
+ */
+function* retentionFailures(file: SourceFile): Generator<string> {
+  if (isTest(file.path) || !PER_PAYMENT.test(file.path) || NOT_PER_PAYMENT.includes(file.path)) return;
+  for (const { where, what } of found(file, codeOnly(file.text), RETAINING))
+    yield `${where}: ${what} is banned where every payment passes: it keeps alive what it can see; use a plain function`;
+}
+
 function* skippedTestFailures(file: SourceFile): Generator<string> {
   if (!(isTest(file.path) || file.path.startsWith("scripts/")) || MAY_SKIP.includes(file.path)) return;
   for (const { where, what } of found(file, codeOnly(file.text), SKIPS)) yield `${where}: a test is left out by ${what}`;
@@ -89,7 +105,7 @@ export function checkHouse(files: readonly SourceFile[], longer: Readonly<Record
   for (const file of files) {
     failures.push(...markerFailures(file));
     if (file.path.endsWith(".md")) continue;
-    failures.push(...bannedCallFailures(file), ...skippedTestFailures(file));
+    failures.push(...bannedCallFailures(file), ...retentionFailures(file), ...skippedTestFailures(file));
   }
   return failures;
 }
