@@ -128,4 +128,23 @@ void describe("the commit queue over a store that keeps the order of commits", (
     assert.ok(results.every((executed) => executed.ok || executed.code === "store_unavailable"));
     assert.equal(queue.depth, 0);
   });
+
+  void it("puts no more into a commit than dies young, and runs a command that is larger by itself", async () => {
+    const { queue, commits } = bench({ limits: { ...ordered, writesPerCommit: 20_000 } });
+    const large = { ...adding(Array.from({ length: 1_500 }, (_, n) => `many-${n}`)), appends: 1_501 };
+    const answers = await Promise.all([
+      ...Array.from({ length: 300 }, () => queue.execute(adding(["hot"]))),
+      queue.execute(large),
+      ...Array.from({ length: 300 }, () => queue.execute(adding(["hot"]))),
+    ]);
+    assert.ok(answers.every(({ ok }) => ok));
+    assert.deepEqual([valueOf(answers[299] as Executed), valueOf(answers[301] as Executed)], [[300], [301]]);
+    // A small one is reckoned as four writes. The large one is alone with its event.
+    const told = commits.map((writes) => writes.filter(({ table }) => table === "smartfinance-audit-logs").length);
+    assert.equal(Math.max(...told), 256);
+    assert.deepEqual(
+      commits.filter((_, n) => told[n] === 1).map(({ length }) => length),
+      [1_501],
+    );
+  });
 });

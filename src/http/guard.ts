@@ -174,7 +174,7 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
           done();
           return;
         }
-        if (overloaded?.() === true || !traffic.admit(request, !hasBody(request))) {
+        if (overloaded?.() === true || !traffic.admit(request, readsNothing(facts) || !hasBody(request))) {
           sendRefusal(reply, refuse("overloaded"));
           return;
         }
@@ -242,6 +242,11 @@ function isRefusal(outcome: Principal | KeyRefusal): outcome is KeyRefusal {
 /** Node joins repeated headers of these names into one string, which then is no valid value of any of them. */
 function single(header: string | string[] | undefined): string | undefined {
   return typeof header === "string" ? header : header?.join(", ");
+}
+
+/** Nobody waits for the body of a GET, so it has arrived with its head and would never begin to count otherwise. */
+function readsNothing({ method }: RouteFacts): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 function hasBody(request: FastifyRequest): boolean {

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { problems } from "#kernel/problems.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import { addressBlock } from "./connections.ts";
+import { createBodyParser } from "./parse-body.ts";
+import { RefusalError } from "./refusal-error.ts";
 import type { Wire } from "./testing.ts";
 import { KEY, createTestServer, dial, listen } from "./testing.ts";
 
@@ -118,6 +124,24 @@ test("DOS-03: requests beyond the bound are refused at once, those accepted are 
   }
 });
 
+test("DOS-03: a read counts from its head on, also one that announces a body nobody waits for", async (t) => {
+  const { app, slow, release } = createTestServer({ limits: { openRequests: 2 } });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const request = `GET /v1/slow HTTP/1.1\r\n${AUTH}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+  const accepted = [dial(port), dial(port)];
+  for (const wire of accepted) wire.socket.write(request);
+  while (slow.waiting < 2) await sleep(1);
+  const refused = dial(port);
+  refused.socket.write(request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+  // Where nothing refuses it, it is answered then, and the test ends as well.
+  void sleep(100).then(release);
+  await refused.closed;
+  await problemOn(refused, "overloaded");
+  for (const wire of accepted) await wire.until(/\{"ok":true\}$/);
+  for (const wire of [...accepted, refused]) wire.socket.destroy();
+});
+
 test("DOS-03: a turn of the event loop admits only so much, and the next one again", async (t) => {
   const { app } = createTestServer({ limits: { turnRequests: 2, turnMs: 0 } });
   const port = await listen(app);
@@ -162,6 +186,43 @@ test("DOS-03: the bytes of waiting bodies are bounded, in all and for one key, a
   for (const wire of [first, small]) await wire.until(/"kept":true/);
   const again = send(70_000);
   await again.until(/"kept":true/);
+});
+
+test("DOS-03: a request whose URL the router refuses does not put an end to the counting of bodies", async (t) => {
+  const { app } = createTestServer({ limits: { openBodyBytes: 400_000 } });
+  const schema = { operationId: "sign", body: Type.Object({ text: Type.String() }, { additionalProperties: false }) };
+  app.post("/v1/sign", { config: { access: "public", scope: null }, schema }, () => ({ signed: true }));
+  const port = await listen(app);
+  t.after(() => app.close());
+  // Fastify answers these itself, with requests that nobody has decorated.
+  for (const url of ["/v1/%zz", `/v1/payments/${"x".repeat(200)}`]) {
+    const bad = dial(port);
+    bad.socket.write(`GET ${url} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n`);
+    await bad.closed;
+    const large = dial(port);
+    const body = JSON.stringify({ text: "x".repeat(150_000) });
+    const head = `content-type: application/json\r\nconnection: close\r\ncontent-length: ${body.length}`;
+    large.socket.write(`POST /v1/sign HTTP/1.1\r\nhost: t\r\n${head}\r\n\r\n${body}`);
+    await large.closed;
+    // It is more than a quarter of the bound.
+    assert.match(large.received(), /^HTTP\/1\.1 503 [^]*"code":"overloaded"/);
+  }
+});
+
+test("DOS-03: a request that was refused in the middle of its body is not worked on when the rest has come", () => {
+  const begun: unknown[] = [];
+  const bodies: BodyBudget = { hold: (_request, bytes) => bytes <= 10, release: () => undefined, held: 0 };
+  const parse = createBodyParser(1_000, { bodies, begin: (request) => begun.push(request) > 0 });
+  const refusals: unknown[] = [];
+  for (const sizes of [[5], [5, 10, 20], [20]]) {
+    const payload = new EventEmitter();
+    const request = { raw: { headers: {} } } as FastifyRequest;
+    parse(request, payload as IncomingMessage, (error) => void refusals.push(error instanceof RefusalError && error.refusal.code));
+    for (const size of sizes) payload.emit("data", Buffer.alloc(size, " "));
+    payload.emit("end");
+  }
+  assert.deepEqual(refusals, ["invalid_json", "overloaded", "overloaded"]);
+  assert.equal(begun.length, 1);
 });
 
 test("DOS-02: a gzip bomb is refused before it is read", async (t) => {

@@ -60,6 +60,8 @@ export function createBodyParser(
       }
     });
     payload.on("end", () => {
+      // Refused before, and maybe answered by now: nobody would count it off again.
+      if (ended) return;
       if (over) {
         finish(new RefusalError(refuse("body_too_large")));
         return;

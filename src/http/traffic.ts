@@ -132,6 +132,10 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
       const response: Tracked = reply.raw;
       const now = performance.now();
       request.startedAt = now;
+      // Also here: where the router refuses a URL, Fastify makes a request without what requests are decorated with, and
+      // bytes given back by one that has no number would leave no number.
+      request.isWorkedOn = false;
+      request.heldBytes = 0;
       if (!inTurn) {
         inTurn = true;
         turnAt = now;

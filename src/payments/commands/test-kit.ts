@@ -33,7 +33,7 @@ export interface BankOptions {
 /** A bank of some customers with `balance` each, all of it from one settlement account; nodes are added as asked. */
 export async function aBank(customers: number, balance: number, { limits, wrap = (store) => store }: BankOptions = {}) {
   const database: MemoryDatabase = createMemoryDatabase();
-  const open = (): Store => wrap(openMemoryStore(database, limits === undefined ? {} : { limits }));
+  const open = (own: Partial<Store["limits"]>): Store => wrap(openMemoryStore(database, { limits: { ...limits, ...own } }));
   const clock = testClock(T0);
   const settlement = anAccount({ type: "settlement", userId: null, balance: minor(-customers * balance) });
   const opened = Array.from({ length: customers }, () => anAccount({ balance: minor(balance) }));
@@ -41,9 +41,12 @@ export async function aBank(customers: number, balance: number, { limits, wrap =
   const starting = new Map([settlement, ...opened].map((account) => [account.id, account.balance]));
   let nodes = 0;
 
-  /** A node that has seen all the accounts before, so that nothing but its own arrival orders a command. */
-  async function node(): Promise<PaymentDeps> {
-    const deps = paymentDeps(open(), clock, 100 + nodes++);
+  /**
+   * A node that has seen all the accounts before, so that nothing but its own arrival orders a command.
+   * @param own limits of its store, over those of the bank
+   */
+  async function node(own: Partial<Store["limits"]> = {}): Promise<PaymentDeps> {
+    const deps = paymentDeps(open(own), clock, 100 + nodes++);
     for (const { id, organisationId } of opened) await deps.facts.of(organisationId, id);
     return deps;
   }
@@ -84,5 +87,11 @@ export async function aBank(customers: number, balance: number, { limits, wrap =
   const body = (from: number, to: number, amount: number, more: Partial<TransferBody> = {}): TransferBody => {
     return { from_account_id: customer(from), to_account_id: customer(to), amount, currency: settlement.currency, ...more };
   };
-  return { database, clock, node, check, customer, body, opened, settlement };
+  /** Under what ids replies are kept. */
+  const replies = (): string[] =>
+    [...database.dump()]
+      .filter(({ table }) => table === "smartfinance-idempotency")
+      .map(({ item }) => String(item.id))
+      .toSorted();
+  return { database, clock, node, check, replies, customer, body, opened, settlement };
 }

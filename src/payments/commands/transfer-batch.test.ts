@@ -11,6 +11,7 @@ const resultsOf = ({ body }: Answer) =>
   body["results"] as { index: number; status: number; code?: string; param?: string; transaction_id?: string }[];
 const statuses = (answer: Answer): unknown[] => resultsOf(answer).map(({ status, code }) => code ?? status);
 const CHUNKS_OF_3 = { batchChunk: 3 };
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Lets commits through while `left` lasts; then all of them end as told. */
 function failing(left: { commits: number }, outcome: CommitResult) {
@@ -59,10 +60,7 @@ void describe("an independent batch", () => {
     assert.ok(first.ok && again.ok);
     assert.deepEqual([again.replayed, again.reply], [true, first.reply]);
     assert.equal(bank.check().transactions.length, 8);
-    const records = [...bank.database.dump()]
-      .filter(({ table }) => table === "smartfinance-idempotency")
-      .map(({ item }) => String(item.id));
-    assert.deepEqual(records.toSorted(), ["k", "k.3.body", "k.6.body"]);
+    assert.deepEqual(bank.replies(), ["k", "k.3.body", "k.6.body"]);
   });
 
   for (const outcome of [
@@ -93,6 +91,60 @@ void describe("an independent batch", () => {
       );
     });
   }
+
+  for (const [before, now, records] of [
+    // A release that took 1,000 at once, and the one after it.
+    [1_000, 3, ["k"]],
+    [3, 1_000, ["k", "k.3.body", "k.6.body"]],
+    [3, 2, ["k", "k.3.body", "k.6.body"]],
+    [2, 3, ["k", "k.2.body", "k.4.body", "k.6.body"]],
+  ] as const) {
+    void it(`done in chunks of ${before} is replayed by a store that takes ${now} as it was, and no money moves`, async () => {
+      const bank = await aBank(2, 1000);
+      const chunks = (batchChunk: number) => bank.node({ batchChunk });
+      const transfers = Array.from({ length: 8 }, (_, n) => bank.body(0, 1, n + 1));
+      const first = await transferBatch(await chunks(before), asking("k"), { mode: "independent", transfers });
+      const again = await transferBatch(await chunks(now), asking("k"), { mode: "independent", transfers });
+      assert.ok(first.ok && again.ok);
+      assert.equal(bank.check().transactions.length, 8);
+      assert.deepEqual([again.replayed, again.reply], [true, first.reply]);
+      assert.deepEqual(bank.replies(), records);
+    });
+
+    void it(`begun in chunks of ${before} is finished so by a store that takes ${now}`, async () => {
+      const left = { commits: 1 };
+      const bank = await aBank(2, 1000, { wrap: failing(left, { outcome: "unavailable", cause: "crash" }) });
+      const transfers = Array.from({ length: 8 }, (_, n) => bank.body(0, 1, n + 1));
+      await transferBatch(await bank.node({ batchChunk: before }), asking("k"), { mode: "independent", transfers });
+      assert.equal(bank.check().transactions.length, Math.min(before, 8));
+      left.commits = 1000;
+      const again = answerOf(await transferBatch(await bank.node({ batchChunk: now }), asking("k"), { mode: "independent", transfers }));
+      assert.deepEqual(
+        resultsOf(again).map(({ index, status }) => [index, status]),
+        transfers.map((_, n) => [n, 201]),
+      );
+      const { transactions } = bank.check();
+      assert.deepEqual(
+        transactions.map(({ amount }) => Number(amount)).toSorted((a, b) => a - b),
+        [1, 2, 3, 4, 5, 6, 7, 8],
+      );
+      assert.deepEqual(bank.replies(), records);
+    });
+  }
+
+  void it("whose first record has run out before a later one of other chunks is not answered with too many results", async () => {
+    const left = { commits: 1 };
+    const bank = await aBank(2, 1000, { wrap: failing(left, { outcome: "unavailable", cause: "crash" }) });
+    const transfers = Array.from({ length: 8 }, () => bank.body(0, 1, 1));
+    const ask = async (batchChunk: number) =>
+      transferBatch(await bank.node({ batchChunk }), asking("k"), { mode: "independent", transfers });
+    await ask(2);
+    left.commits = 1000;
+    bank.clock.time += 20 * DAY_MS;
+    await ask(2);
+    bank.clock.time += 11 * DAY_MS;
+    await assert.rejects(ask(4), /does not answer the transfers/);
+  });
 
   void it("runs no chunk where the key was used for something else, however many chunks there are", async () => {
     const bank = await aBank(2, 1000, { limits: CHUNKS_OF_3 });

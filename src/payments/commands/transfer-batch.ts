@@ -3,6 +3,7 @@ import { refuseAtOnce, refused, workOn } from "#commit/index.ts";
 import type { ShownAuthentication } from "#authentications/index.ts";
 import { shownNeed, useAuthentication, withApproved } from "#authentications/index.ts";
 import type { AuthenticationId, UserId } from "#kernel/ids.ts";
+import { invariant } from "#kernel/assert.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { statusOf } from "#kernel/problem-body.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -68,8 +69,8 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
     );
   }
 
-  const size = chunkSize(deps.store.limits.batchChunk, body.transfers);
-  const chunkAt = (start: number): Promise<Executed> => {
+  const ours = chunkSize(deps.store.limits.batchChunk, body.transfers);
+  const chunkAt = (start: number, size: number): Promise<Executed> => {
     const chunk = items.slice(start, start + size);
     // Bound to the body, so that a later chunk never outlives the claim of the first one under another body.
     const claim = asked.idempotency && {
@@ -79,11 +80,20 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
     return runChunk(deps, asked, claim, chunk, (view, at) => decideIndependent(view, at, chunk, governance));
   };
   // The first chunk holds the claim on the key itself: where it is refused (another body, still running), none may run.
-  const first = await chunkAt(0);
+  const first = await chunkAt(0, ours);
   if (!first.ok) return first;
+  // A batch goes on as it was begun, maybe by a release or on a store with other chunks. In chunks of ours, what is in the kept
+  // reply of the first one already would be done once more, under claims that nobody has made.
+  const size = first.replayed ? resultsIn(first) : ours;
   const rest: Promise<Executed>[] = [];
-  for (let start = size; start < items.length; start += size) rest.push(chunkAt(start));
-  return join([first, ...(await Promise.all(rest))]);
+  for (let start = size; start < items.length; start += size) rest.push(chunkAt(start, size));
+  const chunks = [first, ...(await Promise.all(rest))];
+  for (const [n, chunk] of chunks.entries()) {
+    // The first record may have run out before a later one that was kept under other chunks: no answer of too few or too many then.
+    const whole = !chunk.ok || !chunk.replayed || resultsIn(chunk) === Math.min(size, items.length - n * size);
+    invariant(whole, "a kept chunk of a batch does not answer the transfers that were asked for");
+  }
+  return join(chunks);
 }
 
 /** The most writes of a transfer: itself, two accounts, profile, device, event, and one of review, action and counters. */
@@ -93,6 +103,13 @@ const WRITES_OF_ONE = 7;
 function chunkSize(most: number, transfers: BatchBody["transfers"]): number {
   const series = transfers.some(({ standing_order_id }) => standing_order_id !== undefined);
   return series ? Math.max(1, Math.floor((most * WRITES_OF_ONE) / (WRITES_OF_ONE + 1))) : most;
+}
+
+/** How many transfers the reply of a chunk answers. */
+function resultsIn({ reply }: Executed & { readonly ok: true }): number {
+  const { length } = JSON.parse(`[${reply.body}]`) as unknown[];
+  invariant(length > 0, "the kept reply of a chunk answers no transfer");
+  return length;
 }
 
 function laterClaim({ id, fingerprint }: IdempotencyClaim, start: number): string {
