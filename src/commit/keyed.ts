@@ -4,7 +4,6 @@ import type { Key, TableName } from "#storage/index.ts";
 export interface Keyed<T> {
   get(table: TableName, key: Key): T | undefined;
   set(table: TableName, key: Key, value: T): void;
-  delete(table: TableName, key: Key): void;
   values(): T[];
 }
 
@@ -23,7 +22,6 @@ export function createKeyed<T>(): Keyed<T> {
       }
       values.set(textOf(key), value);
     },
-    delete: (table, key) => void tables.get(table)?.delete(textOf(key)),
     // Not a generator: one that is made anew for each collection gets a hidden class of its own when it is called, and V8 keeps that where only
     // a full collection finds it, together with all that the generator can see. Measured: half of what a transfer allocates outlived it.
     values() {
