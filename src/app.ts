@@ -56,7 +56,7 @@ import { SINKS_TABLE, createSinkWorker, sinkRoutes } from "#sinks/index.ts";
 import type { Store } from "#storage/index.ts";
 import { createKeyHealth, createRotationWorker, createVault, vaultRoutes } from "#vault/index.ts";
 import type { Vault } from "#vault/index.ts";
-import { createLeader, createWebhookWorker, routedTo, webhookRoutes } from "#webhooks/index.ts";
+import { createLeader, createWebhookWorker, webhookRoutes } from "#webhooks/index.ts";
 import type { App, AppOptions } from "./app-contract.ts";
 import { controlledOperations } from "./controlled-operations.ts";
 import type { ControlledRooms } from "./controlled-operations.ts";
@@ -134,7 +134,8 @@ export function createApp(options: AppOptions): App {
     clock,
     limits: options.streams ?? {},
     onError: onStreamError,
-    nearEnd: () => routedTo(store),
+    // The log writes down where it has come to with every step; webhooks do so every few seconds, and stand still where nothing goes on.
+    nearEnd: async () => (await log.reader.state())?.cursor,
   });
   const uses = createKeyUses(store);
   const organisation = (id: OrganisationId) => organisationAccess(store, id);

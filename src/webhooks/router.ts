@@ -193,9 +193,3 @@ export function timeOf(id: string): number {
   for (const character of id.slice(4, 14)) time = time * 32 + ALPHABET.indexOf(character);
   return time;
 }
-
-/** How far the feed has been routed: close to its end. */
-export async function routedTo(store: Store): Promise<FeedCursor | undefined> {
-  const stored = await store.get(STATE_TABLE, ROUTER);
-  return typeof stored?.cursor === "string" ? stored.cursor : undefined;
-}

@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { after, before, describe, it } from "node:test";
 import type { Verifier } from "#log/index.ts";
-import { parseVkey, verifyStore } from "#log/index.ts";
-import { openSqliteReadOnly } from "#storage/sqlite/index.ts";
-import { toldCollections } from "#told-collections.ts";
+import { parseVkey } from "#log/index.ts";
 import { movableClock, organisationOf } from "../support/app.ts";
 import { createClient, ok } from "../support/http-client.ts";
 import { startProcess } from "../support/process.ts";
 import { browserOf, enrolTotp, invite, PASSWORD, person, signInAgain } from "./operators-kit.ts";
+import { verdictOf } from "./verify-kit.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -52,23 +51,9 @@ describe("AUD-02 the store that the demo start makes", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  let copies = 0;
-  async function verdict(edit: (db: DatabaseSync) => void = () => undefined): Promise<string> {
-    copies += 1;
-    const copy = join(folder, `copy-${copies}`);
-    cpSync(join(folder, "good"), copy, { recursive: true });
-    const db = new DatabaseSync(join(copy, "smartfinance.db"));
-    edit(db);
-    db.close();
-    const store = openSqliteReadOnly(join(copy, "smartfinance.db"));
-    try {
-      assert.ok(key);
-      const report = await verifyStore({ store, log: key, told: toldCollections });
-      if (report.ok) assert.equal(report.untold, 0);
-      return report.ok ? "OK" : report.what;
-    } finally {
-      await store.close();
-    }
+  function verdict(edit: (db: DatabaseSync) => void = () => undefined): Promise<string> {
+    assert.ok(key);
+    return verdictOf(folder, key, edit);
   }
   const insert = (row: Row, hash = String(row["id"])) => verdict((db) => void add(db, row, hash));
   const add = (db: DatabaseSync, row: Row, hash: string) =>

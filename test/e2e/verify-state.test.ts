@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { OrganisationId } from "#kernel/ids.ts";
 import { partitionOf } from "#kernel/ids.ts";
-import { verifyStore } from "#log/index.ts";
 import { sealAll, signer } from "#log/testing/tampering.ts";
 import type { Item, TableName } from "#storage/index.ts";
 import { tableDefinition } from "#storage/index.ts";
-import { openSqliteReadOnly, openSqliteStore } from "#storage/sqlite/index.ts";
+import { openSqliteStore } from "#storage/sqlite/index.ts";
 import { toldCollections } from "#told-collections.ts";
 import { startApp } from "../support/app.ts";
 import type { ApiObject } from "../support/http-client.ts";
 import { ok } from "../support/http-client.ts";
 import { suspect } from "./suspicious.ts";
+import { verdictOf } from "./verify-kit.ts";
 
 /** Not of the audit log: what is only kept for a while, and the log itself, which is sealed anew. */
 const LEFT_OUT: readonly TableName[] = [
@@ -90,24 +90,7 @@ describe("AUD-02 what is stored of money and access is what the events say", () 
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  let copies = 0;
-  async function verdict(edit: (db: DatabaseSync) => void): Promise<string> {
-    copies += 1;
-    const copy = join(folder, `copy-${copies}`);
-    cpSync(join(folder, "good"), copy, { recursive: true });
-    const db = new DatabaseSync(join(copy, "smartfinance.db"));
-    edit(db);
-    db.close();
-    const store = openSqliteReadOnly(join(copy, "smartfinance.db"));
-    try {
-      const report = await verifyStore({ store, log: signer.verifier, told: toldCollections });
-      if (report.ok) assert.equal(report.untold, 0);
-      return report.ok ? "OK" : report.what;
-    } finally {
-      await store.close();
-      rmSync(copy, { recursive: true });
-    }
-  }
+  const verdict = (edit: (db: DatabaseSync) => void): Promise<string> => verdictOf(folder, signer.verifier, edit);
 
   const found = (id: string): { readonly table: TableName; readonly item: Item } => {
     for (const [key, one] of stored) if (key.endsWith(` ${id}`) && toldCollections.some(({ table }) => table === one.table)) return one;
