@@ -160,6 +160,7 @@ export function createApp(options: AppOptions): App {
     ids,
     logger,
     authenticate: (key) => authenticator.authenticate(key),
+    stands: (principal) => authenticator.stands(principal as Principal),
     sessions: { cookie: cookieNames(secure).session, authenticate: (token) => sessions.authenticate(token) },
     takeQuota(principal, cost) {
       const result = limiter.take(principal as Principal, cost);

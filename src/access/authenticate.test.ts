@@ -138,6 +138,56 @@ describe("the authenticator", () => {
     assert.equal(reasonOf(await there.authenticate(text)), "unauthenticated/revoked");
   });
 
+  it("KEY-02 says that a principal stands for as long as its key would give the very same one, and no longer", async () => {
+    const { issue, node, revoke, pass, put, clock, owners, ids } = bench();
+    const { record, text } = await issue({ expiresAt: clock.now() + 8_000 });
+    const authenticator = node();
+    const principal = async (secret: string) => {
+      const answer = await authenticator.authenticate(secret);
+      assert.ok(answer.ok);
+      return answer;
+    };
+    const first = await principal(text);
+    assert.equal(authenticator.stands(first), true);
+    assert.equal(authenticator.stands({ ...first }), false);
+    assert.equal(authenticator.stands({ ...first, apiKeyId: null }), false);
+    pass(5_000);
+    assert.equal(authenticator.stands(first), false, "what was read has become too old");
+    const second = await principal(text);
+    assert.equal(authenticator.stands(first), false);
+    assert.equal(authenticator.stands(second), true);
+    pass(3_000);
+    assert.equal(authenticator.stands(second), false, "the key has expired");
+    assert.equal(reasonOf(authenticator.authenticate(text)), "unauthenticated/expired");
+
+    const other = await issue();
+    const third = await principal(other.text);
+    await revoke(other.record);
+    assert.equal(authenticator.stands(third), true, "what another process has revoked is known within ttlMs");
+    authenticator.forget(other.record.id);
+    assert.equal(authenticator.stands(third), false);
+    assert.equal(reasonOf(await authenticator.authenticate(other.text)), "unauthenticated/revoked");
+    assert.equal(authenticator.stands(third), false);
+
+    const rotated = await issue();
+    const previousSecret = { hash: record.secretHash, expiresAt: clock.now() + 1_000 };
+    await put({ ...rotated.record, previousSecret });
+    assert.equal(authenticator.stands(await principal(rotated.text)), false, "either of two secrets could be meant");
+
+    const ownerOperatorId = ids.next("operator");
+    owners.set(ownerOperatorId, { scopes: new Set(["users:read"]) });
+    const owned = await issue();
+    await put({ ...owned.record, ownerOperatorId });
+    const his = await principal(owned.text);
+    assert.equal(authenticator.stands(his), true);
+    owners.delete(ownerOperatorId);
+    authenticator.forgetOwner(ownerOperatorId);
+    assert.equal(authenticator.stands(his), false);
+    const whole = await principal((await issue()).text);
+    authenticator.forgetOrganisation(whole.organisationId);
+    assert.equal(authenticator.stands(whole), false);
+  });
+
   it("KEY-02 does not keep a read that was under way while the key was revoked", async () => {
     const { issue, node, revoke, holdReads } = bench();
     const { record, text } = await issue();

@@ -86,6 +86,11 @@ export interface Authenticator {
    * Rejects (InvariantError) only when a stored key is corrupt.
    */
   authenticate(headerValue: string | undefined): Principal | AuthenticationRefusal | Promise<Principal | AuthenticationRefusal>;
+  /**
+   * Whether `authenticate` would give this very principal again for the key it was given for, without looking at the secret again:
+   * the key is known as it was then, and nothing of it has ended. `false` says nothing.
+   */
+  stands(principal: Principal): boolean;
   /** Drops what is known about an organisation and its keys. To be called in the process that changed it, after the commit. */
   forgetOrganisation(id: OrganisationId): void;
   /** Drops what is known about the keys of an operator. To be called in the process that changed or disabled him, after the commit. */
@@ -215,6 +220,14 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
           throw error;
         },
       );
+    },
+
+    stands(principal) {
+      const known = principal.apiKeyId === null ? undefined : found.get(principal.apiKeyId);
+      if (known === undefined || known.status !== "active" || known.principal !== principal || known.ownerGone) return false;
+      const now = clock.now();
+      // While a rotation overlaps nobody remembers which of the two secrets it was.
+      return known.previous === undefined && now < known.goodUntil && now < known.expiresAt;
     },
 
     forget(keyId) {

@@ -37,6 +37,7 @@ const WINDOWS: Readonly<Record<PolicyName, string>> = {
 
 /** Which quotas refused, in words: `The quota "burst" is used up: 50 units of this key in one second.` Empty when none did. */
 export function exhaustedText({ policies, refusedBy }: Pick<RateLimitResult, "policies" | "refusedBy">): string {
+  if (refusedBy.length === 0) return "";
   return policies
     .filter(({ name }) => refusedBy.includes(name))
     .map(({ name, limit }) => `The quota "${name}" is used up: ${limit} units of ${WINDOWS[name]}.`)

@@ -136,6 +136,8 @@ export interface HttpServerOptions {
   readonly logger: Logger;
   /** Judges the value of X-API-Key (`undefined` when absent). Synchronous answers are cheaper. */
   readonly authenticate: (key: string | undefined) => Principal | KeyRefusal | Promise<Principal | KeyRefusal>;
+  /** Whether `authenticate` would judge the key of this principal as it did moments ago; `false` where that has to be found out by asking it. */
+  readonly stands?: (principal: Principal) => boolean;
   /** Where absent, only keys are taken. */
   readonly sessions?: SessionAuthentication;
   /** Draws `cost` units from every quota the principal has. */

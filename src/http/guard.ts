@@ -22,7 +22,16 @@ export type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: Hoo
 /** The part of the options that the guard asks on every request. */
 export type GuardOptions = Pick<
   HttpServerOptions,
-  "clock" | "authenticate" | "sessions" | "takeQuota" | "refusesIp" | "failures" | "trustedProxyHops" | "overloaded" | "onSecurityEvent"
+  | "clock"
+  | "authenticate"
+  | "stands"
+  | "sessions"
+  | "takeQuota"
+  | "refusesIp"
+  | "failures"
+  | "trustedProxyHops"
+  | "overloaded"
+  | "onSecurityEvent"
 > & { readonly limits: HttpLimits; readonly secure: boolean };
 
 export interface Guard {
@@ -194,6 +203,11 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
       return function judgeAgain(request, reply, done) {
         const caller = request.callerOrNone;
         if (caller === undefined || !hasBody(request)) {
+          done();
+          return;
+        }
+        // Only a certificate can run out by itself.
+        if (caller.principal.certificateSha256 === undefined && options.stands?.(caller.principal) === true) {
           done();
           return;
         }

@@ -50,7 +50,11 @@ export function createAccountFacts(store: Store): AccountFactsCache {
   }
 
   return {
-    of: (organisationId, id) => (remembered.has(id) ? known(organisationId, id) : load(organisationId, id)),
+    of(organisationId, id) {
+      const facts = remembered.get(id);
+      if (facts === undefined) return load(organisationId, id);
+      return facts.organisationId === organisationId ? facts : undefined;
+    },
     async ofAll(organisationId, ids) {
       // What is asked for is gathered here: while this waits, others may make the memory forget it.
       const gathered = new Map<AccountId, AccountFacts>();

@@ -13,9 +13,28 @@ export interface RiskDevice {
   readonly version: number;
 }
 
+const RADIX = 36;
+const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";
+const PAIRS: readonly string[] = Array.from(
+  { length: RADIX ** 2 },
+  (_, n) => (DIGITS[Math.floor(n / RADIX)] ?? "") + (DIGITS[n % RADIX] ?? ""),
+);
+
+/** `value.toString(36)` of a whole number of at most 53 bits, two digits at a time: V8 divides digit by digit, in floats, at ten times the cost. */
+export function toBase36(value: number): string {
+  let text = "";
+  let rest = value;
+  while (rest >= RADIX ** 2) {
+    const upper = Math.floor(rest / RADIX ** 2);
+    text = (PAIRS[rest - upper * RADIX ** 2] ?? "") + text;
+    rest = upper;
+  }
+  return (rest < RADIX ? (DIGITS[rest] ?? "") : (PAIRS[rest] ?? "")) + text;
+}
+
 /** Where the device of this hash is kept; `undefined` for 0, which stands for no device. */
 export function deviceIdOf(organisationId: OrganisationId, device: number): string | undefined {
-  return device === 0 ? undefined : `${organisationId}#${device.toString(36)}`;
+  return device === 0 ? undefined : `${organisationId}#${toBase36(device)}`;
 }
 
 /** Where the device of a context is kept; `undefined` when it names none. */

@@ -36,15 +36,19 @@ export interface TransferBody extends ScaFields {
 }
 
 /**
- * What the organisation has in force now, for the decision that follows; from memory as a rule. Rejects with StoreUnavailableError:
- * no payment is decided without it.
+ * What the organisation has in force now, for the decision that follows; from memory as a rule, and then at once. Rejects with
+ * StoreUnavailableError: no payment is decided without it.
  */
-export async function governanceOf(
+export function governanceOf(
   { policies, models, sca }: Pick<PaymentDeps, "policies" | "models" | "sca">,
   organisationId: OrganisationId,
-): Promise<PaymentGovernance> {
-  const policy = await policies.of(organisationId);
-  return { policy, models: await models.of(organisationId), sca: await sca.of(organisationId) };
+): PaymentGovernance | Promise<PaymentGovernance> {
+  const policy = policies.of(organisationId);
+  const inForce = models.of(organisationId);
+  const terms = sca.of(organisationId);
+  if (policy instanceof Promise || inForce instanceof Promise || terms instanceof Promise)
+    return Promise.all([policy, inForce, terms]).then(([read, found, asked]) => ({ policy: read, models: found, sca: asked }));
+  return { policy, models: inForce, sca: terms };
 }
 
 /** How payments are judged, and how their payers are authenticated. */
