@@ -131,9 +131,10 @@ export function createGroupApplier(db: DatabaseSync, deferred: Deferred): GroupA
     const expected = message[at + 4] as number;
     const hash = message[at + 2] as string;
     const statements = deferred.lateKey(layout);
+    let former: number | undefined;
     if (expected !== ABSENT) {
       const entry = generations.find(layout, hash);
-      const former =
+      former =
         entry === undefined ? (statements.find.get(hash)?.["seq"] as number | undefined) : entry.version === NONE ? undefined : entry.seq;
       if (kind === PUT && expected > ABSENT) {
         invariant(former !== undefined, `${layout.name}: the row of a known version is missing`);
@@ -150,6 +151,8 @@ export function createGroupApplier(db: DatabaseSync, deferred: Deferred): GroupA
     if (kind === DELETE) return;
     const body = message[at + 6] as string;
     statements.append.run(seq, hash, ...valuesOf(layout, message, at));
+    // Until this is acknowledged readers know of the former row only, and where that is gone they look for the key.
+    if (former !== undefined) statements.addKey.run(hash, seq);
     generations.defer(layout, hash, seq, (message[at + 5] as number | null) ?? UNVERSIONED, body.length);
   };
 

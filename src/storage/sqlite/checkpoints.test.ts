@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import crypto from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Write } from "../port.ts";
 import { openCheckpoints } from "./checkpoints.ts";
+import { newPlace, openFaulty } from "./testing/faults.ts";
 
 interface Log {
   readonly db: DatabaseSync;
@@ -137,4 +140,30 @@ void describe("checkpoints", () => {
       assert.equal(rows(), 10 + 300 + 200);
       checkpoints.close();
     }));
+
+  void it("are made while expired records are deleted and nothing is committed", async () => {
+    const place = await newPlace();
+    // The writer copies everything itself, at once.
+    const { store } = await openFaulty({ file: place.file }, { checkpointLimits: { begin: 20, few: 100_000, most: 200_000 } });
+    const size = async () => (await stat(`${place.file}-wal`)).size;
+    const record = (n: number): Write => ({
+      op: "put",
+      table: "smartfinance-idempotency",
+      item: { id: crypto.hash("sha256", String(n)), expires_at: 1_000, version: 1 },
+      condition: "absent",
+    });
+    try {
+      assert.equal((await store.commit(Array.from({ length: 20_000 }, (_, n) => record(n)))).outcome, "committed");
+      // Brings the keys to their place.
+      for await (const _ of store.dump());
+      const before = await size();
+      let purged = 0;
+      for (let count = 1; count > 0; purged += count) count = await store.purgeExpired(2_000);
+      assert.equal(purged, 20_000);
+      assert.ok((await size()) <= before, `the log grew from ${before} to ${await size()} bytes`);
+    } finally {
+      await store.close();
+      await place.remove();
+    }
+  });
 });

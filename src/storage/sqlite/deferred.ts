@@ -12,7 +12,8 @@ import { keyTable, type LateKeyStatements, prepareLateKey, prepareUpdates, type 
  * neighbours share a page and an account that changed a hundred times is written once.
  *
  * - Updates of hot tables are appended to a *journal* table. The newest entry of a key is the truth.
- * - Rows of late-indexed tables are appended to their own table; only the entry of their key follows later.
+ * - Rows of late-indexed tables are appended to their own table; only the entry of their key follows later (at once where one row
+ *   replaces another, so that no reader misses both).
  *
  * Both belong to a *generation*. When one is full it is sealed, the next begins, and the sealed one is *folded* in
  * small portions inside the transactions of the commits that follow. With the last portion its journal table (two take

@@ -23,7 +23,7 @@ async function underFault(
     await store.close();
     const again = await openSqliteStore({ file: place.file });
     assert.deepEqual(await again.get(META, { hash: "before" }), { id: "before" });
-    assert.equal(await again.get(META, { hash: "after" }), undefined);
+    assert.equal((await again.get(META, { hash: "after" })) !== undefined, after.outcome === "committed");
     const written = (await again.get(META, { hash: "hit" })) !== undefined;
     await again.close();
     return { result, after, fatal, written, read };
@@ -52,6 +52,11 @@ void describe("faults of the writer", () => {
     assert.ok(read instanceof StoreUnavailableError);
   });
 
+  void it("no memory in COMMIT: unknown, since the log may hold it, and fatal", async () => {
+    const { result, after, fatal, written } = await underFault("noMemoryInCommit");
+    assert.deepEqual([result.outcome, after.outcome, fatal.length, written], ["unknown", "unavailable", 1, true]);
+  });
+
   void it("death before COMMIT: unknown, nothing written, fatal", async () => {
     const { result, after, fatal, written } = await underFault("deathBeforeCommit");
     assert.deepEqual([result.outcome, after.outcome, fatal.length, written], ["unknown", "unavailable", 1, false]);
@@ -60,6 +65,11 @@ void describe("faults of the writer", () => {
   void it("death after COMMIT: unknown, written, fatal", async () => {
     const { result, after, fatal, written } = await underFault("deathAfterCommit");
     assert.deepEqual([result.outcome, after.outcome, fatal.length, written], ["unknown", "unavailable", 1, true]);
+  });
+
+  void it("a full disk when it closes: nothing fatal, and everything is there", async () => {
+    const { result, after, fatal, written } = await underFault("fullAtClose");
+    assert.deepEqual([result.outcome, after.outcome, fatal.length, written], ["committed", "committed", 0, true]);
   });
 
   void it("goes on when there is room again, and forgets what was refused", async () => {

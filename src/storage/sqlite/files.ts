@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, mkdirSync, openSync, readlinkSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { invariant } from "#kernel/assert.ts";
 
 /** Another process, or another store of this process, uses the file. */
 export class StoreOwnedError extends Error {
@@ -12,6 +13,42 @@ export interface Ownership {
 }
 
 const SQLITE_BUSY = 5;
+
+/** Links in a row that are followed to a file that is not there yet, as many as the system follows. */
+const MAX_LINKS = 40;
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The name all processes know a file by, so that two ways to it meet at one lock: SQLite follows links to the file itself as well,
+ * and two owners of one log would each write over what the other has acknowledged.
+ */
+export function canonicalFile(file: string): string {
+  invariant(file !== "" && file !== ":memory:", "the store needs a file");
+  let path = resolve(file);
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    try {
+      return realpathSync(path);
+    } catch {
+      // It is made later, where the link leads to if it is one.
+    }
+    try {
+      const directory = realpathSync(dirname(path));
+      const target = linkTarget(path);
+      if (target === undefined) return join(directory, basename(path));
+      path = resolve(directory, target);
+    } catch {
+      return path;
+    }
+  }
+  return path;
+}
 
 /**
  * Creates an empty file with mode 0600 unless it exists. An existing file is never opened here: closing any

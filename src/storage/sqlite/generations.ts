@@ -173,7 +173,9 @@ export function createGenerations(layouts: readonly Layout[], limits: Generation
       while (undo.length > mark.undo) {
         const step = undo.pop();
         if (step === undefined) break;
+        // One that was changed may have been forgotten afterwards, and what is not at its place is found here only.
         if (step.added) step.map.delete(step.entry.hash);
+        else step.map.set(step.entry.hash, step.entry);
         step.entry.version = step.version;
         step.entry.seq = step.seq;
         step.entry.generation = step.generation;

@@ -3,11 +3,12 @@ import { DatabaseSync } from "node:sqlite";
 import { type Store, StoreUnavailableError } from "../port.ts";
 import type { TableName } from "../tables.ts";
 import { validateQuery, validateRefs } from "../validate-commit.ts";
-import { takeOwnership } from "./files.ts";
+import { canonicalFile, takeOwnership } from "./files.ts";
 import { createHotItems, type HotItems } from "./hot-items.ts";
 import { layoutFor, layouts } from "./layout.ts";
 import { createOverlay } from "./overlay.ts";
 import { openReader, type Reader } from "./reader.ts";
+import { knownVersion } from "./schema.ts";
 
 /** A generation that is never folded: what has it stays in memory. */
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -31,11 +32,12 @@ export type ReadOnlyStore = Store & {
  * Opens the file of a stopped server to look at it, and writes nothing into it: not even what a crash has left is brought to
  * its place. Updates in the journal are read from there, the newest of each key. Rows whose keys are indexed late (kept
  * replies) are not found by their key.
- * @throws StoreOwnedError while a server has the file; StoreUnavailableError where there is none.
+ * @throws StoreOwnedError while a server has the file; StoreUnavailableError where there is none; StoreSchemaError when it was
+ *   written by a newer release.
  */
 export function openSqliteReadOnly(file: string): ReadOnlyStore {
   if (!existsSync(file)) throw new StoreUnavailableError(`there is no store at ${file}`);
-  const ownership = takeOwnership(file);
+  const ownership = takeOwnership(canonicalFile(file));
   try {
     const hot = createHotItems(0);
     readJournal(file, hot);
@@ -115,6 +117,7 @@ function readingStore(reader: Reader, release: () => void): Store {
 function readJournal(file: string, hot: HotItems): void {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
   try {
+    knownVersion(db, file);
     const named = new Map(layouts.map((layout) => [layout.name as string, layout]));
     const rows = db.prepare(
       "SELECT name, hash, body, seq FROM journal_0 UNION ALL SELECT name, hash, body, seq FROM journal_1 ORDER BY seq",

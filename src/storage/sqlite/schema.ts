@@ -84,16 +84,25 @@ const migrations: readonly string[] = [
 export const SCHEMA_VERSION = migrations.length;
 
 /**
- * Brings a file to `SCHEMA_VERSION`, each step in one transaction, and adds tables, columns and indexes that tables.ts has gained.
+ * The schema version of a file.
  * @throws StoreSchemaError when the file is newer than this code.
  */
-export function migrate(db: DatabaseSync, file: string): void {
+export function knownVersion(db: DatabaseSync, file: string): number {
   const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
   if (found > SCHEMA_VERSION) {
     throw new StoreSchemaError(
       `${file} has schema version ${found}; this SmartFinance knows ${SCHEMA_VERSION} and older. Use the newer release.`,
     );
   }
+  return found;
+}
+
+/**
+ * Brings a file to `SCHEMA_VERSION`, each step in one transaction, and adds tables, columns and indexes that tables.ts has gained.
+ * @throws StoreSchemaError when the file is newer than this code.
+ */
+export function migrate(db: DatabaseSync, file: string): void {
+  const found = knownVersion(db, file);
   db.exec("BEGIN IMMEDIATE");
   try {
     for (let version = found; version < SCHEMA_VERSION; version++) db.exec(migrations[version] ?? "");

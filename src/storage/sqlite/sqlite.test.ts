@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, stat } from "node:fs/promises";
+import { copyFile, mkdir, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { systemRandom, unitInterval } from "#kernel/random.ts";
 import { crashRounds } from "../conformance/crash.ts";
 import { type Injector, storeConformance } from "../conformance/suite.ts";
-import { openSqliteStore, StoreOwnedError, StoreSchemaError } from "./index.ts";
+import { openSqliteReadOnly, openSqliteStore, StoreOwnedError, StoreSchemaError } from "./index.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { newPlace, openFaulty } from "./testing/faults.ts";
 
@@ -212,6 +212,27 @@ void describe("files", () => {
     }
   });
 
+  void it("are one file whatever link leads to them", async () => {
+    const place = await newPlace();
+    const link = join(place.directory, "link.db");
+    try {
+      const store = await openSqliteStore({ file: place.file });
+      await symlink(place.file, link);
+      await assert.rejects(openSqliteStore({ file: link }), StoreOwnedError);
+      assert.throws(() => openSqliteReadOnly(link), StoreOwnedError);
+      await store.close();
+      await (await openSqliteStore({ file: link })).close();
+      // A link to a file that is not there yet.
+      await symlink("later.db", join(place.directory, "early.db"));
+      const later = await openSqliteStore({ file: join(place.directory, "early.db") });
+      await assert.rejects(openSqliteStore({ file: join(place.directory, "early.db") }), StoreOwnedError);
+      await assert.rejects(openSqliteStore({ file: join(place.directory, "later.db") }), StoreOwnedError);
+      await later.close();
+    } finally {
+      await place.remove();
+    }
+  });
+
   void it("of a newer release are refused and left as they are", async () => {
     const place = await newPlace();
     try {
@@ -223,6 +244,7 @@ void describe("files", () => {
       await assert.rejects(openSqliteStore({ file: place.file }), refused);
       // Not StoreOwnedError: a failed opening gives the file back.
       await assert.rejects(openSqliteStore({ file: place.file }), refused);
+      assert.throws(() => openSqliteReadOnly(place.file), refused);
     } finally {
       await place.remove();
     }

@@ -1,12 +1,9 @@
-import { realpathSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
-import { invariant } from "#kernel/assert.ts";
 import { type CommitResult, type Store, StoreUnavailableError, type Write } from "../port.ts";
 import type { InspectableStore, TableItem } from "../state-hash.ts";
 import { validateCommit, validateQuery, validateRefs } from "../validate-commit.ts";
 import { encodeCommit } from "./encode-commit.ts";
-import { takeOwnership } from "./files.ts";
+import { canonicalFile, takeOwnership } from "./files.ts";
 import { createHotItems } from "./hot-items.ts";
 import { layoutFor, layouts } from "./layout.ts";
 import { createOverlay } from "./overlay.ts";
@@ -37,17 +34,6 @@ export type SqliteStore = InspectableStore;
 
 const limits: Store["limits"] = { writesPerCommit: 20_000, itemBytes: 4_000_000, commitsInFlight: 4, batchChunk: 100, ordered: true };
 const CACHE_ITEMS = 200_000;
-
-/** The name all processes know a file by, so that two ways to it meet at one lock. */
-function canonicalFile(file: string): string {
-  invariant(file !== "" && file !== ":memory:", "the store needs a file");
-  const path = resolve(file);
-  try {
-    return join(realpathSync(dirname(path)), basename(path));
-  } catch {
-    return path;
-  }
-}
 
 /**
  * Opens the embedded engine (ADR: docs/adr). One process owns the file.

@@ -72,4 +72,21 @@ void describe("the warm-up after a start", () => {
       await sleep(60);
       assert.equal(hot.size(), 0);
     }));
+
+  void it("ends at a row that cannot be read, and nothing else does", () =>
+    withFile(async (file) => {
+      const hot = createHotItems(10_000);
+      const reader = openReader(file, createOverlay(), hot);
+      let calls = 0;
+      const warm = (): never => {
+        calls += 1;
+        throw new Error("database disk image is malformed");
+      };
+      warmUp({ ...reader, warm }, hot, 10_000, 0);
+      await until(() => calls > 0);
+      await sleep(30);
+      assert.equal(calls, 1);
+      assert.equal(reader.get(accounts, { hash: "acc-7" })?.["balance"], 7);
+      reader.close();
+    }));
 });

@@ -20,7 +20,13 @@ export function warmUp(reader: Reader, hot: HotItems, capacity: number, firstMs 
   function portion(): void {
     const layout = tables[table];
     if (layout === undefined || hot.size() + ROWS > capacity) return;
-    const next = reader.warm(layout, before, ROWS);
+    let next: number | undefined;
+    try {
+      next = reader.warm(layout, before, ROWS);
+    } catch {
+      // A row that cannot be read is the affair of the request that needs it; the others go on.
+      return;
+    }
     before = next ?? Number.MAX_SAFE_INTEGER;
     if (next === undefined) table += 1;
     timer = setTimeout(portion, PAUSE_MS).unref();

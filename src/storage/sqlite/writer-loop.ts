@@ -44,10 +44,15 @@ const PRAGMAS = `
   PRAGMA journal_size_limit = 67108864;
 `;
 
-function isRecoverable(error: unknown): boolean {
+const SQLITE_NOMEM = 7;
+
+/** The primary result code of an error of SQLite. */
+function codeOf(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === "number" && RECOVERABLE.has(code & 0xff);
+  return typeof code === "number" ? code & 0xff : undefined;
 }
+
+const isRecoverable = (error: unknown): boolean => RECOVERABLE.has(codeOf(error) ?? 0);
 
 /** Undoes an open transaction; false when SQLite could not. */
 function rollback(db: DatabaseSync): boolean {
@@ -92,9 +97,10 @@ function createWriter(db: DatabaseSync, deferred: Deferred, applier: GroupApplie
         commit.run();
         hooks.afterCommit?.();
       } catch (error) {
-        // Until COMMIT is tried nothing can be durable. A COMMIT that found the disk full wrote no whole
-        // transaction; after any other failure of it nobody knows, and the process has to look again from the start.
-        const known = !committing || isRecoverable(error);
+        // Until COMMIT is tried nothing can be durable. A COMMIT that was locked out or found the disk full wrote no whole
+        // transaction; after any other failure of it nobody knows, and the process has to look again from the start. One that
+        // ran out of memory may have synced the log before: an opening after a crash would find the transaction there.
+        const known = !committing || (isRecoverable(error) && codeOf(error) !== SQLITE_NOMEM);
         const undone = rollback(db);
         // Without a BEGIN (another program holds the lock) there is nothing to undo, least of all the transaction before.
         if (begun) deferred.rolledBack();
@@ -190,7 +196,11 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
     }
     settle();
     if (message.ask === "close") {
-      if (!stopped) db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      try {
+        if (!stopped) db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      } catch {
+        // Full or unreadable disk: everything is safe in the log, which the next opening reads.
+      }
       say({ type: "reply", id, value: 0 });
       stop();
       return;
@@ -215,6 +225,7 @@ export function runWriter(port: MessagePort, data: WriterData, hooks: WriterHook
         if (!stopped) checkpoints.afterCommit();
       } else if (message !== undefined && !isCommit(message)) {
         control(message);
+        if (!stopped) checkpoints.afterCommit();
         message = next();
       }
     }

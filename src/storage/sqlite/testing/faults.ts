@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { CheckpointLimits } from "../checkpoints.ts";
 import { openWith, type SqliteOptions, type SqliteStore } from "../store.ts";
 
 /** What the writer of a test can be told to do to the next transaction. */
@@ -14,6 +15,10 @@ export const FAULTS = {
   brokenAfterCommit: 3,
   deathBeforeCommit: 4,
   deathAfterCommit: 5,
+  /** The disk is full when the log is copied at the end. */
+  fullAtClose: 6,
+  /** No memory once COMMIT has written its log. */
+  noMemoryInCommit: 7,
 } as const;
 
 export type Fault = keyof typeof FAULTS;
@@ -22,6 +27,7 @@ export interface FaultyWriterData {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly generationEntries?: number;
   readonly maxPages?: number;
+  readonly checkpointLimits?: CheckpointLimits;
 }
 
 export interface FaultyStore {
