@@ -51,9 +51,10 @@ export function historyRoutes(app: HttpServer, deps: AccountDeps): void {
       if (account === undefined) return sendRefusal(reply, refuse("not_found"));
       const asked = readTimes({ at: request.query.at });
       if (!asked.ok) return sendRefusal(reply, asked);
-      const now = deps.clock.now();
-      const { at = now } = asked.times;
-      if (at > now + CLOCKS_APART_MS)
+      // What is posted already is no time to come, though it was posted by a clock that is ahead of ours, or by ours before it was set back.
+      const latest = Math.max(deps.clock.now(), account.chain.at);
+      const { at = latest } = asked.times;
+      if (at > latest + CLOCKS_APART_MS)
         return sendRefusal(reply, refuse("invalid_request", "at", "It is a time to come: what the balance will be is not known."));
       const balance = asked.times.at === undefined ? account.balance : await balanceAt(deps.store, account, at);
       return sendObject(reply, {
@@ -62,7 +63,7 @@ export function historyRoutes(app: HttpServer, deps: AccountDeps): void {
         currency: account.currency,
         balance: minorToWire(balance),
         // The clock of the client, or of the node that told the client the time, may be ahead of ours.
-        at: toTimestamp(Math.min(at, now)),
+        at: toTimestamp(Math.min(at, latest)),
       });
     },
   );

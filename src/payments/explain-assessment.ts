@@ -19,8 +19,9 @@ import {
 } from "#risk/index.ts";
 import type { Store } from "#storage/index.ts";
 import type { PaymentDeps } from "./deps.ts";
-import { readReview } from "./read.ts";
-import { workOf } from "./review.ts";
+import { transactionAt } from "./present.ts";
+import { presentReview } from "./present-review.ts";
+import { readReview, readReviewTerms } from "./read.ts";
 
 /** How many features of a model are named with what they added. */
 const MAX_CONTRIBUTIONS = 10;
@@ -44,7 +45,7 @@ export async function explainAssessment(
 ): Promise<JsonObject | undefined> {
   const judgement = isId("hold", id)
     ? await ofHold(store, organisationId, id, clock.now())
-    : await ofTransaction(store, organisationId, id as TransactionId);
+    : await ofTransaction(store, organisationId, id as TransactionId, clock.now());
   if (judgement === undefined) return undefined;
   const assessment = assessmentFromItem(judgement.assessment);
   const { verdict } = assessment;
@@ -128,23 +129,26 @@ async function ofHold(store: Store, organisationId: OrganisationId, id: HoldId, 
   return { object: "hold", assessment: hold.assessment, createdAt: hold.createdAt, outcome };
 }
 
-async function ofTransaction(store: Store, organisationId: OrganisationId, id: TransactionId): Promise<Judgement | undefined> {
-  const transaction = await readTransaction(store, organisationId, id);
-  if (transaction === undefined || transaction.assessment === null) return undefined;
-  const { assessment, createdAt, reviewId, status } = transaction;
+async function ofTransaction(store: Store, organisationId: OrganisationId, id: TransactionId, at: number): Promise<Judgement | undefined> {
+  const stored = await readTransaction(store, organisationId, id);
+  if (stored === undefined || stored.assessment === null) return undefined;
+  // What the clock has ended reads as ended, here as everywhere, whether or not it has been written down.
+  const { status, reviewId } = transactionAt(stored, at);
+  const { assessment, createdAt } = stored;
   const review = reviewId === null ? undefined : await readReview(store, organisationId, reviewId);
+  const shown = review === undefined ? undefined : presentReview(review, await readReviewTerms(store, organisationId), at);
   const label = (await labelsOf(store, organisationId, [id])).get(id)?.current;
   const outcome = {
     status,
     review:
-      review === undefined
+      shown === undefined
         ? null
         : {
-            id: review.id,
-            status: review.status,
-            reason_code: workOf(review).reasonCode,
-            decided_at: review.decidedAt === null ? null : toTimestamp(review.decidedAt),
-            decided_by: review.decidedBy,
+            id: shown.id,
+            status: shown.status,
+            reason_code: shown.reason_code,
+            decided_at: shown.decided_at,
+            decided_by: shown.decided_by,
           },
     label:
       label === undefined

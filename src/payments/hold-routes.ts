@@ -119,19 +119,25 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
         access: "key",
         scope: "holds:write",
         idempotent: true,
-        problems: [...ofAHold, "too_many_holds", "authentication_required"],
+        problems: [...ofAHold, "too_many_holds", "authentication_required", "risk_declined"],
       },
       schema: {
         operationId: "incrementHold",
         tags,
         summary: "Raise a hold",
-        description: "Reserves `amount` more. The expiry stays as it is.",
+        description:
+          "Reserves `amount` more. The expiry stays as it is. Judged for fraud as a hold of the whole amount that it becomes: what such a hold " +
+          "would be declined for declines the raise with `risk_declined`, and the hold stays as it was.",
         params,
         body: incrementBody,
         response: { 200: ref("Hold") },
       },
     },
-    async (request, reply) => sendExecuted(reply, await increment(deps, askedBy(request), request.params.id, request.body)),
+    async (request, reply) => {
+      const refusal = checkContext(request.body);
+      if (refusal !== undefined) return sendRefusal(reply, refusal);
+      return sendExecuted(reply, await increment(deps, askedBy(request), request.params.id, request.body));
+    },
   );
 
   app.post(

@@ -75,11 +75,10 @@ async function byAccounts(
     positions,
     limit: filter.limit,
     keep({ transaction, leg }) {
-      // A transaction is listed once, at its creation, though an approval linked it again …
-      const first = transaction.legs.find(({ accountId }) => accountId === leg.accountId);
-      if (first?.link.number !== leg.link.number) return false;
-      // … and once, though both its accounts may be of the same user.
-      if (leg.accountId === transaction.toAccountId && ids.has(transaction.fromAccountId)) return false;
+      // A transaction is listed once, at its creation, though an approval linked it again, and though several of its accounts may be of
+      // the same user: two of a transfer, up to ten of a journal.
+      const first = transaction.legs.find(({ accountId }) => ids.has(accountId));
+      if (first?.accountId !== leg.accountId || first.link.number !== leg.link.number) return false;
       return matches(transaction, filter);
     },
   });

@@ -62,7 +62,7 @@ void describe("transactions linked by their device", () => {
     let pages = 0;
     let cursor: string | undefined;
     do {
-      const page = await listLinked(store, reviewOf(own), { by: "device", days: 1, limit: 5, cursor });
+      const page = await listLinked(store, reviewOf(own), { by: "device", days: 1, limit: 5, cursor, at: T0 });
       assert.ok(page.ok);
       found.push(...page.data.map(({ id }) => id));
       cursor = page.cursor;
@@ -75,7 +75,7 @@ void describe("transactions linked by their device", () => {
     const unread = { query: () => assert.fail("nothing is to be read") } as unknown as Parameters<typeof listLinked>[0];
     for (const assessment of [{}, { device: 0 }, { device: "phone" }]) {
       assert.equal(deviceOf(assessment), undefined);
-      const page = await listLinked(unread, reviewOf(made(T0, assessment)), { by: "device", days: 1, limit: 5, cursor: undefined });
+      const page = await listLinked(unread, reviewOf(made(T0, assessment)), { by: "device", days: 1, limit: 5, cursor: undefined, at: T0 });
       assert.deepEqual(page, { ok: true, data: [], cursor: undefined });
     }
   });

@@ -11,6 +11,7 @@ import { decodePositions, encodePositions, listByAccounts, readAccount, transact
 import { riskScoreOf } from "#risk/index.ts";
 import type { Store } from "#storage/index.ts";
 import { mergePartitions } from "#storage/index.ts";
+import { transactionAt } from "./present.ts";
 import type { Review } from "./review.ts";
 
 export type LinkKind = "payee" | "device";
@@ -21,6 +22,8 @@ export interface LinkedQuery {
   readonly days: number;
   readonly limit: number;
   readonly cursor: string | undefined;
+  /** The time they are shown for, ms. */
+  readonly at: number;
 }
 
 export type LinkedPage = { readonly ok: true; readonly data: readonly JsonObject[]; readonly cursor: string | undefined } | Refusal;
@@ -43,7 +46,11 @@ export async function listLinked(store: Store, review: Review, query: LinkedQuer
     review.organisationId,
     page.found.map(({ id }) => id),
   );
-  return { ok: true, data: page.found.map((one) => present(one, query.by, labels.get(one.id))), cursor: page.cursor };
+  return {
+    ok: true,
+    data: page.found.map((one) => present(transactionAt(one, query.at), query.by, labels.get(one.id))),
+    cursor: page.cursor,
+  };
 }
 
 type Found = { readonly ok: true; readonly found: readonly Transaction[]; readonly cursor: string | undefined } | Refusal;

@@ -97,7 +97,8 @@ function readRoutes(app: HttpServer, deps: PaymentDeps): void {
       if (review === undefined) return sendRefusal(reply, refuse("not_found"));
       const { by = "payee", days } = request.query;
       const { limit, cursor } = readPage(request.query);
-      const page = await listLinked(deps.store, review, { by, days: Number(days ?? DEFAULT_LINKED_DAYS), limit, cursor });
+      const asked = { by, days: Number(days ?? DEFAULT_LINKED_DAYS), limit, cursor, at: deps.clock.now() };
+      const page = await listLinked(deps.store, review, asked);
       return page.ok ? sendObject(reply, listOf(page.data, page.cursor)) : sendRefusal(reply, page);
     },
   );

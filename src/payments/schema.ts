@@ -221,7 +221,7 @@ export const authoriseBody = Type.Object(
   { ...strict, examples: [examples.authoriseBody] },
 );
 export const incrementBody = Type.Object(
-  { amount: described(amountField, "By how much to raise the hold, in minor units.") },
+  { amount: described(amountField, "By how much to raise the hold, in minor units."), context: Type.Optional(riskContextSchema) },
   { ...strict, examples: [{ amount: 1000 }] },
 );
 export const captureBody = Type.Object(

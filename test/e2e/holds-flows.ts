@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import type { Organisation } from "../support/app.ts";
 import type { ApiObject } from "../support/http-client.ts";
 import { freshKey, ok, refused } from "../support/http-client.ts";
+import { eventsAfter, newestEvent } from "./audit-trail.ts";
+import { activate } from "./risk-engine-kit.ts";
 import type { Stage } from "./stage.ts";
 import { auditBooks } from "./stage.ts";
 
@@ -50,6 +52,39 @@ export function holdFlows(stage: Stage): void {
         ["void", undefined],
       ] as const)
         refused(await own.api.post(`/v1/holds/${id}/${path}`, body), "hold_not_active");
+      await auditBooks(own);
+    });
+
+    it("are judged anew as the hold they become when they are raised, so that none grows past the rules", async () => {
+      const { own, from, to, hold, capture } = await begin();
+      await activate(own, [
+        { expression: "amount > 400", action: "block" },
+        { expression: 'has(context.country) && context.country == "KP"', action: "review" },
+      ]);
+      const parties = { from_account_id: from, to_account_id: to, currency: "EUR" };
+      refused(await own.api.post("/v1/holds", { ...parties, amount: 401 }), "risk_declined");
+      const id = await hold(100);
+      ok(await capture(id, 50), 201);
+      const raise = (amount: number, more: object = {}, idempotencyKey = freshKey()) =>
+        own.api.post(`/v1/holds/${id}/increment`, { amount, ...more }, { idempotencyKey });
+      const idempotencyKey = freshKey();
+      const declined = await raise(301, {}, idempotencyKey);
+      refused(declined, "risk_declined");
+      assert.equal((await raise(301, {}, idempotencyKey)).text, declined.text);
+      refused(await raise(1, { context: { country: "KP" } }), "risk_declined");
+      refused(await raise(1, { context: { latitude: 1 } }), "invalid_request", "context.longitude");
+      assert.deepEqual(await figures(own, from), [950, 50, 900]);
+      assert.equal((await read(own, id)).amount, 100);
+      const told = await newestEvent(own.api);
+      assert.equal(ok(await raise(300), 200)["remaining_amount"], 350);
+      // What is too much altogether is too much in parts as well.
+      refused(await raise(1), "risk_declined");
+      const events = (await eventsAfter(own.api, told)).map((event) => [event["event_type"], event["object_id"], event["amount"]]);
+      assert.deepEqual(events, [
+        ["hold.incremented", id, 300],
+        ["hold.declined", id, 1],
+      ]);
+      assert.equal(ok(await capture(id), 201).amount, 350);
       await auditBooks(own);
     });
 

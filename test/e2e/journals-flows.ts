@@ -89,6 +89,40 @@ export function journalFlows(stage: Stage): void {
       await auditBooks(own);
     });
 
+    it("are listed once to a user, however many of the user's accounts they touch", async () => {
+      const { own, checker, a, ask } = await scene();
+      const userId = await own.user();
+      const [first, second, third] = [await own.account({ userId }), await own.account({ userId }), await own.account({ userId })];
+      const paid = waiting(
+        await ask([
+          [a, "debit", 10],
+          [first, "credit", 4],
+          [second, "credit", 3],
+          [third, "credit", 3],
+        ]),
+      );
+      const into = String(ok(await approve(checker.api, paid.id), 200)["result_object_id"]);
+      const taken = waiting(
+        await ask([
+          [first, "debit", 1],
+          [second, "debit", 1],
+          [a, "credit", 2],
+        ]),
+      );
+      const out = String(ok(await approve(checker.api, taken.id), 200)["result_object_id"]);
+      for (const limit of [1, 10]) {
+        const listed = await everyPage(own.api, `/v1/transactions?user_id=${userId}`, limit);
+        assert.deepEqual(
+          listed.map(({ id }) => id),
+          [out, into],
+        );
+      }
+      assert.deepEqual(
+        (await everyPage(own.api, `/v1/transactions?account_id=${third}`, 10)).map(({ id }) => id),
+        [into],
+      );
+    });
+
     it("are reversed as a whole, once, by two persons again, and never edited", async () => {
       const { own, checker, a, b, ask } = await scene();
       const { id: approval } = waiting(

@@ -236,6 +236,9 @@ export function reviewQueueFlows(stage: Stage): void {
         ["expired", false, shown["expires_at"], null],
       );
       assert.deepEqual(ok(await own.api.get("/v1/reviews?status=open"), 200).data, []);
+      const { id, reason_code, status, decided_at, decided_by } = shown;
+      const { outcome } = ok(await own.api.get(`/v1/risk/assessments/${left.id}`), 200);
+      assert.deepEqual((outcome as { review: unknown }).review, { id, status, reason_code, decided_at, decided_by });
       refused(await own.api.post(`/v1/reviews/${left.review_id}/assign`), "review_expired");
       assert.equal(await heldBy(own, payer), 2 * SUSPICIOUS_AMOUNT);
       const seen = await newestEvent(own.api);

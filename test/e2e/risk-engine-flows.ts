@@ -110,6 +110,7 @@ export function riskEngineFlows(stage: Stage, models: TestModels): void {
         ["withdrawal.blocked"],
       );
       assert.deepEqual(idsOf(await everyPage(api, "/v1/accounts", 10)), [account]);
+      refused(await api.post(`/v1/transactions/${id}/reversals`), "transaction_not_reversible");
       ok(await api.post("/v1/risk/labels", { transaction_id: id, label: "fraud", source: "confirmed" }), 201);
     });
   });

@@ -95,6 +95,11 @@ export function scaEdgeFlows(stage: Stage): void {
           if (status === "requires_action") assert.deepEqual(idsOf(found), [open.id]);
         }
       }
+      for (const [id, status] of [
+        [open.id, "requires_action"],
+        [over.id, "rejected"],
+      ] as const)
+        assert.equal((ok(await api.get(`/v1/risk/assessments/${id}`), 200)["outcome"] as { status: string }).status, status);
       await stage.app.app.actionExpiry.work();
       assert.deepEqual(idsOf(await everyPage(api, "/v1/transactions?status=rejected", 50)), [over.id]);
     });

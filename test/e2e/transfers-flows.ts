@@ -200,6 +200,13 @@ export function transferFlows(stage: Stage): void {
       }
       assert.equal(ok(await own.api.get(`/v1/accounts/${id}/balance`), 200).balance, balance);
       assert.equal(await own.balance(id), balance);
+      // A clock that is set back takes nothing out of the past: what is told as of a time is what that time is told as.
+      const last = steps.at(-1)?.at ?? "";
+      clock.advance(-HOUR_MS);
+      const told = ok(await own.api.get(`/v1/accounts/${id}/balance`), 200);
+      assert.deepEqual([told.balance, told["at"]], [balance, last]);
+      assert.equal(await at(String(told["at"])), balance);
+      clock.advance(HOUR_MS);
     });
 
     it("change their terms only from the version seen, and are frozen and closed", async () => {

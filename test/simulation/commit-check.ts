@@ -169,8 +169,11 @@ export function createCommitChecker(model: Model, bodies: KeptBodies): CommitChe
       const verdicts = window(command, (view) => judge(view, tenant.id, operation, scene.at));
       if (!verdicts.some((v) => v.due.has(code) || v.allowed.has(code)))
         mismatch(`refused as ${code} without reason: ${describe(command)}`, verdicts.map(shownVerdict), code);
-      // The one refusal of which something stays: the attempt counts for velocity.
-      if (operation.op === "authorise" && code === "risk_declined") performDecline(scene, operation.body);
+      // The refusals of which something stays: the attempt counts for velocity.
+      if (operation.op === "authorise" && code === "risk_declined")
+        performDecline(scene, operation.body.from_account_id, operation.body.amount);
+      if (operation.op === "increment" && code === "risk_declined")
+        performDecline(scene, model.now.hold(operation.hold)?.from ?? "", operation.body.amount);
       return;
     }
     const now = judge(model.now, tenant.id, operation, scene.at);

@@ -98,12 +98,12 @@ export function performPayment(
   scene.events.push({ type: `${type}.pending_review`, ...about });
 }
 
-/** A hold that was declined: nothing is reserved, but it was an attempt. */
-export function performDecline(scene: Scene, body: TransferBody): void {
-  const payer = accountOf(scene, body.from_account_id);
+/** A hold, or the raise of one, that was declined: nothing more is reserved, but it was an attempt. */
+export function performDecline(scene: Scene, from: string, amount: number): void {
+  const payer = accountOf(scene, from);
   countVelocity(scene, payer);
   const { currency, user } = payer;
-  scene.events.push({ type: "hold.declined", object: undefined, user, amount: BigInt(body.amount), currency });
+  scene.events.push({ type: "hold.declined", object: undefined, user, amount: BigInt(amount), currency });
 }
 
 /** Brings about in the model what an accepted operation does. Batches are taken apart by the caller. */

@@ -153,6 +153,7 @@ export function judge(view: ModelView, tenant: string, operation: Operation, at:
       funds(v, payer, hold.amount - hold.captured + amount, at, hold.id);
       reservable(v, payer, amount, at);
       if (hold.amount + amount > MAX) v.due.add("balance_overflow");
+      v.allowed.add("risk_declined");
       return v;
     }
     case "capture": {

@@ -1,10 +1,11 @@
+import type { EventDraft } from "#audit/index.ts";
 import type { Asked, Executed, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
-import type { AccountId } from "#kernel/ids.ts";
-import type { JsonObject } from "#kernel/json.ts";
-import type { Currency } from "#kernel/money.ts";
+import type { AccountId, EventId, HoldId } from "#kernel/ids.ts";
+import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
+import type { Account } from "#ledger/index.ts";
 import { authoriseHold, checkFunds, checkParties, holds } from "#ledger/index.ts";
 import type { RiskContext } from "#risk/index.ts";
 import { deviceIdIn, ONE, riskDevices, riskProfiles } from "#risk/index.ts";
@@ -83,15 +84,7 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
       if (judged.action === "allow" && sca?.outcome === "required") return refused(refuse("authentication_required"), requestId);
       if (judged.action !== "allow" && !answered) {
         keepLearnt(work, learnt(judged, judgeable, over, "blocked"));
-        work.tell({
-          id: eventId,
-          type: "hold.declined",
-          objectId: id,
-          userId: payer.userId ?? undefined,
-          amount,
-          currency: payer.currency,
-          details: whyDeclined(judged),
-        });
+        work.tell(declined(judged, { id, eventId, payer, amount }));
         return work.outcome(refused(refuse("risk_declined"), requestId).reply);
       }
       const after = learnt(judged, judgeable, over, "posted");
@@ -132,13 +125,28 @@ export async function authorise(deps: PaymentDeps, asked: Asked, body: Authorise
   });
 }
 
-function keepLearnt(work: Working, { profile, device }: Learnt): void {
+export function keepLearnt(work: Working, { profile, device }: Learnt): void {
   work.put(riskProfiles, profile);
   if (device !== undefined) work.put(riskDevices, device);
 }
 
-/** What the audit log is told of a declined hold, of which no record is kept otherwise. */
-function whyDeclined({ action, score, assessment }: Judged): JsonObject {
+interface Declined {
+  readonly id: HoldId;
+  readonly eventId: EventId;
+  readonly payer: Account;
+  readonly amount: Minor;
+}
+
+/** What the audit log is told of a declined hold, of which no record is kept otherwise, or of the declined raise of one. */
+export function declined({ action, score, assessment }: Judged, { id, eventId, payer, amount }: Declined): EventDraft {
   const { model = null, reasons = [], hits = [], rule_set = null } = assessment;
-  return { action, risk_score: score / ONE, model, reasons, rule_set, hits };
+  return {
+    id: eventId,
+    type: "hold.declined",
+    objectId: id,
+    userId: payer.userId ?? undefined,
+    amount,
+    currency: payer.currency,
+    details: { action, risk_score: score / ONE, model, reasons, rule_set, hits },
+  };
 }

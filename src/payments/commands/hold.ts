@@ -2,19 +2,22 @@ import type { Asked, Executed, Need, Outcome, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { EventType } from "#audit/index.ts";
 import { invariant } from "#kernel/assert.ts";
-import type { AccountId, HoldId } from "#kernel/ids.ts";
+import type { AccountId, HoldId, OrganisationId } from "#kernel/ids.ts";
 import type { Minor } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Account, Hold } from "#ledger/index.ts";
-import { accounts, captureHold, holds, incrementHold, readHold, transactions, voidHold } from "#ledger/index.ts";
-import { assessmentFromItem } from "#risk/index.ts";
+import { accounts, captureHold, holds, incrementHold, readHold, release, transactions, voidHold } from "#ledger/index.ts";
+import type { RiskContext } from "#risk/index.ts";
+import { assessmentFromItem, deviceIdIn, riskDevices, riskProfiles } from "#risk/index.ts";
+import { judge, learnt, profileIdOf } from "../decide/judge.ts";
 import { recordMovement } from "../decide/movement.ts";
 import type { PaymentDeps } from "../deps.ts";
 import type { Metadata } from "#vault/index.ts";
 import { openMetadata, sealOptional } from "#vault/index.ts";
 import { presentHold, presentTransaction } from "../present.ts";
-import { putAccounts } from "./payment.ts";
+import { declined, keepLearnt } from "./authorise.ts";
+import { governanceOf, putAccounts } from "./payment.ts";
 
 interface OnHold {
   readonly hold: Hold;
@@ -31,7 +34,12 @@ async function onHold(
   deps: PaymentDeps,
   asked: Asked,
   id: HoldId,
-  also: { readonly payee: boolean; readonly privateReply: boolean },
+  also: {
+    readonly payee: boolean;
+    readonly privateReply: boolean;
+    /** What the decision needs beside the hold and its accounts. */
+    readonly needs?: (found: Hold) => Promise<readonly Need[]>;
+  },
   decide: (on: OnHold) => Outcome,
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
@@ -40,7 +48,7 @@ async function onHold(
   const metadata = found === undefined ? {} : await openMetadata(deps.vault, organisationId, "smartfinance-holds", id, found.metadata);
   const involved: AccountId[] = found === undefined ? [] : also.payee ? [found.fromAccountId, found.toAccountId] : [found.fromAccountId];
   const needs: Need[] = involved.map((hash) => ({ collection: accounts, key: { hash }, mode: "write" }));
-  if (found !== undefined) needs.push({ collection: holds, key: { hash: id }, mode: "write" });
+  if (found !== undefined) needs.push({ collection: holds, key: { hash: id }, mode: "write" }, ...((await also.needs?.(found)) ?? []));
   return deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
@@ -61,22 +69,68 @@ async function onHold(
   });
 }
 
-/** POST /v1/holds/{id}/increment. */
-export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: { readonly amount: number }): Promise<Executed> {
+export interface IncrementBody {
+  readonly amount: number;
+  readonly context?: RiskContext;
+}
+
+/**
+ * POST /v1/holds/{id}/increment. What was judged was the amount of the hold, and a capture is not judged again: so the hold is judged
+ * anew as the one it becomes, and what is not simply allowed is declined as a hold of that amount would be.
+ */
+export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: IncrementBody): Promise<Executed> {
+  const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const amount = minorFromWire(body.amount);
-  const { mode } = await deps.sca.of(asked.actor.organisationId);
-  return onHold(deps, asked, id, { payee: false, privateReply: false }, ({ hold, payer, work, at, metadata, tell }) => {
+  const { context = {} } = body;
+  const deviceId = deviceIdIn(organisationId, context);
+  const governance = await governanceOf(deps, organisationId);
+  const needs = (found: Hold): Promise<readonly Need[]> => judgingNeeds(deps, organisationId, found, deviceId);
+  return onHold(deps, asked, id, { payee: false, privateReply: false, needs }, ({ hold, payer, work, at, metadata, tell }) => {
     // What the payer approved was the amount of the hold; more than that is another hold.
-    if ((mode === "psd2" && payer.userId !== null) || wasChallenged(hold))
-      return refused(refuse("authentication_required"), asked.actor.requestId);
+    if ((governance.sca.mode === "psd2" && payer.userId !== null) || wasChallenged(hold))
+      return refused(refuse("authentication_required"), requestId);
     const decision = incrementHold(hold, payer, amount, at);
-    if (!decision.ok) return refused(decision, asked.actor.requestId);
+    if (!decision.ok) return refused(decision, requestId);
+    const payee = work.get(accounts, { hash: hold.toAccountId });
+    invariant(payee, "a stored hold has its payee");
+    const judgeable = { organisationId, type: "hold" as const, amount: decision.hold.amount, currency: hold.currency, context, deviceId };
+    const over = {
+      // What is reserved for this hold is there for it.
+      payer: release(payer, id, at),
+      payee,
+      profile: work.get(riskProfiles, { hash: profileIdOf(payer) }),
+      device: deviceId === undefined ? undefined : work.get(riskDevices, { hash: deviceId }),
+    };
+    const judged = judge(judgeable, over, governance, at);
+    if (judged.action !== "allow") {
+      keepLearnt(work, learnt(judged, judgeable, over, "blocked"));
+      work.tell(declined(judged, { id, eventId, payer, amount }));
+      return work.outcome(refused(refuse("risk_declined"), requestId).reply);
+    }
+    // Nothing more is learnt: the payment counted when it was authorised, and is still the same one.
     putAccounts(work, decision.payer);
     work.put(holds, decision.hold);
     tell("hold.incremented", amount, eventId);
     return work.outcome(replied(200, presentHold(decision.hold, metadata, at)));
   });
+}
+
+/** What a hold is judged by, beside its payer's account. */
+async function judgingNeeds(
+  { facts }: Pick<PaymentDeps, "facts">,
+  organisationId: OrganisationId,
+  { fromAccountId, toAccountId }: Hold,
+  deviceId: string | undefined,
+): Promise<readonly Need[]> {
+  const payer = await facts.of(organisationId, fromAccountId);
+  invariant(payer, "a stored hold has its account");
+  const needs: Need[] = [
+    { collection: accounts, key: { hash: toAccountId }, mode: "read" },
+    { collection: riskProfiles, key: { hash: payer.profileId }, mode: "write" },
+  ];
+  if (deviceId !== undefined) needs.push({ collection: riskDevices, key: { hash: deviceId }, mode: "write" });
+  return needs;
 }
 
 /** Whether risk asked for the payer when the hold was made: then it is there only because its payer approved it. */

@@ -17,7 +17,9 @@ function posted(fields: Partial<Transaction> = {}) {
   return { payer, payee, original: aTransaction(payer, payee, legs, { id: transactionId, amount: minor(100), ...fields }) };
 }
 
-function reverse({ original, payer, payee }: ReturnType<typeof posted>, amount?: bigint) {
+type Reversible = Omit<ReturnType<typeof posted>, "payee"> & { readonly payee: Account | undefined };
+
+function reverse({ original, payer, payee }: Reversible, amount?: bigint) {
   const ids = { organisationId: ORG, transactionId: newId("transaction"), eventId: newId("event") };
   return decideReversal({ ...ids, amount: amount as Minor | undefined, reference: null, metadata: null }, original, payer, payee, T0 + 5);
 }
@@ -56,9 +58,11 @@ void describe("decideReversal", () => {
     assert.deepEqual([on.original.reversedAmount, on.payer.balance, on.payee.balance], [100n, 100n, 0n]);
   });
 
-  const cases: [string, ReturnType<typeof posted>, string, string?][] = [
+  const cases: [string, Reversible, string, string?][] = [
     ["what waits for a review", posted({ status: "pending_review" }), "transaction_not_reversible"],
     ["what was rejected", posted({ status: "rejected" }), "transaction_not_reversible"],
+    // The settlement account that a blocked withdrawal would have paid may never have been opened.
+    ["what was blocked", { ...posted({ status: "blocked" }), payee: undefined }, "transaction_not_reversible"],
     ["a reversal", posted({ type: "reversal" }), "transaction_not_reversible"],
     ["a capture", posted({ type: "capture" }), "ok"],
     ["what the payee has spent", { ...posted(), payee: anAccount({ balance: minor(99) }) }, "insufficient_funds", "amount"],

@@ -1,4 +1,5 @@
 import type { EventDraft } from "#audit/index.ts";
+import { invariant } from "#kernel/assert.ts";
 import type { Minor } from "#kernel/money.ts";
 import { add, subtract } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -25,18 +26,20 @@ export interface ReversalDecision {
 /**
  * Reverses a posted transaction, wholly or in part: entries the other way round, never more in sum than
  * the original. The original's entries stay as they are.
+ * @param originalPayee absent where nothing was ever paid to it: the settlement account of a blocked withdrawal may never have been opened
  */
 export function decideReversal(
   request: ReversalRequest,
   original: Transaction,
   originalPayer: Account,
-  originalPayee: Account,
+  originalPayee: Account | undefined,
   at: number,
 ): ReversalDecision | Refusal {
   if (original.status !== "posted") return refuse("transaction_not_reversible", undefined, `The transaction is ${original.status}.`);
   if (original.type === "reversal") return refuse("transaction_not_reversible", undefined, "A reversal is not reversed again.");
   if (original.type === "journal")
     return refuse("transaction_not_reversible", undefined, "A journal is reversed as a whole, through POST /v1/journals/{id}/reversals.");
+  invariant(originalPayee, "a posted transaction has its accounts");
   const left = subtract(original.amount, original.reversedAmount);
   const amount = request.amount ?? left;
   if (left === 0n || amount > left) return refuse("reversal_exceeds_original", "amount", `What is left to reverse is ${left}.`);

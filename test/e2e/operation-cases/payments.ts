@@ -84,7 +84,7 @@ export const paymentCases: OperationCases = {
   getHold: reads((_organisation, { hld }) => ({ id: hld })),
   listHolds: onAccount({ limit: "1" }),
   incrementHold: {
-    prepare: async (organisation) => ({ id: await hold(organisation), body: { amount: 50 } }),
+    prepare: async (organisation) => ({ id: await hold(organisation), body: { amount: 50, context } }),
     status: 200,
     events: ["hold.incremented"],
   },
