@@ -89,7 +89,9 @@ async function run(): Promise<void> {
 async function kept(folder: string, labelDelayDays: number): Promise<Dataset> {
   const organisationId = values.organisation;
   if (!isId("organisation", organisationId)) throw new Error("--data needs --organisation with the organisation's id");
-  const to = time("to") ?? systemClock.now() - labelDelayDays * DAY_MS;
+  const latest = systemClock.now() - labelDelayDays * DAY_MS;
+  const to = time("to") ?? latest;
+  if (to > latest) throw new Error(`--to must be ${labelDelayDays} days ago at least, as --label-delay-days says`);
   const from = time("from") ?? to - DEFAULT_DAYS * DAY_MS;
   const rows = createRows(MODEL_FEATURES.length);
   const store = openSqliteReadOnly(join(folder, "smartfinance.db"));

@@ -52,3 +52,11 @@ test("what is no address has no network", () => {
   for (const text of [...bad, "12345::", ":", "1:2:3:4:5:6:7:8::", "x".repeat(60), undefined, 4, null])
     assert.equal(networkKey(text), 0, String(text));
 });
+
+test("an address is in one network however it is spelt, and two IPv4 networks are two", () => {
+  const spellings = ["192.0.2.9", "::ffff:192.0.2.1", "::FFFF:c000:0207", "0:0:0:0:0:ffff:192.0.2.3", "0:0::ffff:c000:2ff"];
+  assert.equal(new Set(spellings.map(networkKey)).size, 1);
+  assert.notEqual(networkKey("::ffff:c000:0207"), networkKey("::ffff:c633:6407"));
+  assert.equal(networkKey("64:ff9b::192.0.2.1"), networkKey("64:ff9b::c000:201"));
+  for (const none of ["64:ff9b::192.0.2.256", "::1.2.3", "1:2:3:4:5:6:7:1.2.3.4", "::1.2.3.4:1"]) assert.equal(networkKey(none), 0);
+});

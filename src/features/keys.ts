@@ -50,7 +50,16 @@ export function networkKey(ip: unknown): number {
     const [, a, b, c, d] = v4;
     return [a, b, c, d].every((part) => Number(part) < 256) ? keyOf(`4:${Number(a)}.${Number(b)}.${Number(c)}`) : 0;
   }
-  return ip.includes(":") ? ipv6Key(ip) : 0;
+  return ip.includes(":") ? ipv6Key(withoutIpv4Tail(ip)) : 0;
+}
+
+/** The address with its last four bytes as groups, where they are written as in IPv4; as it was where that is no address. */
+function withoutIpv4Tail(ip: string): string {
+  const start = ip.lastIndexOf(":") + 1;
+  const [, ...bytes] = IPV4.exec(ip.slice(start)) ?? [];
+  if (bytes.length === 0 || bytes.some((byte) => Number(byte) > 255)) return ip;
+  const [a = 0, b = 0, c = 0, d = 0] = bytes.map(Number);
+  return `${ip.slice(0, start)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
 function ipv6Key(ip: string): number {
@@ -62,11 +71,14 @@ function ipv6Key(ip: string): number {
   if (tail === undefined ? given !== 8 : given > 7) return 0;
   for (const group of front) if (!IPV6_GROUP.test(group)) return 0;
   for (const group of back) if (!IPV6_GROUP.test(group)) return 0;
-  const groups = [...front, ...Array.from({ length: 8 - given }, () => "0"), ...back];
+  const groups = [...front, ...Array.from({ length: 8 - given }, () => "0"), ...back].map((group) => Number.parseInt(group, 16));
+  const [, , , , , mapped, upper = 0, lower = 0] = groups;
+  // An IPv4 address in whatever spelling is in the network of that address.
+  if (mapped === 0xffff && groups.slice(0, 5).every((group) => group === 0)) return keyOf(`4:${upper >> 8}.${upper & 255}.${lower >> 8}`);
   return keyOf(
     `6:${groups
       .slice(0, 3)
-      .map((group) => Number.parseInt(group, 16).toString(16))
+      .map((group) => group.toString(16))
       .join(":")}`,
   );
 }

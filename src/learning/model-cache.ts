@@ -19,11 +19,32 @@ export interface ModelCacheDeps {
   readonly maxNodes?: number;
 }
 
+/**
+ * Models being read at once. Each takes a thread with 40 MB at least, and has a minute for itself: when a node begins and hundreds of
+ * organisations pay, all of them at once would take its memory, or so long that good models were taken for broken.
+ */
+const MAX_READING = 2;
+
 export function createModelCache({ store, read, maxNodes = 4_000_000 }: ModelCacheDeps): ModelCache {
   invariant(maxNodes >= 1, "the bound of the models in memory is wrong");
   const known = new Map<string, { readonly scorer: Scorer; readonly nodes: number }>();
   const loading = new Map<string, Promise<Scorer>>();
   let nodes = 0;
+  let reading = 0;
+  const waiting: (() => void)[] = [];
+
+  /** Runs `work` when it is its turn; the place is handed on. */
+  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (reading < MAX_READING) reading += 1;
+    else await new Promise<void>((go) => void waiting.push(go));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) reading -= 1;
+      else next();
+    }
+  };
 
   const keep = (hash: string, scorer: Scorer, size: number): void => {
     known.set(hash, { scorer, nodes: size });
@@ -62,7 +83,7 @@ export function createModelCache({ store, read, maxNodes = 4_000_000 }: ModelCac
       if (found !== undefined) return Promise.resolve(found);
       const shared = loading.get(hash);
       if (shared !== undefined) return shared;
-      const started = load(model).finally(() => loading.delete(hash));
+      const started = inTurn(() => load(model)).finally(() => loading.delete(hash));
       loading.set(hash, started);
       return started;
     },

@@ -4,14 +4,14 @@ import fc from "fast-check";
 import { ORG, OTHER_ORG } from "#test/support/builders.ts";
 import { FEATURES_VERSION } from "#features/index.ts";
 import type { Transaction } from "#ledger/index.ts";
-import type { PastPayment, PastWindow } from "./past-payments.ts";
+import type { PastPayment, PastReader, PastWindow } from "./past-payments.ts";
 import { visitPast } from "./past-payments.ts";
 import { createRows } from "./rows.ts";
 import { bench, DAY_MS, vectorOf } from "./test-kit.ts";
 
-async function visited(made: ReturnType<typeof bench>, window: Partial<PastWindow> = {}, pageSize = 7) {
+async function visited(made: ReturnType<typeof bench>, window: Partial<PastWindow> = {}, more: Partial<PastReader> = {}) {
   const found: PastPayment[] = [];
-  const reader = { store: made.quiet.store, sleep: async () => {}, pageSize };
+  const reader = { store: made.quiet.store, sleep: async () => {}, pageSize: 7, ...more };
   const all = { organisationId: ORG, from: 0, to: made.clock.time + 1, maxRows: 1_000, ...window };
   const counts = await visitPast(
     reader,
@@ -77,6 +77,17 @@ describe("past payments", () => {
       "the newest of each part",
     );
     assert.equal((await visited(made, { from: start + 5, to: start + 5 })).found.length, 0);
+  });
+
+  it("keep their labels where there are more than fit into memory", async () => {
+    const made = bench();
+    const start = made.clock.time;
+    const all = Array.from({ length: 1_010 }, (_, n) => made.pay(n + 1, start + n));
+    await made.keepAll(all);
+    for (const { id, createdAt } of all) await made.label(id, "fraud", createdAt + DAY_MS);
+    made.clock.time = start + 2 * DAY_MS;
+    const { counts } = await visited(made, { maxRows: 100_000 }, { maxLabelPages: 1, pageSize: 200 });
+    assert.deepEqual([counts.usable, counts.frauds], [1_010, 1_010]);
   });
 
   it("end when they are told to", async () => {

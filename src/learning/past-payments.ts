@@ -3,7 +3,7 @@ import { InvariantError } from "#kernel/assert.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import { firstIdAt, PARTITIONS, partitionName } from "#kernel/ids.ts";
 import type { LabelValue } from "#labels/index.ts";
-import { listLabels } from "#labels/index.ts";
+import { labelsOf, listLabels } from "#labels/index.ts";
 import type { Transaction } from "#ledger/index.ts";
 import { transactions } from "#ledger/index.ts";
 import { assessmentFromItem, decodeFeatures, ONE, weigh } from "#risk/index.ts";
@@ -42,8 +42,10 @@ export interface PastCounts {
 export interface PastReader {
   readonly store: Store;
   readonly sleep: (ms: number) => Promise<void>;
-  /** Payments read at once. */
+  /** Payments read at once; 1,000 at most. */
   readonly pageSize: number;
+  /** Pages of labels kept in memory. Default 500, of a thousand each. */
+  readonly maxLabelPages?: number;
 }
 
 /** How many parts an organisation's payments are read in; what is in which is random. */
@@ -52,7 +54,6 @@ export const PAYMENT_PARTS = PARTITIONS;
 /** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
 const SLACK_MS = 120_000;
 const LABELS_PER_PAGE = 1_000;
-/** Labels read for one window. */
 const MAX_LABEL_PAGES = 500;
 /** Pages of one part: more than the bound of payments looked at makes. */
 const MAX_PAGES_PER_PART = 50_000;
@@ -71,13 +72,13 @@ const PAUSE_MS = 2;
  * @returns undefined when it was ended. @throws StoreUnavailableError, InvalidCursorError
  */
 export async function visitPast(
-  { store, sleep, pageSize }: PastReader,
+  { store, sleep, pageSize, maxLabelPages = MAX_LABEL_PAGES }: PastReader,
   window: PastWindow,
   visit: (payment: PastPayment) => void,
   onPage: (counts: PastCounts, part: number) => Promise<boolean> | boolean,
 ): Promise<PastCounts | undefined> {
   const { organisationId, from, to } = window;
-  const labels = await labelsFrom(store, organisationId, from);
+  const labels = await labelsFrom(store, organisationId, from, maxLabelPages);
   const maxPerPart = Math.ceil(window.maxRows / PAYMENT_PARTS);
   let counts: PastCounts = { examined: 0, usable: 0, frauds: 0 };
   for (let part = 0; part < PAYMENT_PARTS; part++) {
@@ -95,11 +96,13 @@ export async function visitPast(
         ...(cursor === undefined ? {} : { cursor }),
       });
       let { examined, usable, frauds } = counts;
-      for (const item of page.items) {
-        const transaction = transactions.fromItem(item);
-        if (transaction.createdAt < from || transaction.createdAt >= to || transaction.assessment === null) continue;
+      const judged = page.items
+        .map((item) => transactions.fromItem(item))
+        .filter(({ createdAt, assessment }) => createdAt >= from && createdAt < to && assessment !== null);
+      const known = labels ?? (await labelsBy(store, organisationId, judged));
+      for (const transaction of judged) {
         examined += 1;
-        const payment = pastPayment(transaction, labels.get(transaction.id));
+        const payment = pastPayment(transaction, known.get(transaction.id));
         if (payment === undefined || taken >= maxPerPart) continue;
         visit(payment);
         taken += 1;
@@ -117,18 +120,41 @@ export async function visitPast(
   return counts;
 }
 
-/** What is known of payments since `from`, by transaction. A payment is judged after it was made, so no label of the window is older. */
-async function labelsFrom(store: Store, organisationId: OrganisationId, from: number): Promise<ReadonlyMap<string, LabelValue>> {
+/**
+ * What is known of payments since `from`, by transaction; `undefined` where that is more than is kept in memory: of a part of it, what was
+ * found out last would be missing and the frauds among it be taken for honest. A payment is judged after it was made, so no label of
+ * the window is older.
+ */
+async function labelsFrom(
+  store: Store,
+  organisationId: OrganisationId,
+  from: number,
+  maxPages: number,
+): Promise<ReadonlyMap<string, LabelValue> | undefined> {
   const found = new Map<string, LabelValue>();
   let cursor: string | undefined;
-  for (let pages = 0; pages < MAX_LABEL_PAGES; pages++) {
+  for (let pages = 0; pages < maxPages; pages++) {
     // Ascending: one that is judged again meanwhile comes twice, and the later judgement stays.
     const page = await listLabels(store, organisationId, { from, to: undefined, order: "ascending", limit: LABELS_PER_PAGE, cursor });
     for (const { transactionId, current } of page.labels) found.set(transactionId, current.label);
     cursor = page.cursor;
-    if (cursor === undefined) break;
+    if (cursor === undefined) return found;
   }
-  return found;
+  return undefined;
+}
+
+/** What is known of these payments. */
+async function labelsBy(
+  store: Store,
+  organisationId: OrganisationId,
+  of: readonly Transaction[],
+): Promise<ReadonlyMap<string, LabelValue>> {
+  const found = await labelsOf(
+    store,
+    organisationId,
+    of.map(({ id }) => id),
+  );
+  return new Map([...found].map(([id, { current }]) => [id, current.label]));
 }
 
 /** The payment as it can be learnt from; `undefined` where its features or what it was are not known. */

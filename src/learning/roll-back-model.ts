@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { personOf } from "#audit/index.ts";
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
@@ -30,8 +31,9 @@ export async function rollBackModel(deps: LearningDeps, asked: Asked): Promise<E
     decide(view, at) {
       const work = workOn(view);
       const before = work.get(registries, registry) ?? emptyRegistry(organisationId);
-      if (before.version !== seen.version) return refused(refuse("contention"), requestId);
       const { championId, formerIds, shadowId } = before;
+      // Trainings, imports and shadows change the registry as well, and must not hold up whoever wants to be rid of a model.
+      if (championId !== seen.championId || !isDeepStrictEqual(formerIds, seen.formerIds)) return refused(refuse("contention"), requestId);
       if (championId === null || formerIds.length === 0) return refused(refuse("no_former_model"), requestId);
       const isGood = (id: RiskModelId | null): boolean => {
         const model = id === null ? undefined : work.get(riskModels, { hash: id });

@@ -43,7 +43,8 @@ test("every calibration stays between 0 and 1 and never falls with the margin", 
         let before = 0;
         for (let margin = -8; margin <= 8; margin += 0.25) {
           const p = calibrated(kind, margin);
-          assert.ok(p >= before && p <= 1, `${kind.kind} at ${margin}: ${p} after ${before}`);
+          // A slope of next to nothing lets the last bit of the exponential through.
+          assert.ok(p >= before - 1e-12 && p >= 0 && p <= 1, `${kind.kind} at ${margin}: ${p} after ${before}`);
           before = p;
         }
       }

@@ -18,8 +18,9 @@ export function calibrated(calibration: Calibration, margin: number): number {
   }
 }
 
-const fits: readonly ((margins: Float64Array, labels: Uint8Array) => Calibration)[] = [
-  () => ({ kind: "none" }),
+type Fit = (margins: Float64Array, labels: Uint8Array) => Calibration;
+
+const fits: readonly Fit[] = [
   (margins, labels) => ({ kind: "platt", ...fitPlatt(margins, labels) }),
   (margins, labels) => ({ kind: "isotonic", ...fitIsotonic(margins, labels) }),
 ];
@@ -31,19 +32,21 @@ const POSITIVES_NEEDED = 10;
  * The calibration with the least log loss on rows it was not fitted to: each is fitted on one half and judged on the
  * other, both ways; the best is fitted again on all. Every second row is in the same half, so both cover all the time.
  * @param margins of rows that the model was not trained on, oldest first
+ * @param positiveWeight what a fraud weighed in training. It shifts every margin alike, and without a fit the shift is taken back.
  */
-export function chooseCalibration(margins: Float64Array, labels: Uint8Array): Calibration {
+export function chooseCalibration(margins: Float64Array, labels: Uint8Array, positiveWeight = 1): Calibration {
+  const unfitted: Calibration = positiveWeight === 1 ? { kind: "none" } : { kind: "platt", slope: 1, intercept: -Math.log(positiveWeight) };
   let positives = 0;
   for (const label of labels) positives += label;
-  if (positives < POSITIVES_NEEDED || labels.length - positives < POSITIVES_NEEDED) return { kind: "none" };
+  if (positives < POSITIVES_NEEDED || labels.length - positives < POSITIVES_NEEDED) return unfitted;
   const half = (parity: number) => ({
     margins: margins.filter((_, row) => row % 2 === parity),
     labels: labels.filter((_, row) => row % 2 === parity),
   });
   const halves = [half(0), half(1)] as const;
-  let best = fits[0] as (typeof fits)[number];
+  let best: Fit = () => unfitted;
   let bestLoss = Number.POSITIVE_INFINITY;
-  for (const fit of fits) {
+  for (const fit of [best, ...fits]) {
     let loss = 0;
     for (const parity of [0, 1] as const) {
       const fitted = fit(halves[parity].margins, halves[parity].labels);

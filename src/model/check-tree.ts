@@ -21,6 +21,8 @@ export const limits = {
 
 /** The least cover: Shapley values divide by it. */
 export const COVER_MIN = 1e-9;
+/** The most that a cover or a gain may be, so that what they add up to stays a number. */
+export const SUM_MAX = 1e30;
 
 /** Ends the parsing unless the arrays are one tree: every node but the root is one node's child, and comes after it. */
 export function checkTree({ feature, left, right }: Tree, at: string): void {

@@ -207,3 +207,11 @@ test("a threshold of 32-bit floats parts 64-bit numbers as rounding them first w
     { numRuns: 1000 },
   );
 });
+
+test("a model of several labels is refused: its trees add up to no one probability", () => {
+  const refusal = read(({ learner }) => {
+    learner.learner_model_param.num_target = "2";
+    learner.gradient_booster.model.tree_info = [0, 1];
+  });
+  assert.deepEqual([refusal.ok, !refusal.ok && refusal.param], [false, "learner.learner_model_param.num_target"]);
+});

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "#kernel/json.ts";
 import type { Refusal } from "#kernel/problems.ts";
-import { COVER_MIN, checkForestSize, limits } from "./check-tree.ts";
+import { COVER_MIN, checkForestSize, limits, SUM_MAX } from "./check-tree.ts";
 import type { ModelFeature } from "./dataset.ts";
 import type { Model } from "./model.ts";
 import { arrayAt, integerAt, integersAt, malformed, numbersAt, objectAt, orRefusal, parseText } from "./read-json.ts";
@@ -30,8 +30,8 @@ function importTree(value: JsonValue, at: string, width: number): Tree {
   const feature = integersAt(object["split_indices"], `${at}.split_indices`, length, 0, 0x7fffffff);
   const conditions = numbersAt(object["split_conditions"], `${at}.split_conditions`, length, -FLOAT32_MAX, FLOAT32_MAX);
   const defaults = flagsAt(object["default_left"], `${at}.default_left`, length);
-  const hessians = numbersAt(object["sum_hessian"], `${at}.sum_hessian`, length, 0);
-  const gains = numbersAt(object["loss_changes"], `${at}.loss_changes`, length);
+  const hessians = numbersAt(object["sum_hessian"], `${at}.sum_hessian`, length, 0, SUM_MAX);
+  const gains = numbersAt(object["loss_changes"], `${at}.loss_changes`, length, -SUM_MAX, SUM_MAX);
   if (object["split_type"] !== undefined && integersAt(object["split_type"], `${at}.split_type`, length, 0, 1).includes(1)) {
     malformed(`${at}.split_type`, "categorical splits are not supported");
   }
@@ -103,6 +103,9 @@ export function importXgboost(text: string): { readonly ok: true; readonly value
       1,
       limits.features,
     );
+    // Older versions know of one label only and do not say so.
+    if (parameters["num_target"] !== undefined && numberIn(parameters["num_target"], "learner.learner_model_param.num_target") > 1)
+      malformed("learner.learner_model_param.num_target", "must be 1");
     const start = numberIn(parameters["base_score"], "learner.learner_model_param.base_score");
     if (!(start > 0 && start < 1)) malformed("learner.learner_model_param.base_score", "must lie between 0 and 1");
     const at = "learner.gradient_booster.model.trees";

@@ -94,6 +94,8 @@ test("what is malformed is refused with invalid_request and its place", () => {
     ["trees[0].left[1]", ["trees", 0, "left", 1], 2],
     ["trees[0].default_left[0]", ["trees", 0, "default_left", 0], 2],
     ["trees[0].cover[1]", ["trees", 0, "cover", 1], 0],
+    ["trees[0].cover[1]", ["trees", 0, "cover", 1], 1e308],
+    ["trees[0].gain[0]", ["trees", 0, "gain", 0], 1e308],
     ["trees[0].gain[0]", ["trees", 0, "gain", 0], -1],
     ["calibration.kind", ["calibration", "kind"], "magic"],
     ["calibration.slope", ["calibration"], { kind: "platt", slope: -1, intercept: 0 }],

@@ -3,7 +3,7 @@ import { canonicalJson } from "#kernel/canonical-json.ts";
 import type { JsonObject, JsonValue } from "#kernel/json.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import type { Calibration } from "./calibration.ts";
-import { COVER_MIN, checkForestSize, checkTree, limits } from "./check-tree.ts";
+import { COVER_MIN, checkForestSize, checkTree, limits, SUM_MAX } from "./check-tree.ts";
 import type { ModelFeature } from "./dataset.ts";
 import { MODEL_FORMAT, type Model, type Training } from "./model.ts";
 import {
@@ -55,8 +55,8 @@ function parseTree(value: JsonValue, at: string, width: number): Tree {
     left: integersAt(object["left"], `${at}.left`, length, 0, length - 1),
     right: integersAt(object["right"], `${at}.right`, length, 0, length - 1),
     defaultLeft: Uint8Array.from(integersAt(object["default_left"], `${at}.default_left`, length, 0, 1)),
-    cover: numbersAt(object["cover"], `${at}.cover`, length, COVER_MIN),
-    gain: numbersAt(object["gain"], `${at}.gain`, length, 0),
+    cover: numbersAt(object["cover"], `${at}.cover`, length, COVER_MIN, SUM_MAX),
+    gain: numbersAt(object["gain"], `${at}.gain`, length, 0, SUM_MAX),
   };
   checkTree(tree, at);
   for (const [node, entry] of tree.value.entries()) {

@@ -7,6 +7,7 @@ import { createForest } from "./forest.ts";
 import { createScorer, type Model, modelText } from "./model.ts";
 import { featureImportance } from "./model-card.ts";
 import { parseModel } from "./parse-model.ts";
+import { seededFractions } from "./prng.ts";
 import { averagePrecision } from "./rank-metrics.ts";
 import { exampleData, features, quickOptions, rowOf } from "./test-kit.ts";
 import { trainInWorker } from "./train-in-worker.ts";
@@ -35,6 +36,22 @@ test("it learns what can be learnt, and knows which features matter", () => {
   assert.ok(precision > 0.55, `average precision ${precision}`);
   const [first, second, third] = featureImportance(model).map(({ name }) => name);
   assert.deepEqual([new Set([first, second]), third], [new Set(["amount", "count"]), "noise"]);
+});
+
+test("weighted frauds do not make payments look riskier than they are, also where too few are held back to calibrate by", () => {
+  const random = seededFractions(3, 0);
+  const rows = 4_000;
+  const columns = features.map(() => Float64Array.from({ length: rows }, () => Math.floor(random() * 100)));
+  const labels = Uint8Array.from({ length: rows }, (_, row) =>
+    random() < (((columns[0] as Float64Array)[row] as number) > 90 ? 0.04 : 0.004) ? 1 : 0,
+  );
+  const rare: Dataset = { columns, labels, times: Float64Array.from({ length: rows }, (_, row) => row) };
+  const share = labels.reduce((sum, label) => sum + label, 0) / rows;
+  for (const positiveWeight of [1, 100]) {
+    const scorer = createScorer(train({ ...quickOptions, positiveWeight }, rare));
+    const mean = Array.from(labels, (_, row) => scorer.probability(rowOf(rare, row))).reduce((sum, p) => sum + p, 0) / rows;
+    assert.ok(mean < 3 * share && mean > share / 3, `${mean} is promised, ${share} are`);
+  }
 });
 
 test("one split by hand: gradient and hessian sums give threshold, leaves and gain", () => {

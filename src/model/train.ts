@@ -140,7 +140,7 @@ export function trainModel(input: TrainInput, tell: Tell = () => undefined): { r
   const bins = binDataset(train, options.maxBins);
   for (let member = 0; member < options.members; member++) members.push(searchMember(train, bins, held, options, member, tell));
   const margins = average(members);
-  const calibration = chooseCalibration(margins, held.labels);
+  const calibration = chooseCalibration(margins, held.labels, options.positiveWeight);
   const metrics = measure(held, margins, calibration);
 
   const learnt = options.refit ? refit(takeRows(dataset, order), members, options, tell) : undefined;

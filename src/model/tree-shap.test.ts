@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createForest } from "./forest.ts";
-import { anyRow, anySketch, buildTree } from "./test-kit.ts";
+import { anyRow, anySketch, buildTree, type Sketch } from "./test-kit.ts";
 import { depthOf, LEAF, type Tree } from "./tree.ts";
 import { createTreeExplainer, expectationOf } from "./tree-shap.ts";
 
@@ -84,5 +84,22 @@ test("twelve levels of the same two features still add up", () => {
     explainer.explain(row, shares);
     const sum = explainer.expectation + (shares[0] as number) + (shares[1] as number);
     assert.ok(Math.abs(sum - createForest([tree], 0, 2).margin(row)) < 1e-9);
+  }
+});
+
+test("the values are numbers also where next to nothing ever came by, however often one feature is asked", () => {
+  const chain = (depth: number): Sketch =>
+    depth === 0
+      ? { leaf: 1, cover: 1e-9 }
+      : { feature: 0, below: depth, defaultLeft: true, left: chain(depth - 1), right: { leaf: -1, cover: 1e29 } };
+  const built = buildTree(chain(16));
+  // What a file says of covers need not add up.
+  const tree = { ...built, cover: built.cover.map((cover, node) => (built.left.includes(node) ? 1e-9 : cover)) };
+  for (const x of [-1, 3.5, 100]) {
+    const into = new Float64Array(1);
+    const explainer = createTreeExplainer([tree], 16);
+    explainer.explain(Float64Array.of(x), into);
+    const margin = createForest([tree], 0, 1).margin(Float64Array.of(x));
+    assert.ok(Math.abs((into[0] as number) + explainer.expectation - margin) < 1e-6, `${into[0]} at ${x}`);
   }
 });

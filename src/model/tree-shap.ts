@@ -12,6 +12,9 @@ export interface TreeExplainer {
   readonly expectation: number;
 }
 
+/** Shares of one feature are multiplied down a path of up to sixteen splits, and divided by again: the product must not come to zero. */
+const SHARE_MIN = 1e-18;
+
 /** The tree's mean leaf, weighed by cover. */
 export function expectationOf({ feature, value, left, right, cover }: Tree): number {
   const means = Float64Array.from(value);
@@ -141,6 +144,7 @@ export function createTreeExplainer(trees: readonly Tree[], maxDepth: number): T
     const hot = goesLeft ? l : r;
     const cold = goesLeft ? r : l;
     const both = (tree.cover[l] as number) + (tree.cover[r] as number);
+    const shareOf = (child: number): number => Math.max((tree.cover[child] as number) / both, SHARE_MIN);
     let zeroBefore = 1;
     let oneBefore = 1;
     const again = indexOf(path, from, last, split);
@@ -150,8 +154,8 @@ export function createTreeExplainer(trees: readonly Tree[], maxDepth: number): T
       unwind(path, from, last, again);
       last -= 1;
     }
-    visit(tree, hot, row, into, from, last + 1, ((tree.cover[hot] as number) / both) * zeroBefore, oneBefore, split);
-    visit(tree, cold, row, into, from, last + 1, ((tree.cover[cold] as number) / both) * zeroBefore, 0, split);
+    visit(tree, hot, row, into, from, last + 1, shareOf(hot) * zeroBefore, oneBefore, split);
+    visit(tree, cold, row, into, from, last + 1, shareOf(cold) * zeroBefore, 0, split);
   };
 
   return {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Currency } from "#kernel/money.ts";
-import { weigh } from "./assess.ts";
+import { learn, scoreFactors, weigh } from "./assess.ts";
 import { REVIEW_ABOVE } from "./factors-config.ts";
 import type { RiskProfile } from "./profile.ts";
 import { berlin, customer, DAY, eur, HOUR, MINUTE, pay, saoPaulo, START } from "./test-kit.ts";
@@ -163,4 +163,26 @@ test("what cannot be is a broken invariant, not a score", () => {
   assert.throws(() => pay(profile, START + 0.5), broken);
   assert.throws(() => pay(profile, -1), broken);
   assert.throws(() => pay(profile, START, { ownerId: "usr_other" }), broken);
+});
+
+test("an hour is learnt once by what posts, though something was held in it before, and not again when a clock goes back", () => {
+  const context = { ...berlin, device_id: "stranger", country: "BR", latitude: -23.55, longitude: -46.633 };
+  const known = customer(30);
+  const night = START + 12 * HOUR;
+  const input = {
+    profile: known,
+    ownerId: known.id,
+    amount: eur(2_500),
+    currency: "EUR" as Currency,
+    payeeAccountId: "acc_1",
+    context,
+    at: night,
+  };
+  const held = learn(scoreFactors(input), input, "held", undefined);
+  assert.deepEqual(held.hours, known.hours);
+  let profile = pay(held, night + MINUTE).profile;
+  assert.equal(profile.hours[0], 1);
+  profile = pay(profile, night + HOUR).profile;
+  for (let n = 0; n < 5; n++) ({ profile } = pay(profile, night + 2 * MINUTE + n));
+  assert.deepEqual([profile.hours[0], profile.hours[1]], [1, 1]);
 });

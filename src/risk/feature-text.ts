@@ -115,6 +115,13 @@ export function decodeFeatures(text: string, count: number = FEATURES.length): F
 /** Features by name, as they were when a payment was decided; `undefined` where they were declared otherwise then. */
 export function namedFeatures(version: number, text: string): Readonly<Record<string, number>> | undefined {
   if (version !== FEATURES_VERSION) return undefined;
-  const vector = decodeFeatures(text);
+  let vector: Float64Array;
+  try {
+    vector = decodeFeatures(text);
+  } catch (error) {
+    // There were more of them, or fewer, under a version that nobody raised.
+    if (error instanceof InvariantError) return undefined;
+    throw error;
+  }
   return Object.fromEntries(FEATURES.map(({ name }, i) => [name, vector[i] ?? 0]));
 }

@@ -25,6 +25,7 @@ export function emptyProfile(id: string, at: number): RiskProfile {
     payees: [],
     lastLocation: undefined,
     hours: NO_HOURS,
+    hourSeen: -1,
     features: undefined,
   };
 }
@@ -50,6 +51,7 @@ export function learnVelocity(
     payees: profile.payees,
     lastLocation: profile.lastLocation,
     hours: profile.hours,
+    hourSeen: hourSeenOf(profile),
     features,
   };
 }
@@ -88,6 +90,7 @@ export function learnPayment(
     payees: remember(profile.payees, payee, minute, founding, remembered.payees),
     lastLocation: learnLocation(profile, evidence, at),
     hours: learnHour(profile, at),
+    hourSeen: Math.max(hourSeenOf(profile), clockHourOf(at)),
     features,
   };
 }
@@ -103,10 +106,17 @@ function learnLocation(profile: RiskProfile, evidence: Evidence, at: number): La
   };
 }
 
-/** A clock hour counts once, so that a burst at night does not make the night usual. */
+/** The clock hour of a time in ms, since 1970. */
+export const clockHourOf = (at: number): number => Math.floor(at / 3_600_000);
+
+/** The clock hour that was counted last. Not that of the last payment: one that is held, or waits, has counted none. */
+function hourSeenOf({ hourSeen, lastSeen }: RiskProfile): number {
+  return hourSeen ?? clockHourOf(lastSeen);
+}
+
+/** A clock hour counts once, so that a burst at night does not make the night usual; one that comes again by a clock that went back is over. */
 function learnHour(profile: RiskProfile, at: number): readonly number[] {
-  const slot = Math.floor(at / 3_600_000);
-  if (profile.version > 0 && slot === Math.floor(profile.lastSeen / 3_600_000)) return profile.hours;
+  if (clockHourOf(at) <= hourSeenOf(profile)) return profile.hours;
   const hour = hourOf(at);
   const full = (profile.hours[hour] ?? 0) >= HOUR_COUNT_MAX;
   return profile.hours.map((count, i) => (full ? count >> 1 : count) + (i === hour ? 1 : 0));

@@ -4,12 +4,13 @@ import type { JsonValue } from "#kernel/json.ts";
 import { minorToWire } from "#kernel/money.ts";
 import type { Item } from "#storage/index.ts";
 import type { AmountHistory } from "./amount-history.ts";
+import { clockHourOf } from "./learn.ts";
 import type { RiskProfile } from "./profile.ts";
 import type { LastLocation } from "./travel.ts";
 
 /** The stored form: lists of numbers without names, because it is written with every payment. */
 export function riskProfileToItem(profile: RiskProfile): Item {
-  const { lastLocation, lastSeen } = profile;
+  const { lastLocation, lastSeen, hourSeen } = profile;
   return {
     id: profile.id,
     version: profile.version,
@@ -32,6 +33,8 @@ export function riskProfileToItem(profile: RiskProfile): Item {
     payees: profile.payees,
     location: lastLocation === undefined ? null : [lastLocation.latitudeE4, lastLocation.longitudeE4, lastLocation.at],
     hours: profile.hours,
+    // As a rule it is that of the last payment, and then it is not written.
+    ...(hourSeen === undefined || hourSeen === clockHourOf(lastSeen) ? {} : { hour_seen: hourSeen }),
     ...(profile.features === undefined ? {} : { features: encodePayer(profile.features) }),
   };
 }
@@ -102,6 +105,7 @@ export function riskProfileFromItem(item: Item): RiskProfile {
     payees: pairs(item["payees"]),
     lastLocation: lastLocation(item["location"]),
     hours,
+    hourSeen: item["hour_seen"] === undefined ? clockHourOf(lastSeen) : integer(item["hour_seen"]),
     features: features === undefined ? undefined : decodePayer(features),
   };
 }

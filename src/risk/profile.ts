@@ -24,6 +24,8 @@ export interface RiskProfile {
   readonly lastLocation: LastLocation | undefined;
   /** Payments by hour of the day (UTC): 24 counts, at most one a clock hour. */
   readonly hours: readonly number[];
+  /** The clock hour (since 1970) that was counted last; that of `lastSeen` where it is absent. */
+  readonly hourSeen?: number | undefined;
   /** What the features remember; absent in records of before they were counted, and after an erasure. */
   readonly features?: PayerProfile | undefined;
 }

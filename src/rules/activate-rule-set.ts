@@ -23,7 +23,6 @@ export async function activateRuleSet(deps: RulesDeps, asked: Asked, id: RuleSet
   if (seen === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   // An older version of the product may have taken what this one does not: that must not show when a payment waits.
   const compiled = compileRules(deps.language, seen.rules);
-  const [fault] = compiled.faults;
   const eventId = deps.ids.next("event");
   const key = { hash: id };
   const executed = await deps.queue.execute({
@@ -41,8 +40,8 @@ export async function activateRuleSet(deps: RulesDeps, asked: Asked, id: RuleSet
       const policy = work.get(policies, policyKey(organisationId)) ?? defaultPolicy(organisationId);
       if (policy.activeRuleSetId === id) return refused(refuse("rule_set_active"), requestId);
       if (set.createdBy === person || set.editors.includes(person)) return refused(refuse("second_person_required"), requestId);
-      // It was edited between the check above and now.
-      if (set.version !== seen.version) return refused(refuse("contention"), requestId);
+      // It may have been edited between the check above and now. A refusal would be kept under the Idempotency-Key, and never pass.
+      const [fault] = (set.version === seen.version ? compiled : compileRules(deps.language, set.rules)).faults;
       if (fault !== undefined) return refused(refuse("rule_set_invalid", undefined, tellFault(fault)), requestId);
       const activated = { ...set, activatedAt: at, activatedBy: person, version: set.version + 1 };
       work.put(ruleSets, activated);

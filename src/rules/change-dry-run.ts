@@ -10,7 +10,7 @@ import { dryRuns, presentDryRun } from "./dry-run.ts";
 import { compileRules } from "./evaluate.ts";
 import { PAYMENT_PARTS } from "./past-payments.ts";
 import { emptyRegistry, registries, registryKey } from "./policy.ts";
-import { readRuleSet, ruleSets } from "./rule-set.ts";
+import { readRuleSet, rulesHash, ruleSets } from "./rule-set.ts";
 import { emptyTally } from "./tally.ts";
 
 const DAY_MS = 86_400_000;
@@ -20,7 +20,7 @@ export async function startDryRun(deps: RulesDeps, asked: Asked, ruleSetId: Rule
   const { organisationId, requestId } = asked.actor;
   const seen = await readRuleSet(deps.store, organisationId, ruleSetId);
   if (seen === undefined) return refuseAtOnce(refuse("not_found"), requestId);
-  const [fault] = compileRules(deps.language, seen.rules).faults;
+  const compiled = compileRules(deps.language, seen.rules);
   const id = deps.ids.next("dryRun");
   const eventId = deps.ids.next("event");
   const registry = registryKey(organisationId);
@@ -33,7 +33,9 @@ export async function startDryRun(deps: RulesDeps, asked: Asked, ruleSetId: Rule
     decide(view, at) {
       const work = workOn(view);
       const set = work.get(ruleSets, { hash: ruleSetId });
-      if (set?.version !== seen.version) return refused(refuse("contention"), requestId);
+      if (set === undefined) return refused(refuse("not_found"), requestId);
+      // It may have been edited between the check above and now. A refusal would be kept under the Idempotency-Key, and never pass.
+      const [fault] = (set.version === seen.version ? compiled : compileRules(deps.language, set.rules)).faults;
       if (fault !== undefined) return refused(refuse("rule_set_invalid", undefined, tellFault(fault)), requestId);
       const before = work.get(registries, registry) ?? emptyRegistry(organisationId);
       if (before.dryRunId !== null) return refused(refuse("dry_run_running", undefined, `It is ${before.dryRunId}.`), requestId);
@@ -42,6 +44,7 @@ export async function startDryRun(deps: RulesDeps, asked: Asked, ruleSetId: Rule
         organisationId,
         ruleSetId,
         ruleSetVersion: set.version,
+        rulesHash: rulesHash(set.rules),
         days,
         from: Math.max(0, at - days * DAY_MS),
         to: at,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { actorOf, anAccount, aTransaction, EUR, keep, minor, ORG, seededRandom, testClock } from "#test/support/builders.ts";
 import { createCommitQueue } from "#commit/index.ts";
+import { FEATURES_VERSION } from "#features/index.ts";
 import { createIds } from "#kernel/ids.ts";
 import type { DryRunId, RuleSetId } from "#kernel/ids.ts";
 import type { Transaction } from "#ledger/index.ts";
@@ -9,8 +10,9 @@ import { transactions } from "#ledger/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { Fault, Operation } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import { activateRuleSet } from "./activate-rule-set.ts";
 import { cancelDryRun, startDryRun } from "./change-dry-run.ts";
-import { createRuleSet } from "./change-rule-set.ts";
+import { createRuleSet, updateRuleSet } from "./change-rule-set.ts";
 import type { RulesDeps } from "./deps.ts";
 import { readDryRun } from "./dry-run.ts";
 import type { DryRun } from "./dry-run.ts";
@@ -102,6 +104,57 @@ describe("a dry run", () => {
         ["score", 3, 0, 1, 1, [{ currency: "EUR", amount: 520 }]],
       ],
     );
+  });
+
+  it("looks at no captures, and calls turned down what a reviewer turned down and nothing else", async () => {
+    const { clock, quiet, pay, start, read, keepAll } = bench();
+    const now = clock.time;
+    const because = (reason: string) => ({ model: "factors-1", score: 9_000, factors: {}, risk_reason: reason });
+    const reviewId = "rev_x" as never;
+    await keepAll([
+      pay(10, now - 1_000, { type: "capture" }),
+      pay(20, now - 1_000, { status: "rejected", reviewId, assessment: because("declined_security") }),
+      pay(30, now - 1_000, { status: "rejected", reviewId, assessment: because("declined_expired") }),
+      pay(40, now - 1_000, { status: "rejected", assessment: because("declined_authentication") }),
+      pay(50, now - 1_000, { status: "rejected", assessment: because("declined_expired") }),
+    ]);
+    clock.time = now;
+    const id = await start([aRule({ expression: "amount > 0" })]);
+    await quiet.worker.work();
+    const { tally } = await read(id);
+    assert.deepEqual([tally.examined, tally.reviewed, tally.rejected, tally.rules[0]?.rejected], [4, 2, 1, 1]);
+  });
+
+  it("takes features that were declared otherwise under the same version for unknown, and comes to its end", async () => {
+    const { clock, quiet, pay, start, read, errors, keepAll } = bench();
+    const now = clock.time;
+    const assessment = { model: "factors-1", score: 9_000, factors: {}, features: "AB", features_version: FEATURES_VERSION };
+    await keepAll([pay(200, now - 1_000), pay(300, now - 1_000, { assessment })]);
+    clock.time = now;
+    const id = await start([aRule({ expression: "payer_count_24h > 100.0" })]);
+    await quiet.worker.work();
+    const { status, tally } = await read(id);
+    assert.deepEqual([errors, status, tally.examined, tally.rules[0]?.failures], [[], "completed", 2, 1]);
+  });
+
+  it("fails when its draft was edited, though it was put in force since; being put in force alone is no change", async () => {
+    for (const edited of [true, false]) {
+      const { clock, quiet, pay, start, read, keepAll, asked } = bench();
+      const now = clock.time;
+      await keepAll([pay(200, now - 1_000)]);
+      clock.time = now;
+      const id = await start([aRule({ expression: "amount > 100" })]);
+      const { ruleSetId } = await read(id);
+      if (edited)
+        assert.ok((await updateRuleSet(quiet.deps, asked, ruleSetId, { rules: [aRule({ expression: "amount > 999" })] }, undefined)).ok);
+      const other = { ...asked, actor: { ...asked.actor, apiKeyId: "key_other" } };
+      const active = await activateRuleSet(quiet.deps, other, ruleSetId, undefined);
+      assert.ok(active.ok && active.reply.status === 200);
+      await quiet.worker.work();
+      const { status, reason, tally } = await read(id);
+      const expected = edited ? ["failed", "The rule set was changed.", 0, 0] : ["completed", null, 1, 1];
+      assert.deepEqual([status, reason, tally.examined, tally.matched], expected);
+    }
   });
 
   it("lets others in between the few payments that dear rules are counted over at once", async () => {

@@ -12,7 +12,8 @@ import type { Language, ListSnapshot } from "./language.ts";
 import { loadLists } from "./load-lists.ts";
 import { PAYMENT_PARTS, readPastPayments } from "./past-payments.ts";
 import { readPolicy, registries, registryKey } from "./policy.ts";
-import { readRuleSet } from "./rule-set.ts";
+import type { RuleSet } from "./rule-set.ts";
+import { readRuleSet, rulesHash } from "./rule-set.ts";
 import { count, paymentsAtOnce } from "./tally.ts";
 
 export interface DryRunWorkerDeps {
@@ -54,6 +55,12 @@ const PAUSE_MS = 2;
 interface Means {
   readonly compiled: CompiledRules;
   readonly lists: ListSnapshot;
+}
+
+/** Whether the rules may be others than the run was started for. Activating them counts as a version and is no change, unless they were edited before it. */
+function isChanged(set: RuleSet, { ruleSetVersion, rulesHash: started }: DryRun): boolean {
+  if (set.activatedAt === null) return set.version !== ruleSetVersion;
+  return started !== undefined && rulesHash(set.rules) !== started;
 }
 
 /**
@@ -112,10 +119,10 @@ export function createDryRunWorker(deps: DryRunWorkerDeps): DryRunWorker {
     await note(run);
   };
 
-  /** `undefined` when the rule set is not the one any more that the run was started for. Activating it is no change. */
+  /** `undefined` when the rule set is not the one any more that the run was started for. */
   const meansOf = async (run: DryRun): Promise<Means | undefined> => {
     const set = await readRuleSet(store, run.organisationId, run.ruleSetId);
-    if (set === undefined || (set.activatedAt === null && set.version !== run.ruleSetVersion)) return undefined;
+    if (set === undefined || isChanged(set, run)) return undefined;
     const compiled = compileRules(language, set.rules);
     const { registry } = await readPolicy(store, run.organisationId);
     const { members } = await loadLists(store, registry, compiled.lists);

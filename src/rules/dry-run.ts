@@ -23,6 +23,8 @@ export interface DryRun extends Versioned {
   readonly ruleSetId: RuleSetId;
   /** The version of the rule set it speaks of: a draft may change meanwhile, which ends the run. */
   readonly ruleSetVersion: number;
+  /** By what the rules are known again once they are in force; absent in records of before it was kept. */
+  readonly rulesHash?: string;
   readonly days: number;
   /** Payments created from here (inclusive) to here (exclusive), ms. */
   readonly from: number;
@@ -49,6 +51,7 @@ interface StoredDryRun {
   readonly organisation_id: OrganisationId;
   readonly rule_set_id: RuleSetId;
   readonly rule_set_version: number;
+  readonly rules_sha256?: string;
   readonly days: number;
   readonly from: number;
   readonly to: number;
@@ -75,6 +78,7 @@ export const dryRuns: Collection<DryRun> = {
     ...(run.status === "running" ? { running: RUNNING } : {}),
     rule_set_id: run.ruleSetId,
     rule_set_version: run.ruleSetVersion,
+    ...(run.rulesHash === undefined ? {} : { rules_sha256: run.rulesHash }),
     days: run.days,
     from: run.from,
     to: run.to,
@@ -99,6 +103,7 @@ export const dryRuns: Collection<DryRun> = {
       organisationId: stored.organisation_id,
       ruleSetId: stored.rule_set_id,
       ruleSetVersion: stored.rule_set_version,
+      ...(stored.rules_sha256 === undefined ? {} : { rulesHash: stored.rules_sha256 }),
       days: stored.days,
       from: stored.from,
       to: stored.to,

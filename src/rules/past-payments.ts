@@ -32,7 +32,7 @@ export interface PastRange {
 /** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
 const SLACK_MS = 120_000;
 
-/** A page of past payments that were assessed, newest first. What was not assessed (deposits, reversals) is passed over. */
+/** A page of past payments that were judged, newest first. What was not (deposits, reversals, captures of what was judged as a hold) is passed over. */
 export async function readPastPayments(store: Store, { organisationId, part, from, to, cursor, limit }: PastRange): Promise<PastPage> {
   const page = await store.query({
     table: "smartfinance-transactions",
@@ -47,15 +47,22 @@ export async function readPastPayments(store: Store, { organisationId, part, fro
   for (const item of page.items) {
     const transaction = transactions.fromItem(item);
     if (transaction.createdAt < from || transaction.createdAt >= to || transaction.assessment === null) continue;
+    // It carries the assessment of its hold.
+    if (transaction.type === "capture") continue;
     payments.push({
       facts: factsOfTransaction(transaction, transaction.assessment),
       amount: Number(transaction.amount),
       currency: transaction.currency,
       reviewed: transaction.reviewId !== null,
-      rejected: transaction.status === "rejected",
+      rejected: isTurnedDown(transaction),
     });
   }
   return { payments, cursor: page.cursor };
+}
+
+/** Whether a reviewer turned it down: a payment whose review ran out, or whose payer did not come, is rejected as well. */
+function isTurnedDown({ status, reviewId, assessment }: Transaction): boolean {
+  return status === "rejected" && reviewId !== null && assessment?.["risk_reason"] !== "declined_expired";
 }
 
 /**

@@ -19,17 +19,15 @@ export interface LaterState {
  * @param at when it posts, ms
  */
 export function learntLater(
-  transaction: Pick<Transaction, "amount" | "currency" | "createdAt">,
+  transaction: Pick<Transaction, "amount" | "currency">,
   context: RiskContext,
   { payer, payee, profile, device }: LaterState,
   at: number,
 ): { readonly profile: RiskProfile; readonly incoming: string | null } | undefined {
   // Erased in between: nothing is to be known of this payer any more.
   if (profile === undefined) return undefined;
-  const { amount, currency, createdAt } = transaction;
-  const counted = profile.recent.indexOf(createdAt);
-  const before = counted < 0 ? profile : { ...profile, recent: profile.recent.filter((_time, index) => index !== counted) };
-  const input: AssessInput = { profile: before, ownerId: profileIdOf(payer), amount, currency, payeeAccountId: payee.id, context, at };
+  const { amount, currency } = transaction;
+  const input: AssessInput = { profile, ownerId: profileIdOf(payer), amount, currency, payeeAccountId: payee.id, context, at };
   const unit = referenceUnit(currency);
   const seen = readPayment({
     payer: input.ownerId,
@@ -48,7 +46,8 @@ export function learntLater(
   const after = observe({ payer: profile.features, payee: incoming, device: device?.features }, seen, "posted");
   const features = after.payer === undefined ? undefined : uncounted(after.payer, profile.features);
   return {
-    profile: learn(scoreFactors(input), input, "posted", features),
+    // It is among the payments of the window since it was made.
+    profile: { ...learn(scoreFactors(input), input, "posted", features), recent: profile.recent },
     // Only that it has been paid is new; a payee that was has nothing to learn.
     incoming:
       incoming === undefined || incoming.firstAt > 0 || after.payee === undefined
