@@ -138,6 +138,18 @@ describe("the authenticator", () => {
     assert.equal(reasonOf(await there.authenticate(text)), "unauthenticated/revoked");
   });
 
+  it("KEY-02 a clock that goes back makes nothing known good for longer", async () => {
+    const { issue, node, revoke, pass } = bench();
+    const { record, text } = await issue();
+    const [here, there] = [node(), node()];
+    const principal = await here.authenticate(text);
+    assert.ok(principal.ok && reasonOf(await there.authenticate(text)) === "ok");
+    await revoke(record);
+    pass(-3_600_000);
+    assert.equal(here.stands(principal), false);
+    for (const one of [here, there]) assert.equal(reasonOf(await one.authenticate(text)), "unauthenticated/revoked");
+  });
+
   it("KEY-02 says that a principal stands for as long as its key would give the very same one, and no longer", async () => {
     const { issue, node, revoke, pass, put, clock, owners, ids } = bench();
     const { record, text } = await issue({ expiresAt: clock.now() + 8_000 });

@@ -181,6 +181,9 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     cache.set(id, known);
   };
 
+  /** A clock that went back must not make what is known good for longer. */
+  const isFresh = ({ goodUntil }: Known, now: number): boolean => now < goodUntil && now >= goodUntil - ttlMs;
+
   const readOnce = (id: ApiKeyId): Promise<Known> | undefined => {
     const running = reads.get(id);
     if (running !== undefined) return running;
@@ -210,7 +213,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
         };
       const known = found.get(key.id) ?? missing.get(key.id);
       const now = clock.now();
-      if (known !== undefined && known.goodUntil > now) return judge(key, known, now);
+      if (known !== undefined && isFresh(known, now)) return judge(key, known, now);
       const reading = readOnce(key.id);
       if (reading === undefined) return deny("overloaded", key.id);
       return reading.then(
@@ -227,7 +230,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
       if (known === undefined || known.status !== "active" || known.principal !== principal || known.ownerGone) return false;
       const now = clock.now();
       // While a rotation overlaps nobody remembers which of the two secrets it was.
-      return known.previous === undefined && now < known.goodUntil && now < known.expiresAt;
+      return known.previous === undefined && isFresh(known, now) && now < known.expiresAt;
     },
 
     forget(keyId) {

@@ -117,10 +117,14 @@ function check(
     : checkCode(deps, subject, proof.type, proof.code);
 }
 
-/** Uses the factors up. Where one was not proved the others are left alone: a success would end the row of failures. */
+/**
+ * Uses the factors up. Where one was not proved, or is spent by now, the others are left alone: a success would end the row of failures. So
+ * they are tried on a copy first.
+ */
 function useAll(work: Working, checked: readonly (Checked | FailedCheck)[], at: number): Refusal | undefined {
-  const wrong = checked.filter((one) => !one.ok);
-  for (const one of wrong.length > 0 ? wrong : checked) {
+  const copy = workOn(work);
+  const wrong = checked.find((one) => useFactor(copy, one, at) !== undefined);
+  for (const one of wrong === undefined ? checked : [wrong]) {
     const refusal = useFactor(work, one, at);
     if (refusal !== undefined) return refusal;
   }

@@ -82,7 +82,10 @@ export function cancel(approval: Approval, actor: Actor, reason: string | null, 
   return { ok: true, approval: changedApproval(approval, { status: "voided", ended: given(actor, at, reason) }, at) };
 }
 
-/** The maker changes what is asked for: whatever was approved was another payload, so the approvals are void. */
+/**
+ * The maker changes what is asked for: whatever was approved was another payload, so the approvals are void. It is asked for now by the key
+ * or session that amends, which may have fewer rights than the one that asked first: what is done is done with the rights of this one.
+ */
 export function amend(
   approval: Approval,
   actor: Actor,
@@ -92,7 +95,7 @@ export function amend(
   const refusal = refuseUnlessPending(approval, at) ?? refuseUnlessMaker(approval, actor);
   if (refusal !== undefined) return refusal;
   if (next.revision !== approval.revision + 1) return refuse("contention");
-  return { ok: true, approval: changedApproval(approval, { ...next, approvals: [] }, at) };
+  return { ok: true, approval: changedApproval(approval, { ...next, requestedBy: actor, approvals: [] }, at) };
 }
 
 /** How long the secret of what was made can be taken, ms: whoever waits for longer could take over what has become somebody's. */

@@ -206,6 +206,8 @@ function amendRoute(app: HttpServer, deps: ControlDeps): void {
       config: {
         access: "key",
         scope: "approvals:write",
+        // It asks for whatever the operation itself could ask for.
+        sensitive: true,
         problems: [
           "not_found",
           "approval_not_pending",

@@ -1,5 +1,5 @@
 import type { Asked, Executed } from "#commit/index.ts";
-import { refuseAtOnce, replied, workOn } from "#commit/index.ts";
+import { refused, replied, workOn } from "#commit/index.ts";
 import type { Approval } from "./approval.ts";
 import { approvals } from "./approval.ts";
 import type { ControlDeps } from "./deps.ts";
@@ -26,7 +26,8 @@ export async function askControls(
   const policy = await readControlPolicy(deps.store, organisationId);
   const facts = await operation.facts(sent, organisationId, policy, asked.actor);
   if (facts === undefined) return undefined;
-  if ("ok" in facts) return refuseAtOnce(facts, requestId);
+  // Through the queue: what was answered before under the same Idempotency-Key is answered again, whatever has become of it since.
+  if ("ok" in facts) return deps.queue.execute({ ...asked, needs: [], decide: () => refused(facts, requestId) });
   const required = needsApproval(policy, operation, facts);
   if (required === 0) return undefined;
 

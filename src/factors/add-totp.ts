@@ -3,6 +3,7 @@ import { refused, replied } from "#commit/index.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import type { FactorId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
+import { digitsTyped } from "./code-hash.ts";
 import type { FactorDeps, Subject } from "./factor.ts";
 import type { TotpFactor } from "./factor-set.ts";
 import { changedSet, factorSets, readSet, withFactor } from "./factor-set.ts";
@@ -57,7 +58,7 @@ export async function activateTotp(deps: FactorDeps, asked: Asked, subject: Subj
   const set = await readSet(deps.store, subject);
   if (set?.factors.find((factor) => factor.id === id)?.type !== "totp") return answered(refuse("not_found"), asked);
   const secret = (await readSecrets(deps, subject.organisationId, [id])).get(id);
-  const step = secret === undefined ? undefined : matchingStep(secret, body.code.trim(), deps.clock.now());
+  const step = secret === undefined ? undefined : matchingStep(secret, digitsTyped(body.code), deps.clock.now());
   const proof = body.proof === undefined ? undefined : await checkProof(deps, subject, body.proof);
   const eventId = deps.ids.next("event");
   return decideOnSet(deps, asked, subject, [], (work, stored, at) => {

@@ -1,6 +1,6 @@
 import type { JsonObject } from "#kernel/json.ts";
 import { refuse } from "#kernel/problems.ts";
-import { codeHash, equalTexts } from "./code-hash.ts";
+import { codeHash, digitsTyped, equalTexts } from "./code-hash.ts";
 import type { Attempt, Checked, CodeType, Evidence, FactorDeps, FailedCheck, Subject } from "./factor.ts";
 import { attemptOf, categoriesOf } from "./factor.ts";
 import type { FactorSet, PasskeyFactor, StoredFactor } from "./factor-set.ts";
@@ -69,7 +69,7 @@ export async function checkCode(deps: CheckDeps, subject: Subject, type: CodeTyp
   const set = await readSet(deps.store, subject);
   if (set === undefined) return failed(attempt);
   if (type === "totp") return checkTotp(deps, set, attempt, code);
-  const typed = type === "recovery_code" ? normaliseRecoveryCode(code) : code.trim();
+  const typed = type === "recovery_code" ? normaliseRecoveryCode(code) : digitsTyped(code);
   for (const factor of activeFactors(set, type)) {
     const hash = await codeHash(deps.vault, subject, factor.id, typed);
     if (takes(factor, hash, deps.clock.now())) return checked(attempt, factor, { kind: "code", hash });
@@ -86,7 +86,7 @@ async function checkTotp(deps: CheckDeps, set: FactorSet, attempt: Attempt, code
   );
   for (const factor of factors) {
     const secret = secrets.get(factor.id);
-    const step = secret === undefined ? undefined : matchingStep(secret, code.trim(), deps.clock.now());
+    const step = secret === undefined ? undefined : matchingStep(secret, digitsTyped(code), deps.clock.now());
     if (step !== undefined) return checked(attempt, factor, { kind: "totp", step });
   }
   return failed(attempt);

@@ -11,6 +11,11 @@ export async function codeHash(vault: Vault, subject: Subject, scope: string, co
   return key.hmac("factor_code", JSON.stringify([subject.id, scope, code]));
 }
 
+/** A code of digits as somebody types it, without the blanks that apps and messages show between its halves: `287 082`. */
+export function digitsTyped(code: string): string {
+  return code.replaceAll(/\s/g, "");
+}
+
 /** Compares two texts in a time that depends on their lengths alone. */
 export function equalTexts(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)];

@@ -3,7 +3,7 @@ import { refused, replied } from "#commit/index.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import type { FactorId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
-import { codeHash } from "./code-hash.ts";
+import { codeHash, digitsTyped } from "./code-hash.ts";
 import type { Channel } from "./code-sender.ts";
 import type { FactorDeps, SentCodeType, Subject } from "./factor.ts";
 import type { SentCodeFactor, StoredFactor } from "./factor-set.ts";
@@ -97,7 +97,7 @@ export async function activateCodeFactor(
   const found = (await readSet(deps.store, subject))?.factors.find((factor) => factor.id === id);
   if (!isSent(found)) return answered(refuse("not_found"), asked);
   const address = (await readSecrets(deps, subject.organisationId, [id])).get(id);
-  const hash = await codeHash(deps.vault, subject, id, body.code.trim());
+  const hash = await codeHash(deps.vault, subject, id, digitsTyped(body.code));
   const proof = body.proof === undefined ? undefined : await checkProof(deps, subject, body.proof);
   const eventId = deps.ids.next("event");
   return decideOnSet(deps, asked, subject, [], (work, set, at) => {

@@ -64,6 +64,15 @@ describe("sent codes", () => {
     assert.equal(maskAddress("sms_code", "+442079460060"), "•••60");
   });
 
+  it("are taken with a blank between their halves, as some write them", async () => {
+    const kit = factorKit();
+    const inHalves = (code: string): string => `${code.slice(0, 3)} ${code.slice(3)}`;
+    const id = good(await startCodeFactor(kit.deps, kit.asked, kit.subject, email), 201).id as FactorId;
+    good(await activateCodeFactor(kit.deps, kit.asked, kit.subject, id, { code: inHalves(last(kit)) }), 200);
+    kit.clock.time += 60_000;
+    good(await kit.use(await check(kit, inHalves(await send(kit, id)))), 200);
+  });
+
   it("work once, also when many use one at once", async () => {
     const kit = factorKit();
     const code = await send(kit, await enrolled(kit));

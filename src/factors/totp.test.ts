@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { seededRandom } from "#test/support/builders.ts";
+import type { FactorId } from "#kernel/ids.ts";
+import { activateTotp, startTotp } from "./add-totp.ts";
 import { checkCode } from "./check-factor.ts";
 import { bad, factorKit, good, times } from "./test-kit.ts";
 import { matchingStep, mintTotpSecret, stepAt, totpCode, totpUri } from "./totp.ts";
@@ -73,6 +75,16 @@ describe("TOTP", () => {
     assert.ok(checks.every(({ ok }) => ok));
     const used = await Promise.all(checks.map((one) => kit.use(one)));
     assert.equal(used.filter((one) => one.ok && one.reply.status === 200).length, 1);
+  });
+
+  it("takes a code as apps show it, with a blank between its halves, when it is put into use and ever after", async () => {
+    const kit = factorKit();
+    const inHalves = (code: string): string => `${code.slice(0, 3)} ${code.slice(3)}`;
+    const started = good(await startTotp(kit.deps, kit.asked, kit.subject, {}), 201);
+    const code = (): string => inHalves(totpCode(String(started.secret), stepAt(kit.clock.now())));
+    good(await activateTotp(kit.deps, kit.asked, kit.subject, started.id as FactorId, { code: code() }), 200);
+    kit.clock.time += 60_000;
+    good(await kit.use(await checkCode(kit.deps, kit.subject, "totp", code())), 200);
   });
 
   it("the code that activates is spent, too", async () => {

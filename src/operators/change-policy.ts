@@ -5,14 +5,14 @@ import type { JsonObject } from "#kernel/json.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { OperatorDeps } from "./deps.ts";
 import type { SessionPolicy } from "./session-policy.ts";
-import { defaultPolicy, policyKey, sessionPolicies } from "./session-policy.ts";
+import { defaultPolicy, policyKey, policyTag, sessionPolicies } from "./session-policy.ts";
 
 export function presentPolicy(policy: SessionPolicy): JsonObject {
   return {
     object: "session_policy",
     idle_minutes: policy.idleMinutes,
     absolute_minutes: policy.absoluteMinutes,
-    version: policy.version,
+    version: policyTag(policy),
     updated_at: policy.updatedAt === null ? null : toTimestamp(policy.updatedAt),
   };
 }
@@ -32,8 +32,8 @@ export async function changePolicy(
     decide(view, at) {
       const work = workOn(view);
       const before = work.get(sessionPolicies, policyKey(organisationId)) ?? defaultPolicy(organisationId);
-      if (ifVersion !== undefined && ifVersion !== before.version)
-        return refused(refuse("version_conflict", undefined, `The current version is ${before.version}.`), requestId);
+      if (ifVersion !== undefined && ifVersion !== policyTag(before))
+        return refused(refuse("version_conflict", undefined, `The current version is ${policyTag(before)}.`), requestId);
       const after: SessionPolicy = {
         organisationId,
         idleMinutes: body.idle_minutes ?? before.idleMinutes,

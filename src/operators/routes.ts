@@ -27,7 +27,7 @@ import { ownRoutes } from "./own-routes.ts";
 import { presentOperator } from "./present-operator.ts";
 import { sessionsOf } from "./read-sessions.ts";
 import * as schemas from "./schema.ts";
-import { readPolicy } from "./session-policy.ts";
+import { policyTag, readPolicy } from "./session-policy.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { subjectOf } from "./sign-in.ts";
 
@@ -272,7 +272,7 @@ export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
   app.get(
     "/v1/session-policy",
     {
-      config: { access: "key", scope: "organisation:read" },
+      config: { access: "key", scope: "organisation:read", sends: ["ETag"] },
       schema: {
         operationId: "getSessionPolicy",
         tags,
@@ -281,7 +281,11 @@ export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
         response: { 200: ref("SessionPolicy") },
       },
     },
-    async (request, reply) => sendObject(reply, presentPolicy(await readPolicy(deps.store, request.caller.principal.organisationId))),
+    async (request, reply) => {
+      const policy = await readPolicy(deps.store, request.caller.principal.organisationId);
+      reply.header("etag", `"${policyTag(policy)}"`);
+      return sendObject(reply, presentPolicy(policy));
+    },
   );
 
   app.patch(

@@ -289,12 +289,12 @@ export const sessionPolicySchema = Type.Object(
     object: Type.Literal("session_policy"),
     idle_minutes: Type.Integer({ description: "Minutes without a request after which a session is over.", examples: [15] }),
     absolute_minutes: Type.Integer({ description: "Minutes after which it is over in any case.", examples: [480] }),
-    version: Type.Integer({ minimum: 0, description: "Counts the changes; 0 where nothing was ever set." }),
+    version: Type.Integer({ minimum: 1, description: "Goes up with every change; 1 where nothing was ever set." }),
     updated_at: nullable(timestampField, "When it was changed last; null where nothing was ever set."),
   },
   {
     $id: "SessionPolicy",
     description: "How long sessions of operators last.",
-    examples: [{ object: "session_policy", idle_minutes: 15, absolute_minutes: 480, version: 0, updated_at: null }],
+    examples: [{ object: "session_policy", idle_minutes: 15, absolute_minutes: 480, version: 1, updated_at: null }],
   },
 );

@@ -13,6 +13,7 @@ import { newSecret, secretHashOf, tokenText } from "./secret-text.ts";
 import { createSessionAuthenticator } from "./session-authenticator.ts";
 import type { SessionPrincipal, SessionRefusal } from "./session-authenticator.ts";
 import type { Session } from "./session.ts";
+import { defaultPolicy, sessionPolicies } from "./session-policy.ts";
 import { endedSession, sessions } from "./session.ts";
 
 const MINUTE = 60_000;
@@ -89,6 +90,7 @@ async function bench() {
     ids,
     store,
     token: tokenText(sessionId, secret),
+    clock,
     pass: (ms: number) => (time += ms),
     breakReads: (is: boolean) => (broken = is),
     readsSoFar: () => reads,
@@ -154,6 +156,15 @@ void describe("the authenticator of sessions", () => {
     }
   });
 
+  void it("SOX-08 a clock that goes back makes nothing known good for longer", async () => {
+    const { node, token, put, session, pass } = await bench();
+    const there = node();
+    assert.equal(await told(there.authenticate(token)), "active");
+    await put(sessions, endedSession(session, "revoked", 1));
+    pass(-60 * MINUTE);
+    assert.equal(await told(there.authenticate(token)), "unauthenticated ended");
+  });
+
   void it("ends a session without use, whichever node saw the last one, and writes the use once a minute", async () => {
     const { node, token, pass, store, session } = await bench();
     const here = node();
@@ -172,6 +183,27 @@ void describe("the authenticator of sessions", () => {
     assert.deepEqual(await store.get("smartfinance-operator-sessions", { hash: `${session.id}#seen` }), written);
     pass(15 * MINUTE);
     assert.equal(await told(there.authenticate(token)), "unauthenticated ended");
+    assert.equal(await told(there.authenticate(token)), "unauthenticated ended");
+  });
+
+  void it("counts the idle time from the second factor at the earliest, also on a node that did not see it", async () => {
+    const { node, token, put, session, pass, clock } = await bench();
+    const unfinished = { ...session, status: "second_factor_required", startedAt: null } as const;
+    await put(sessions, unfinished);
+    await put(sessionPolicies, { ...defaultPolicy(session.organisationId), idleMinutes: 1, version: 1 });
+    const here = node();
+    const there = node();
+    pass(MINUTE);
+    assert.equal(await told(here.authenticate(token)), "second_factor_required");
+    await here.flush();
+    // The factor comes within the minute in which no further use is written.
+    pass(55_000);
+    assert.equal(await told(here.authenticate(token)), "second_factor_required");
+    await here.flush();
+    await put(sessions, { ...unfinished, status: "active", startedAt: clock.now(), version: 2 });
+    pass(10_000);
+    assert.equal(await told(there.authenticate(token)), "active");
+    pass(MINUTE);
     assert.equal(await told(there.authenticate(token)), "unauthenticated ended");
   });
 

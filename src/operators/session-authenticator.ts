@@ -116,7 +116,8 @@ export function createSessionAuthenticator(deps: SessionAuthenticatorDeps): Sess
     const operator = operatorItem === undefined ? undefined : operators.fromItem(operatorItem);
     const credentials = credentialsItem === undefined ? undefined : credentialsOf.fromItem(credentialsItem);
     const policy = policyItem === undefined ? defaultPolicy(session.organisationId) : sessionPolicies.fromItem(policyItem);
-    seen.learn(id, Number(seenItem?.last_seen_at ?? session.startedAt ?? session.createdAt));
+    // What was written of it may be from before its second factor, by which it was used, too.
+    seen.learn(id, Math.max(Number(seenItem?.last_seen_at ?? 0), session.startedAt ?? session.createdAt));
     const good =
       operator?.status === "active" &&
       operator.organisationId === session.organisationId &&
@@ -159,6 +160,9 @@ export function createSessionAuthenticator(deps: SessionAuthenticatorDeps): Sess
     found.set(id, known);
   };
 
+  /** A clock that went back must not make what is known good for longer. */
+  const isFresh = ({ goodUntil }: Known, now: number): boolean => now < goodUntil && now >= goodUntil - ttlMs;
+
   const isIdle = ({ session, idleMs }: Known, now: number): boolean =>
     session.status === "active" && now - (seen.at(session.id) ?? session.createdAt) >= idleMs;
 
@@ -183,7 +187,7 @@ export function createSessionAuthenticator(deps: SessionAuthenticatorDeps): Sess
       const known = found.get(parsed.id);
       const now = clock.now();
       // Another node may know of a later use, so that nobody is turned away as idle without a look into the store.
-      if (known !== undefined && known.goodUntil > now && !isIdle(known, now)) {
+      if (known !== undefined && isFresh(known, now) && !isIdle(known, now)) {
         const answer = judge(parsed.secret, known, now);
         // It may have got another secret on another node since, and whoever has that one has just signed in.
         if (answer !== UNAUTHENTICATED) return answer;

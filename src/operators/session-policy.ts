@@ -48,6 +48,9 @@ export function defaultPolicy(organisationId: OrganisationId): SessionPolicy {
   };
 }
 
+/** What an entity tag names: one more than the stored version, so that a policy nobody has set yet has one, too. */
+export const policyTag = ({ version }: SessionPolicy): number => version + 1;
+
 export async function readPolicy(store: Store, id: OrganisationId): Promise<SessionPolicy> {
   const item = await store.get(OPERATORS_TABLE, policyKey(id));
   return item === undefined ? defaultPolicy(id) : sessionPolicies.fromItem(item);

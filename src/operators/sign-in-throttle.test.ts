@@ -12,7 +12,7 @@ const by = (more: Partial<SignInAttempt> = {}): SignInAttempt => ({
 });
 
 function bench() {
-  let time = 1_000_000;
+  let time = 1_000_000_000;
   const throttle = createSignInThrottle({ clock: { now: () => time, sleep: async () => {} } });
   const fail = (attempt: SignInAttempt): void => {
     throttle.begin(attempt);
@@ -34,6 +34,15 @@ void describe("the throttle of sign-ins", () => {
     }
     assert.deepEqual(delays, [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
     pass(3_600_000);
+    assert.equal(throttle.waitSeconds(by()), 0);
+  });
+
+  void it("makes nobody wait until a clock that was set back has caught up", () => {
+    const { throttle, fail, pass } = bench();
+    for (let n = 0; n < 4; n++) fail(by());
+    pass(-86_400_000);
+    assert.equal(throttle.waitSeconds(by()), 2);
+    pass(2_000);
     assert.equal(throttle.waitSeconds(by()), 0);
   });
 

@@ -73,7 +73,10 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
 
   const known = (name: string): Row | undefined => {
     const row = rows.get(name);
-    if (row === undefined || clock.now() - row.last < FORGET_MS) return row;
+    const now = clock.now();
+    // A clock that was set back: waiting for it to catch up could keep somebody out for hours.
+    if (row !== undefined && row.last > now) row.last = now;
+    if (row === undefined || now - row.last < FORGET_MS) return row;
     rows.delete(name);
     return undefined;
   };

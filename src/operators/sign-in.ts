@@ -85,10 +85,14 @@ export async function signIn(deps: OperatorDeps, visitor: Visitor, body: SignInA
     return refusal(refuse("overloaded"), visitor);
   }
 
-  const outcome =
+  const judging: Promise<SignedIn | "refused" | "busy"> =
     body.passkey === undefined
-      ? await byPassword(deps, visitor, allowed ? found : undefined, body.password ?? "", known)
-      : await byPasskey(deps, visitor, allowed ? found : undefined, { organisationId, exists }, body.passkey);
+      ? byPassword(deps, visitor, allowed ? found : undefined, body.password ?? "", known)
+      : byPasskey(deps, visitor, allowed ? found : undefined, { organisationId, exists }, body.passkey);
+  const outcome = await judging.catch((error: unknown) => {
+    deps.throttle.takeBack(attempt);
+    throw error;
+  });
   if (outcome === "busy") {
     deps.throttle.takeBack(attempt);
     return refusal(refuse("overloaded"), visitor);
@@ -102,6 +106,8 @@ export async function signIn(deps: OperatorDeps, visitor: Visitor, body: SignInA
     return refusal(refuse("sign_in_refused"), visitor);
   }
   if (outcome.ok) deps.throttle.succeeded(attempt);
+  // Right as far as it was judged, and the store did not take it: no guess that whoever belongs here would have to wait for.
+  else if (!outcome.executed.ok) deps.throttle.takeBack(attempt);
   return outcome;
 }
 

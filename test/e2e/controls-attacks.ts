@@ -117,6 +117,39 @@ export function controlAttackFlows(stage: Stage): void {
       await auditBooks(own);
     });
 
+    it("AUTHZ-04 a key outside its allow-list cannot ask for by an amendment what it could not ask for", async () => {
+      const { own, checker, account } = await scene();
+      const maker = await colleague(own, "Maker");
+      ok(await setPolicy(own.api, [{ kind: "withdrawal" }]), 200);
+      const body = { account_id: account, amount: 10, currency: "EUR" };
+      const { id, payload_hash } = waiting(await maker.api.post("/v1/withdrawals", body));
+      ok(await own.api.patch(`/v1/api-keys/${maker.keyId}`, { ip_allowlist: ["203.0.113.1"] }), 200);
+      refused(await maker.api.post("/v1/withdrawals", { ...body, amount: 9_000 }), "ip_not_allowed");
+      refused(await act(maker.api, id, "amend", { body: { ...body, amount: 9_000 } }), "ip_not_allowed");
+      assert.equal(ok(await checker.api.get(`/v1/approvals/${id}`), 200)["payload_hash"], payload_hash);
+      // To stop is free to everybody who may.
+      assert.equal(ok(await act(maker.api, id, "cancel", {}), 200).status, "voided");
+    });
+
+    it("a key with few rights asks for no more by amending what its owner asked for with all of his", async () => {
+      const { own, checker } = await scene();
+      const maker = await person(stage.app, own, ["admin"]);
+      ok(await setPolicy(own.api, [{ kind: "operator" }]), 200);
+      const few = ["operators:write", "approvals:read", "approvals:write"];
+      const { id: asked } = waiting(await maker.browser.post("/v1/api-keys", { name: "Few", scopes: few }));
+      ok(await approve(checker.api, asked), 200);
+      const key = own.api.as(String(ok(await maker.browser.post(`/v1/approvals/${asked}/claim`), 200)["secret"]));
+      const invitation = { name: "Eve", email: "eve@example.com", roles: ["developer"] };
+      const more = { ...invitation, roles: ["admin"] };
+      const direct = waiting(await key.post("/v1/operators", more, bare));
+      const amended = waiting(await maker.browser.post("/v1/operators", invitation));
+      ok(await act(key, amended.id, "amend", { body: more }), 200);
+      for (const { id } of [direct, amended]) {
+        const done = ok(await approve(checker.api, id), 200);
+        assert.deepEqual([done.status, (done["failure"] as { code: string } | null)?.code], ["failed", "beyond_own_permissions"]);
+      }
+    });
+
     it("a rule set edited after its activation was asked for is not activated", async () => {
       const { own, checker } = await scene();
       const drafter = await colleague(own, "Drafter");

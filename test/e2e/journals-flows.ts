@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Answer } from "../support/http-client.ts";
 import { ok, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
 import { act, approve, colleague, waiting } from "./controls-kit.ts";
@@ -155,6 +156,50 @@ export function journalFlows(stage: Stage): void {
         "approval_not_pending",
       );
       await auditBooks(own);
+    });
+
+    it("that are asked for again under the same Idempotency-Key are answered as before, whatever has become of them and their accounts", async () => {
+      const { own, checker, a, b } = await scene();
+      const again = async (first: () => Promise<Answer>, change: (id: string) => Promise<unknown>) => {
+        const before = await first();
+        const { id } = waiting(before);
+        await change(id);
+        const after = await first();
+        assert.equal(after.text, before.text);
+        assert.equal(after.headers["idempotent-replayed"], "true");
+      };
+      const body = journal([
+        [a, "debit", 10],
+        [b, "credit", 10],
+      ]);
+      let posted = "";
+      await again(
+        () => own.api.post("/v1/journals", body, { idempotencyKey: "journal-1" }),
+        async (id) => {
+          posted = String(ok(await approve(checker.api, id), 200)["result_object_id"]);
+        },
+      );
+      // The journal has been reversed by then.
+      await again(
+        () => own.api.post(`/v1/journals/${posted}/reversals`, why, { idempotencyKey: "reversal-1" }),
+        async (id) => ok(await approve(checker.api, id), 200),
+      );
+      // One of its accounts has been closed by then.
+      const short = await own.account();
+      const other = journal([
+        [a, "debit", 10],
+        [short, "credit", 10],
+      ]);
+      await again(
+        () => own.api.post("/v1/journals", other, { idempotencyKey: "journal-2" }),
+        async () => ok(await own.api.post(`/v1/accounts/${short}/close`), 200),
+      );
+      // A refusal is kept like any other answer, and so is what it belongs to.
+      const refusal = await own.api.post("/v1/journals", other, { idempotencyKey: "journal-3" });
+      refused(refusal, "account_closed", "entries.1.account_id");
+      const repeated = await own.api.post("/v1/journals", other, { idempotencyKey: "journal-3" });
+      assert.deepEqual([repeated.text, repeated.headers["idempotent-replayed"]], [refusal.text, "true"]);
+      refused(await own.api.post("/v1/journals", body, { idempotencyKey: "journal-3" }), "idempotency_key_reused");
     });
 
     it("that do not balance, or name what is not there, are refused before anybody is asked", async () => {

@@ -38,13 +38,16 @@ export function operatorSessionFlows(stage: Stage): void {
       object: "session_policy",
       idle_minutes: 15,
       absolute_minutes: 480,
-      version: 0,
+      version: 1,
       updated_at: null,
     });
     for (const wrong of [{ idle_minutes: 0 }, { idle_minutes: 61 }, { absolute_minutes: 14 }, { absolute_minutes: 1441 }])
       refused(await own.api.patch("/v1/session-policy", wrong), "invalid_request");
     refused(await own.api.patch("/v1/session-policy", { idle_minutes: 60, absolute_minutes: 15 }), "invalid_request", "idle_minutes");
-    ok(await own.api.patch("/v1/session-policy", { idle_minutes: 5, absolute_minutes: 15 }), 200);
+    // Two who have both seen what nobody had set yet do not overwrite each other.
+    const { etag = "" } = (await own.api.get("/v1/session-policy")).headers;
+    ok(await own.api.patch("/v1/session-policy", { idle_minutes: 5, absolute_minutes: 15 }, { headers: { "if-match": etag } }), 200);
+    refused(await own.api.patch("/v1/session-policy", { idle_minutes: 6 }, { headers: { "if-match": etag } }), "version_conflict");
     refused(await own.api.patch("/v1/session-policy", { idle_minutes: 6 }, { headers: { "if-match": '"7"' } }), "version_conflict");
     app.clock.advance(4 * MINUTE);
     ok(await who.browser.get("/v1/accounts"), 200);

@@ -226,6 +226,22 @@ export function operatorAttackFlows(stage: Stage): void {
     assert.match(warning ?? "", /npm run create-operator-invitation/);
   });
 
+  it("whoever cannot be signed in because the store takes no writes has guessed nothing, and comes in as soon as it does", async () => {
+    const { app } = stage;
+    const own = await app.newOrganisation();
+    const who = await person(app, own, ["developer"]);
+    const body = { organisation_id: own.id, email: who.email, password: PASSWORD };
+    const store = app.store as { commit: Store["commit"] };
+    const commit = store.commit.bind(app.store);
+    store.commit = async (writes) =>
+      writes.some((write) => write.op === "put" && write.item["operator_id"] === who.id)
+        ? { outcome: "unavailable", cause: "the disk is full" }
+        : commit(writes);
+    for (let n = 0; n < 5; n++) refused(await browserOf(app).post("/v1/sessions", body), "store_unavailable");
+    store.commit = commit;
+    ok(await browserOf(app).post("/v1/sessions", body), 201);
+  });
+
   it("the password of before is no way in after another was chosen, whatever session waits", async () => {
     const { app } = stage;
     const own = await app.newOrganisation();

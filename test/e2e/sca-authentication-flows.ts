@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ApiObject } from "../support/http-client.ts";
 import { freshKey, ok, refused } from "../support/http-client.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import { newestEvent } from "./audit-trail.ts";
+import { currentCode } from "./factors-kit.ts";
 import { BALANCE, challengeAll, figures, payerOf, proofOf, statusOf } from "./sca-kit.ts";
 import type { Stage } from "./stage.ts";
 import { auditBooks } from "./stage.ts";
@@ -185,6 +187,23 @@ export function scaAuthenticationFlows(stage: Stage): void {
       refused(await payer.own.api.post(path, { proofs: [proof, proof] }), "factors_insufficient", "proofs");
       refused(await payer.own.api.post(path, { proofs: [proof, { type: "totp", code }] }), "authentication_failed");
       ok(await payer.answer(asked), 200);
+    });
+
+    it("SCA-03 takes two factors or none: a code that is spent neither uses the passkey beside it nor ends the row of failures", async () => {
+      const payer = await challenged();
+      const factors = `/v1/users/${payer.userId}`;
+      const { public_key } = ok(await payer.own.api.post(`${factors}/factors/challenge`), 201);
+      const totp = ok(await payer.own.api.post(`${factors}/totp`), 201);
+      const code = currentCode(totp.secret, stage.app.clock);
+      const proof = { type: "passkey", response: payer.device.get(public_key as JsonObject) };
+      ok(await payer.own.api.post(`${factors}/totp/${totp.id}/activate`, { code, proof }), 200);
+      const asked = ok(await payer.ask({ purpose: "account_access" }), 201);
+      for (let n = 0; n < 4; n++) refused(await payer.answer(asked, { tamper: "signature" }), "authentication_failed");
+      // Right, and of the step that put it into use.
+      const proofs = [proofOf(payer.device, asked), { type: "totp", code }];
+      refused(await payer.own.api.post(`/v1/authentications/${asked.id}/verify`, { proofs }), "authentication_failed");
+      const next = ok(await payer.ask({ purpose: "account_access" }), 201);
+      refused(await payer.answer(next), "authentication_blocked");
     });
 
     it("is nobody else's: another user's, another organisation's and unknown ones read alike", async () => {

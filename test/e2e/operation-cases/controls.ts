@@ -76,6 +76,7 @@ export const controlCases: OperationCases = {
   amendApproval: {
     prepare: async (organisation) => ({ id: (await pending(organisation)).id, body: { body: await journalBody(organisation) } }),
     status: 200,
+    sensitive: true,
     events: ["approval.amended"],
     alone: "not_the_maker",
   },
