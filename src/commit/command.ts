@@ -40,6 +40,8 @@ export interface Outcome {
   readonly reply: Reply;
   readonly changes: readonly Change[];
   readonly events: readonly EventDraft[];
+  /** A refusal that speaks of this moment only: nothing of it is kept, so that a repetition under the same Idempotency-Key is decided anew. */
+  readonly passing?: true;
 }
 
 /** A claim on an Idempotency-Key: `id` is bound to the organisation and the key, `fingerprint` to the request. */

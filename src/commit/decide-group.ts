@@ -59,6 +59,11 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
     let outcome: Outcome;
     try {
       outcome = command.decide(unit.view, at);
+      if (outcome.passing === true) {
+        if (outcome.changes.length > 0 || outcome.events.length > 0) throw new InvariantError("a refusal of the moment changes nothing");
+        answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
+        continue;
+      }
       // The exact cost is only reckoned near the limit: it asks for every record once more.
       const most = outcome.changes.length + outcome.events.length + 1;
       const cost = unit.size() + most <= limits.writesPerCommit ? most : unit.cost(command, outcome);

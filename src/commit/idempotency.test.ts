@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { InvariantError } from "#kernel/assert.ts";
 import type { JsonObject } from "#kernel/json.ts";
+import { refuse } from "#kernel/problems.ts";
 import { ORG, T0 } from "#test/support/builders.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { digestOf, IDEMPOTENCY_SECONDS, judgeClaim, keepReply } from "./idempotency.ts";
+import { refused } from "./outcome.ts";
 import { adding, bench, fates, gate, refusing, turns } from "./test-kit.ts";
 
 const CLAIM = { id: "k", fingerprint: "body" };
@@ -25,6 +28,22 @@ void describe("Idempotency-Key: repeating a command", () => {
     const again = await queue.execute(adding(["a"], { key: "k" }));
     assert.ok(refused.ok && again.ok);
     assert.deepEqual([again.reply, again.replayed, await value("a")], [refused.reply, true, 0]);
+  });
+
+  void it("decides anew after a refusal that spoke of its moment only: nothing of that is kept", async () => {
+    const { queue, commits, value } = bench();
+    const moment = { ...refusing("k"), decide: () => refused(refuse("contention"), null) };
+    const first = await queue.execute(moment);
+    assert.ok(first.ok && !first.replayed);
+    assert.deepEqual([first.reply.status, commits.length], [409, 0]);
+    const done = await queue.execute(adding(["a"], { key: "k" }));
+    assert.ok(done.ok && !done.replayed);
+    assert.deepEqual([await value("a"), commits.length], [1, 1]);
+    await assert.rejects(
+      queue.execute({ ...adding(["a"], {}), decide: (view, at) => ({ ...adding(["a"], {}).decide(view, at), passing: true }) }),
+      InvariantError,
+    );
+    assert.equal(await value("a"), 1);
   });
 
   void it("refuses another request under the key and leaves the record as it was", async () => {

@@ -8,9 +8,13 @@ import { change } from "./command.ts";
 import type { Executed } from "./queue.ts";
 import { createKeyed } from "./keyed.ts";
 
-/** A refusal as the outcome of a command: a reply, and nothing changed. */
+/**
+ * A refusal as the outcome of a command: a reply, and nothing changed. Of `contention`, which says that the same request may well
+ * succeed when it is sent again, nothing is kept under the Idempotency-Key: kept, it would be the answer to every repetition.
+ */
 export function refused(refusal: Refusal, requestId: string | null): Outcome {
-  return { reply: { status: statusOf(refusal.code), body: problemBody(refusal, requestId) }, changes: [], events: [] };
+  const reply = { status: statusOf(refusal.code), body: problemBody(refusal, requestId) };
+  return refusal.code === "contention" ? { reply, changes: [], events: [], passing: true } : { reply, changes: [], events: [] };
 }
 
 /** A refusal before anything was looked up under the Idempotency-Key: nothing is kept of it. */
