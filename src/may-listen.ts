@@ -1,7 +1,7 @@
 import { allows } from "#access/index.ts";
 import type { Authenticator } from "#access/index.ts";
 import type { EventRoutesDeps } from "#events/index.ts";
-import { callerIdOf, readCookie } from "#http/index.ts";
+import { callerIdOf, clientThumbprint, readCookie } from "#http/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { SessionAuthenticator } from "#operators/index.ts";
 
@@ -34,6 +34,9 @@ export function mayListen(
         ? sessions.recheck(token)
         : authenticator.authenticate(typeof key === "string" ? key : undefined));
       if (!again.ok) return again.code === "unauthenticated" ? false : undefined;
+      // As the guard does with every request: the key may have been bound since, and a certificate runs out by itself.
+      const bound = "certificateSha256" in again ? again.certificateSha256 : undefined;
+      if (bound !== undefined && clientThumbprint(request.raw.socket, now) !== bound) return false;
       return again.scopes.has("events:read") && allows(again.organisation.ipAllowlist, ip);
     };
   };

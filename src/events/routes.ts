@@ -183,7 +183,9 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
       const subscriber = { organisationId, callerId, types: wanted.types, mayListen: deps.mayListen(request) };
       const room = await deps.streams.reserve(subscriber, request.headers["last-event-id"]);
       if (!room.ok) return sendRefusal(reply, room);
-      room.start(openStream(reply));
+      // Answered meanwhile, because it took too long to find out where it begins.
+      if (reply.sent) room.giveUp();
+      else room.start(openStream(reply));
       return reply;
     },
   );

@@ -8,7 +8,7 @@ import { buildEvent } from "#audit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { systemClock } from "#kernel/clock.ts";
 import { createIds } from "#kernel/ids.ts";
-import type { OrganisationId } from "#kernel/ids.ts";
+import type { Id, OrganisationId } from "#kernel/ids.ts";
 import { systemRandom } from "#kernel/random.ts";
 import type { Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
@@ -201,6 +201,68 @@ void describe("createStreams", () => {
     await until(() => /^: \n/m.test(silent.text), "no heartbeat");
     streams.close();
     assert.ok(!(await streams.reserve(who(), undefined)).ok, "a closed node opens no stream");
+  });
+
+  void it("gives no place to one that is still catching up: what lies before that place would be lost to it", async () => {
+    streams = make();
+    const reader = await open(who());
+    await until(() => reader.text.includes("id: "), "no place at the beginning");
+    const old = lastIdIn(reader.text);
+    await happen(3);
+    await until(() => idsIn(reader.text).length === 3, "the events did not come");
+    const held = Promise.withResolvers<void>();
+    const feed = store.feed.bind(store);
+    let reads = 0;
+    // The feed is long and slow for one that begins at its beginning, and has nothing for it so far.
+    store.feed = async (cursor, limit) => {
+      if (cursor === undefined) {
+        reads += 1;
+        await held.promise;
+      }
+      return feed(cursor, limit);
+    };
+    const behind = await open(who({ callerId: "behind" }), old);
+    await until(() => reads > 0, "it does not catch up");
+    clock.advance(16_000);
+    await until(() => /^: \n/m.test(behind.text) && /^: \nid: /m.test(reader.text), "no heartbeat");
+    const again = lastIdIn(behind.text);
+    behind.close();
+    held.resolve();
+    const resumed = await open(who({ callerId: "behind" }), again);
+    await until(() => idsIn(resumed.text).length === 3, "what happened before the heartbeat is lost");
+  });
+
+  void it("ends a stream whose data key is blocked, and no other", async () => {
+    streams = make();
+    const blocked = await open(who());
+    const other = await open(who({ organisationId: OTHER, callerId: "other" }));
+    let may = true;
+    const watched = await open(who({ organisationId: OTHER, callerId: "watched", mayListen: () => Promise.resolve(may) }));
+    await until(() => [blocked, other, watched].every(({ text }) => text.includes("id: ")), "no place at the beginning");
+    await sleep(30);
+    vault.forget({ organisationId: ORG, userId: null, purpose: "data-key" }, [(await vault.dataKey(ORG)).id as Id<"dataKey">]);
+    await happen(1);
+    const [told] = await happen(1, OTHER);
+    await until(() => blocked.gone === "destroy", "it goes on without a key");
+    await until(() => idsIn(other.text).length === 1, "another organisation hears nothing any more");
+    assert.deepEqual(idsIn(other.text), [told]);
+    const silent = await open(who());
+    await happen(1);
+    await until(() => idsIn(silent.text).length > 0, "it does not listen");
+    await sleep(30);
+    const dataKey = vault.dataKey.bind(vault);
+    const seal = vault.seal.bind(vault);
+    vault.dataKey = (organisationId) => (organisationId === ORG ? Promise.reject(new Error("blocked")) : dataKey(organisationId));
+    vault.seal = (key, binding, text) => {
+      if (key.organisationId === ORG) throw new Error("blocked");
+      return seal(key, binding, text);
+    };
+    clock.advance(16_000);
+    await until(() => silent.gone === "destroy", "a heartbeat without a place");
+    may = false;
+    clock.advance(2_100);
+    await until(() => watched.gone === "destroy", "keys are not looked at any more");
+    assert.ok(faults.splice(0).length > 0);
   });
 
   void it("ends streams whose key may not listen any more, and those of which nobody knows for seconds", async () => {

@@ -45,12 +45,19 @@ export interface Subscriber {
   readonly mayListen: () => Promise<boolean | undefined>;
 }
 
+/** Room for one stream, to be used or given up. */
+export interface Reserved {
+  readonly ok: true;
+  start(response: Sink): void;
+  giveUp(): void;
+}
+
 export interface Streams {
   /**
    * Makes room for a stream and finds out where it begins: behind `lastEventId`, or about now without one.
    * Throws what the store and the vault throw.
    */
-  reserve(subscriber: Subscriber, lastEventId: string | undefined): Promise<{ readonly ok: true; start(response: Sink): void } | Refusal>;
+  reserve(subscriber: Subscriber, lastEventId: string | undefined): Promise<Reserved | Refusal>;
   /** This process has committed something. */
   wake(): void;
   /** Streams open now. */
@@ -130,13 +137,29 @@ export function createStreams(deps: StreamsDeps): Streams {
     if (stream.response.writableLength > limits.bufferBytes) end(stream, "cut");
   };
 
+  /**
+   * Seals a place for a stream. Its key may have been rotated or blocked since it was looked at: that ends this stream and nobody else's,
+   * and its client comes again with the id it has. @returns `undefined` where it has ended
+   */
+  const idOf = (stream: Stream, place: Position): string | undefined => {
+    try {
+      return sealPosition(vault, stream.dataKey, place);
+    } catch (error) {
+      onError(error);
+      end(stream, "cut");
+      return undefined;
+    }
+  };
+
   const send = (stream: Stream, told: Told): void => {
     const { types } = stream.subscriber;
     if (types !== undefined && !types.has(told.event.type)) return;
     if (stream.notBefore > 0 && Date.parse(told.event.createdAt) < stream.notBefore) return;
-    told.frame ??= `id: ${sealPosition(vault, stream.dataKey, told.position)}\nevent: ${told.event.type}\ndata: ${JSON.stringify(
-      presentPublicEvent(told.event),
-    )}\n\n`;
+    if (told.frame === undefined) {
+      const id = idOf(stream, told.position);
+      if (id === undefined) return;
+      told.frame = `id: ${id}\nevent: ${told.event.type}\ndata: ${JSON.stringify(presentPublicEvent(told.event))}\n\n`;
+    }
     write(stream, told.frame);
   };
 
@@ -188,10 +211,11 @@ export function createStreams(deps: StreamsDeps): Streams {
           stream.checkAt = now + RECHECK_MS;
           checks.push(check(stream, now));
         }
-        // With a place, so that who hears nothing of its types still comes again close to the end.
-        const place = now >= stream.beatAt ? tail.position : undefined;
-        if (now >= stream.beatAt)
-          write(stream, place === undefined ? ": \n\n" : `: \nid: ${sealPosition(vault, stream.dataKey, place)}\n\n`);
+        if (now < stream.beatAt) continue;
+        // With a place, so that who hears nothing of its types still comes again close to the end. One that is still catching up is behind it.
+        const place = tail.follows(stream) ? tail.position : undefined;
+        const id = place === undefined ? "" : idOf(stream, place);
+        if (id !== undefined) write(stream, id === "" ? ": \n\n" : `: \nid: ${id}\n\n`);
       }
       await Promise.all(checks);
       await clock.sleep(ROUND_MS);
@@ -234,7 +258,11 @@ export function createStreams(deps: StreamsDeps): Streams {
           release(callerId);
           return refuse("invalid_cursor", "Last-Event-ID");
         }
-        return { ok: true, start: (response) => start(subscriber, dataKey, begin.cursor, response, lastEventId === undefined) };
+        return {
+          ok: true,
+          start: (response) => start(subscriber, dataKey, begin.cursor, response, lastEventId === undefined),
+          giveUp: () => release(callerId),
+        };
       } catch (error) {
         release(callerId);
         throw error;
@@ -273,7 +301,9 @@ export function createStreams(deps: StreamsDeps): Streams {
       return;
     }
     // An id without data: who is cut off before the first event comes again to this very place.
-    write(stream, `retry: ${RETRY_MS}\nid: ${sealPosition(vault, dataKey, { cursor, offset: 0 })}\n\n`);
+    const id = idOf(stream, { cursor, offset: 0 });
+    if (id === undefined) return;
+    write(stream, `retry: ${RETRY_MS}\nid: ${id}\n\n`);
     catchUp(stream, cursor).catch((error: unknown) => {
       onError(error);
       end(stream, "cut");

@@ -26,6 +26,8 @@ export interface Tail {
   wake(): void;
   /** Where it is; `undefined` while nobody listens. */
   readonly position: Position | undefined;
+  /** Whether a listener has been told everything up to `position`: one that has only just joined has not. */
+  follows(listener: Listener): boolean;
 }
 
 export const PAGE = 500;
@@ -52,9 +54,10 @@ export function tellable(items: readonly Item[], cursor: FeedCursor | undefined)
 }
 
 /**
- * Cursors cannot be compared, so nobody can say whether a newcomer is ahead of the tail or behind it. Therefore the tail goes
- * to where the newcomer is, and reads on from there: what the others were told already is remembered and left out for them.
- * Should something be forgotten by then it is told twice, never not at all.
+ * Cursors cannot be compared, so nobody can say whether a newcomer is ahead of the tail or behind it. Therefore the tail first
+ * reads to the end of the feed, so that the others are told what the newcomer may have read before them, then goes to where the
+ * newcomer is, and reads on from there: what the others were told already is remembered and left out for them. Should something be
+ * forgotten by then it is told twice, never not at all.
  */
 export function createTail(deps: { readonly store: Store; readonly clock: Clock; readonly onError: (error: unknown) => void }): Tail {
   const { store, clock, onError } = deps;
@@ -67,8 +70,9 @@ export function createTail(deps: { readonly store: Store; readonly clock: Clock;
   let running = false;
   let signal = Promise.withResolvers<void>();
 
-  const admit = (): void => {
-    const [first] = joining;
+  /** Goes to where one of these newcomers is, and takes in all that are there. */
+  const admit = (newcomers: ReadonlyMap<Listener, FeedCursor | undefined>): void => {
+    const [first] = [...newcomers].filter(([listener]) => joining.has(listener));
     if (first === undefined) return;
     if (at === undefined || ![...joining.values()].includes(at.cursor)) at = { cursor: first[1] };
     for (const [listener, cursor] of joining) {
@@ -101,12 +105,16 @@ export function createTail(deps: { readonly store: Store; readonly clock: Clock;
     running = true;
     try {
       while (live.size > 0 || joining.size > 0) {
-        admit();
+        if (live.size === 0) admit(joining);
         const cursor = at?.cursor;
+        const newcomers = new Map(joining);
         const page = await store.feed(cursor, PAGE);
         for (const one of tellable(page.items, cursor)) tell(one);
         at = { cursor: page.cursor };
-        if (page.items.length === PAGE || joining.size > 0) continue;
+        if (page.items.length === PAGE) continue;
+        // What they have read themselves was there before this page was: those who listen have been told it by now.
+        admit(newcomers);
+        if (newcomers.size > 0 || joining.size > 0) continue;
         await Promise.race([signal.promise.then(() => clock.sleep(GATHER_MS)), clock.sleep(POLL_MS)]);
         signal = Promise.withResolvers<void>();
       }
@@ -146,5 +154,6 @@ export function createTail(deps: { readonly store: Store; readonly clock: Clock;
     get position() {
       return live.size > 0 && at !== undefined ? { cursor: at.cursor, offset: 0 } : undefined;
     },
+    follows: (listener) => live.has(listener),
   };
 }

@@ -32,7 +32,8 @@ export function createClientErrorHandler(
   secure: boolean,
 ): (error: NodeJS.ErrnoException, socket: Socket) => void {
   const securityLines = securityHeaderLines(secure);
-  return (error, socket) => {
+  const waiting = new WeakSet<Socket>();
+  return function answer(error, socket) {
     // A handshake that failed, be it for plain HTTP on this port: there is nobody to whom an answer could be encrypted.
     if (isHandshake(error, socket)) {
       logger.debug({ code: error.code }, "TLS handshake failed");
@@ -43,9 +44,21 @@ export function createClientErrorHandler(
       socket.destroy();
       return;
     }
-    // An answer already on its way must not be followed by bytes that look like a second one. Node keeps
-    // the response in flight under this name and asks the same question in its own handler.
-    const inFlight = (socket as Socket & { readonly _httpMessage?: ServerResponse | null })._httpMessage;
+    // Node keeps the response in flight under this name and asks about it in its own handler.
+    const inFlight = (socket as Socket & { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
+    if (inFlight !== undefined && inFlight.req.complete && isEnding(inFlight)) {
+      // What is wrong came behind a request that has arrived. That one may move money: a refusal in the place of its answer would say it
+      // did not. Nothing more is read meanwhile, and what was read already is told of once.
+      socket.pause();
+      if (waiting.has(socket)) return;
+      waiting.add(socket);
+      inFlight.once("finish", () => {
+        waiting.delete(socket);
+        setImmediate(answer, error, socket);
+      });
+      return;
+    }
+    // An answer already on its way must not be followed by bytes that look like a second one.
     if (inFlight?.headersSent === true) {
       socket.destroy();
       return;
@@ -65,6 +78,11 @@ export function createClientErrorHandler(
     );
     socket.destroySoon();
   };
+}
+
+/** Whether an answer will come to its end by itself, unlike a stream of events. */
+function isEnding(response: ServerResponse): boolean {
+  return !response.headersSent || response.writableEnded;
 }
 
 /** Whether a TLS connection failed before it was one. Until then it has not agreed on a protocol version with its client. */

@@ -15,6 +15,7 @@ export { callerIdOf } from "./caller-id.ts";
 export { refuseCrossSite, refuseForeignPage } from "./cross-site.ts";
 export { readCookie } from "./session-cookie.ts";
 export { clientAddress } from "./client-address.ts";
+export { clientThumbprint } from "./client-certificate.ts";
 export type { HttpLimits } from "./limits.ts";
 export { compileSchemas } from "./lazy-compile.ts";
 export { type PageRequest, listOf, newestFirst, pageParameters, pageSchema, readPage, readTimes } from "./page-query.ts";

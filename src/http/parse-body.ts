@@ -84,7 +84,11 @@ export function createBodyParser(
 /** @throws RefusalError */
 function readBody(request: FastifyRequest, bytes: Buffer | undefined): unknown {
   const facts = request.facts;
-  if (bytes === undefined) return facts?.bodyOptional === true ? {} : undefined;
+  if (bytes === undefined) {
+    // A chunked body may turn out to be none: it is recognised like a request without one.
+    complete(request, "");
+    return facts?.bodyOptional === true ? {} : undefined;
+  }
   if (!isUtf8(bytes)) throw new RefusalError(refuse("invalid_encoding"));
   const refusal = inspectJson(bytes);
   if (refusal !== undefined) throw new RefusalError(refusal);
@@ -97,9 +101,14 @@ function readBody(request: FastifyRequest, bytes: Buffer | undefined): unknown {
     throw new RefusalError(refuse("invalid_json"));
   }
   if (facts?.acceptsBody === false) refuseFields(value);
-  const idempotency = request.idempotency;
-  if (idempotency !== undefined) request.idempotency = { id: idempotency.id, fingerprint: fingerprintOf(request.raw, text) };
+  complete(request, text);
   return value;
+}
+
+/** Puts the body into what the request is recognised by. */
+function complete(request: FastifyRequest, body: string): void {
+  const { idempotency } = request;
+  if (idempotency !== undefined) request.idempotency = { id: idempotency.id, fingerprint: fingerprintOf(request.raw, body) };
 }
 
 /** An operation without a body schema takes no fields; dropping them in silence would hide the client's mistake. */

@@ -44,6 +44,33 @@ test("DOS-02: what is no HTTP is answered with a problem, and the connection clo
   assert.doesNotMatch(JSON.stringify(lines), /nonsense|xxxx/);
 });
 
+test("what is wrong behind a request that has arrived does not take the place of its answer", async (t) => {
+  const { app, slow, release } = createTestServer({ limits: quick });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    [`\r\nnonsense\r\n${"x".repeat(1_000_000)}`, / 400 [^]*"code":"invalid_request"/],
+    ["\r\nGET /v1/public HTTP/1.1\r\nhost: t\r\n\r\nnonsense\r\n", /\{"ok":true\}HTTP\/1\.1 400 [^]*"code":"invalid_request"/],
+    ["\r\nGET /v1/public HTTP/1.1\r\n", / 408 [^]*"code":"request_timeout"/],
+    ["connection: close\r\n\r\nx", /^$/],
+  ];
+  const wires = wrong.map(([bytes]) => {
+    const wire = dial(port);
+    wire.socket.write(`GET /v1/slow HTTP/1.1\r\n${AUTH}${bytes}`);
+    return wire;
+  });
+  while (slow.waiting < wrong.length) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  for (const wire of wires) assert.equal(wire.received(), "");
+  release();
+  for (const [n, wire] of wires.entries()) {
+    await wire.closed;
+    assert.match(wire.received(), /^HTTP\/1\.1 200 /);
+    const first = wire.received().indexOf('{"ok":true}') + '{"ok":true}'.length;
+    assert.match(wire.received().slice(first), wrong[n]?.[1] ?? /^$/);
+  }
+});
+
 test("DOS-01: slow heads and slow bodies are cut off with 408", async (t) => {
   const { app } = createTestServer({ limits: quick });
   const port = await listen(app);
@@ -100,6 +127,28 @@ test("a chunked body in many pieces is put together; exactly the limit is accept
   await wire.until(/\}\}$/);
   assert.match(wire.received(), /^HTTP\/1\.1 200 /);
   wire.socket.destroy();
+});
+
+test("IDEM-01: a chunked body that is none is recognised like no body, and by its path", async (t) => {
+  const { app } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  const seen: string[] = [];
+  const none = "content-length: 0\r\n\r\n";
+  const chunked = "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+  for (const [id, framing] of [
+    ["one", none],
+    ["one", chunked],
+    ["two", chunked],
+  ] as const) {
+    const wire = dial(port);
+    wire.socket.write(`POST /v1/payments/${id}/close HTTP/1.1\r\n${AUTH}idempotency-key: k\r\nconnection: close\r\n${framing}`);
+    await wire.closed;
+    seen.push(/"fingerprint":"([\w-]*)"/.exec(wire.received())?.[1] ?? wire.received());
+  }
+  assert.equal(seen[0]?.length, 43);
+  assert.equal(seen[1], seen[0]);
+  assert.notEqual(seen[2], seen[0]);
 });
 
 test("an HTTP/1.1 request without Host is refused; an unknown expectation is not", async (t) => {

@@ -11,6 +11,23 @@ import { createWebhookWorker } from "./worker.ts";
 /** What routing an empty feed does not touch. */
 const untouched = {} as Pick<WebhookWorkerDeps, "queue" | "vault" | "outbound">;
 
+/** An endpoint whose deliveries are to be taken away. */
+const endpointItem = {
+  url: "https://example.com/",
+  description: null,
+  event_types: null,
+  status: "deleted",
+  work: "work",
+  disabled_reason: null,
+  secret: {},
+  previous_secret: null,
+  previous_secret_expires_at: null,
+  enabled_at: T0,
+  created_at: T0,
+  updated_at: T0,
+  version: 2,
+};
+
 void describe("the webhook worker", () => {
   void it("keeps its lease while events come without a pause", async () => {
     let now = T0;
@@ -43,5 +60,32 @@ void describe("the webhook worker", () => {
     }
     const term = await store.get("smartfinance-webhook-state", { hash: "term" });
     assert.equal(term?.["version"], 1, "the leader lost its term and took it again");
+  });
+
+  void it("keeps its lease while it takes away what many endpoints have left", async () => {
+    let now = T0;
+    const clock: Clock = { now: () => now, sleep: async (ms) => void (now += ms) };
+    const inner = openMemoryStore(createMemoryDatabase(), { clock });
+    const ids = testIds(4);
+    for (let n = 0; n < 30; n++) {
+      const item = { ...endpointItem, id: ids.next("webhookEndpoint"), organisation_id: ids.next("organisation") };
+      await inner.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "absent" }]);
+    }
+    let ranOut = 0;
+    const store: Store = {
+      ...inner,
+      async query(query) {
+        now += 500;
+        const lease = await inner.get("smartfinance-webhook-state", { hash: "lease" });
+        if (Number(lease?.["until"]) <= now) ranOut += 1;
+        return inner.query(query);
+      },
+    };
+    const fail = (error: unknown): never => assert.fail(String(error));
+    const worker = createWebhookWorker({ ...untouched, store, clock, ids, random: seededRandom(4), onError: fail });
+    await worker.work();
+    assert.ok(now - T0 > 20_000);
+    assert.equal(ranOut, 0, "another node could have taken over");
+    await worker.stop();
   });
 });

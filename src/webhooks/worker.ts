@@ -152,6 +152,8 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
         ...(cursor === undefined ? {} : { cursor }),
       });
       for (const item of page.items) {
+        // There may be thousands, and each may take a second: nobody else is to take over meanwhile.
+        if (leader.fence() === undefined || !(await leader.keep())) return;
         const endpoint = webhookEndpoints.fromItem(item);
         if (endpoint.status === "deleted" || purging) await purge({ store, journal: own.journal }, endpoint, now);
         if (endpoint.status !== "enabled" || own.lanes.has(endpoint.id)) continue;
