@@ -168,10 +168,6 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         // What goes back came before what waits, and so it comes first again.
         if (deferred.length > 0) waiting = deferred.concat(waiting).sort((a, b) => a.arrival - b.arrival);
         pump();
-        if (depth === 0) {
-          for (const resolve of idle) resolve();
-          idle = [];
-        }
       });
     }
   }
@@ -270,19 +266,25 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           seal: command.sealReply,
           answer(executed, kept) {
             if (!release()) return;
-            if (kept === undefined || claim === undefined || !executed.ok) resolve(executed);
-            else getReply(command, claim, executed, kept).then(resolve, reject);
+            if (kept === undefined || claim === undefined || !executed.ok) {
+              leave(weight);
+              resolve(executed);
+              return;
+            }
+            // Until its reply has been gotten it is not answered, and the store that it is gotten from is not to be closed.
+            void getReply(command, claim, executed, kept)
+              .finally(() => leave(weight))
+              .then(resolve, reject);
           },
           fail(error) {
-            if (release()) reject(error);
+            if (!release()) return;
+            leave(weight);
+            reject(error);
           },
         };
         function release(): boolean {
           if (pending.settled) return false;
           pending.settled = true;
-          depth -= 1;
-          load -= weight;
-          invariant(depth >= 0, "more commands ended than began");
           if (claim !== undefined) claims.delete(claim);
           return true;
         }
@@ -309,6 +311,16 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       return new Promise((resolve) => idle.push(resolve));
     },
   };
+
+  /** A command has been answered, in whatever way: also one that never came to wait for a commit. */
+  function leave(weight: number): void {
+    depth -= 1;
+    load -= weight;
+    invariant(depth >= 0, "more commands ended than began");
+    if (depth > 0 || idle.length === 0) return;
+    for (const resolve of idle) resolve();
+    idle = [];
+  }
 
   function enqueue(pending: Pending): void {
     waiting.push(pending);

@@ -7,6 +7,11 @@ import type { Loaded, Slot } from "./slot.ts";
  * they are handed in. The next group is decided on top of it instead of waiting. That is sound because its
  * own commit stands under the versions it assumes (written or checked): when one of the former commits fails, so does it, and
  * everybody is decided anew. No reply is given before its own commit is durable.
+ *
+ * A version tells a failed commit from the one that was there instead only where there was none: if a commit is decided on an old
+ * read, its versions are those of a commit that did happen, and what is decided on it in turn finds them true. So no commit of this
+ * queue may end between a read and what is laid over it (SQLite answers reads in the same turn), and records that commands change
+ * and others are decided upon are changed by commands only.
  */
 export interface Speculation {
   /** Puts what is in flight over what was loaded. */

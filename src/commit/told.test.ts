@@ -69,6 +69,20 @@ void describe("tellObjects", () => {
     assert.equal(tellObjects([bare], [event("r")], none).versionOf(event("r")), 3);
   });
 
+  void it("tells the version of the object itself, not of what is kept under its id beside it, wherever that stands", () => {
+    // What a payment waits for is kept under the payment's id, and sealed anew apart from it.
+    const beside = change({ ...untold, keyOf: () => ({ hash: "txn_1" }) }, { version: 7 } as unknown as Thing);
+    const own = thing("txn_1", 3, {});
+    const more = Array.from({ length: 20 }, (_, n) => thing(`other_${n}`, 1, {}));
+    for (const changes of [
+      [beside, own],
+      [own, beside],
+      [beside, own, ...more],
+      [own, ...more, beside],
+    ])
+      assert.equal(tellObjects(changes, [event("txn_1")], none).versionOf(event("txn_1")), 3);
+  });
+
   void it("tells each change once, with the event it belongs to, however many there are", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), (count) => {

@@ -24,14 +24,10 @@ export function tellObjects(
   events: readonly EventDraft[],
   before: (change: Change) => Versioned | undefined,
 ): ToldOfObjects {
-  const versions = changes.length > FEW ? new Map<string, number>() : undefined;
+  const versions = changes.length > FEW ? versionsById(changes) : undefined;
   const facts: ObjectChange[] = [];
   for (const change of changes) {
     const { collection, record } = change;
-    if (versions !== undefined) {
-      const id = idOf(change);
-      if (!versions.has(id)) versions.set(id, record.version);
-    }
     const { told } = collection;
     if (told === undefined) continue;
     const old = before(change);
@@ -78,9 +74,30 @@ function idOf({ collection, record }: Change): string {
   return range ?? hash;
 }
 
+/** Whether the record is that object itself, and not one that is kept under the object's id beside it (what a payment waits for). */
+function hasId({ record }: Change, id: string): boolean {
+  return "id" in record && record.id === id;
+}
+
+/** What `versionAmong` says of every id. */
+function versionsById(changes: readonly Change[]): ReadonlyMap<string, number> {
+  const versions = new Map<string, number>();
+  for (const own of [true, false]) {
+    for (const change of changes) {
+      const id = idOf(change);
+      if (hasId(change, id) === own && !versions.has(id)) versions.set(id, change.record.version);
+    }
+  }
+  return versions;
+}
+
 function versionAmong(changes: readonly Change[], objectId: string): number | undefined {
-  for (const change of changes) if (idOf(change) === objectId) return change.record.version;
-  return undefined;
+  let beside: number | undefined;
+  for (const change of changes) {
+    if (hasId(change, objectId)) return change.record.version;
+    if (beside === undefined && idOf(change) === objectId) beside = change.record.version;
+  }
+  return beside;
 }
 
 /** The facts that are others than before, `null` for those that are gone; `undefined` where there are none. */

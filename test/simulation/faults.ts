@@ -85,7 +85,11 @@ export function createFaults(dice: Dice, weather: () => Weather, now: () => numb
     if (dice.chance(today.outage)) cutOffUntil = now() + dice.fraction() * today.outageMs;
     const longest = dice.chance(today.long) ? today.longMs : today.usualMs;
     // Every operation takes some time, so that others come between its beginning and its end.
-    const times = { beforeMs: 0.01 + dice.fraction() * longest, afterMs: 0.01 + dice.fraction() * longest };
+    const times = {
+      beforeMs: 0.01 + dice.fraction() * longest,
+      amidMs: 0.01 + dice.fraction() * longest,
+      afterMs: 0.01 + dice.fraction() * longest,
+    };
     const cutOff = today.outage > 0 && now() < cutOffUntil;
     return { ...times, ...(cutOff ? drawLoss(dice, operation) : drawKind(dice, today, operation)) };
   };

@@ -36,6 +36,8 @@ export interface Node {
   request(request: HttpRequest): Promise<Answer | undefined>;
   /** From now on nothing wakes in this node, its store answers it nothing, and nobody gets a reply. */
   crash(): void;
+  /** Lets go of what would keep the node in memory when its simulation has ended: the server's own timers. */
+  close(): Promise<void>;
 }
 
 export interface NodeOptions {
@@ -122,5 +124,6 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       lost = [];
       time.touch();
     },
+    close: () => app.server.close(),
   };
 }

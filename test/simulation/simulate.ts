@@ -69,16 +69,19 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     rejected ??= reason;
   };
   process.on("unhandledRejection", onRejection);
+  const everyNode: Node[] = [];
   try {
-    return await run(options, () => {
+    return await run(options, everyNode, () => {
       if (rejected !== undefined) mismatch(`a rejected promise that nobody looks at would have ended the process: ${String(rejected)}`);
     });
   } finally {
     process.off("unhandledRejection", onRejection);
+    // Also those that crashed: many simulations in one process would otherwise fill its memory.
+    await Promise.all(everyNode.map((node) => node.close()));
   }
 }
 
-async function run(options: SimulationOptions, checkRejections: () => void): Promise<SimulationResult> {
+async function run(options: SimulationOptions, everyNode: Node[], checkRejections: () => void): Promise<SimulationResult> {
   const { seed, commands = DEFAULT_COMMANDS, plant = {} } = options;
   const dice = createDice(seed, "world");
   const time = createVirtualTime(options.quietTurns);
@@ -146,6 +149,7 @@ async function run(options: SimulationOptions, checkRejections: () => void): Pro
       lie: plant.lie,
     });
     nodes.push(node);
+    everyNode.push(node);
     return node;
   };
   const crash = async (node: Node): Promise<void> => {

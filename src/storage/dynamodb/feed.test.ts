@@ -130,6 +130,49 @@ if (server !== undefined) {
       }
     });
 
+    it("goes over to the stream that was enabled in the place of a disabled one, which is readable for another day", async () => {
+      const store = await open(newPrefix(), true);
+      const first = await drain(store, undefined, 100);
+      // Committed while there was no stream.
+      const between = await putEvents(store, 20);
+      let looked = 0;
+      proxy.decide((operation, { StreamArn, ShardIterator }) => {
+        if (operation === "DescribeTable") {
+          return {
+            kind: "change",
+            change: (answer) => {
+              const { Table } = answer as { Table: { LatestStreamArn?: string } };
+              return { Table: { ...Table, LatestStreamArn: `${Table.LatestStreamArn}-anew` } };
+            },
+          };
+        }
+        const anew = typeof StreamArn === "string" && StreamArn.endsWith("-anew");
+        const name = anew ? "anew" : "old";
+        if (operation === "DescribeStream") {
+          const enabled = { StreamDescription: { StreamStatus: "ENABLED", Shards: [{ ShardId: "shard-anew" }] } };
+          if (anew) return { kind: "answer", status: 200, body: enabled };
+          looked += 1;
+          return {
+            kind: "change",
+            change: ({ StreamDescription }) => ({ StreamDescription: { ...(StreamDescription as object), StreamStatus: "DISABLED" } }),
+          };
+        }
+        if (operation === "GetShardIterator") return { kind: "answer", status: 200, body: { ShardIterator: name } };
+        // The shard of the old one is closed.
+        const next = ShardIterator === "old" ? {} : { NextShardIterator: "anew" };
+        if (operation === "GetRecords") return { kind: "answer", status: 200, body: { Records: [], ...next } };
+        return { kind: "pass" };
+      });
+      try {
+        const other = await open(`feed-${process.pid}-${harnesses}-`, false);
+        const then = await drain(other, first.cursor, 100);
+        assert.ok(looked > 0, "the old one was looked at");
+        assert.deepEqual([...new Set(then.ids)].toSorted(), between.toSorted());
+      } finally {
+        proxy.decide(undefined);
+      }
+    });
+
     it("resolves an append whose answer was lost without repeating it", async () => {
       const store = await open(newPrefix(), true);
       const events = await putEvents(store, 10);

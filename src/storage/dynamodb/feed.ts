@@ -115,7 +115,9 @@ export function createFeed(options: FeedOptions): Feed {
       }
       const { stream, walk: walking } = head.sources;
       const streamed = await stepStream(stream);
-      if (streamed.kind === "gap") {
+      // A stream that was disabled is there, and silent, for another 24 hours beside the one that was enabled in its place.
+      const replaced = streamed.kind === "read" && streamed.ended && (await streamArn()) !== stream.arn;
+      if (streamed.kind === "gap" || replaced) {
         await restart(head);
         continue;
       }

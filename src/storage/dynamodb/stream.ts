@@ -23,10 +23,17 @@ export interface StreamState {
 
 /**
  * What a bounded look at the stream gave. `moved`: the new state is worth keeping.
- * `gap`: records may be gone unread, or the stream is another, so the whole table has to be walked again.
+ * `ended`: the stream was disabled and has been read to its end: nothing will ever come of it, though it is there for another day.
+ * `gap`: records may be gone unread, or the stream is gone, so the whole table has to be walked again.
  */
 export type StreamStep =
-  | { readonly kind: "read"; readonly keys: readonly FeedKey[]; readonly state: StreamState; readonly moved: boolean }
+  | {
+      readonly kind: "read";
+      readonly keys: readonly FeedKey[];
+      readonly state: StreamState;
+      readonly moved: boolean;
+      readonly ended: boolean;
+    }
   | { readonly kind: "gap"; readonly reason: string };
 
 interface Listed {
@@ -37,6 +44,18 @@ interface Listed {
 interface StreamRecord {
   readonly eventName?: string;
   readonly dynamodb: { readonly Keys: Attributes; readonly SequenceNumber: string; readonly ApproximateCreationDateTime?: number };
+}
+
+interface Listing {
+  readonly shards: ReadonlyMap<string, Listed>;
+  /** No shard will be added: the stream takes no records any more. */
+  readonly disabled: boolean;
+}
+
+interface Description {
+  readonly StreamStatus?: string;
+  readonly Shards?: readonly Listed[];
+  readonly LastEvaluatedShardId?: string;
 }
 
 interface Records {
@@ -68,23 +87,25 @@ interface Iterator {
 /** Reads a DynamoDB stream from a given state, parents before children. What it remembers itself only saves requests. */
 export function createStreamReader(read: Reader, clock: Clock): (state: StreamState) => Promise<StreamStep> {
   const iterators = new Map<string, Iterator>();
-  let listing: { arn: string; at: number; shards: ReadonlyMap<string, Listed> } | undefined;
+  let listing: (Listing & { readonly arn: string; readonly at: number }) | undefined;
   let turn = 0;
 
-  const list = async (arn: string, at: number): Promise<ReadonlyMap<string, Listed>> => {
+  const list = async (arn: string, at: number): Promise<Listing> => {
     const shards = new Map<string, Listed>();
+    let disabled = false;
     let from: string | undefined;
     for (let page = 0; page < SHARD_PAGES_MAX; page++) {
-      const { StreamDescription: stream }: { StreamDescription: { Shards?: Listed[]; LastEvaluatedShardId?: string } } = await read(
-        "DescribeStream",
-        { StreamArn: arn, ExclusiveStartShardId: from },
-      );
+      const { StreamDescription: stream }: { StreamDescription: Description } = await read("DescribeStream", {
+        StreamArn: arn,
+        ExclusiveStartShardId: from,
+      });
+      disabled = stream.StreamStatus === "DISABLED";
       for (const shard of stream.Shards ?? []) shards.set(shard.ShardId, shard);
       from = stream.LastEvaluatedShardId;
       if (from === undefined) break;
     }
-    listing = { arn, at, shards };
-    return shards;
+    listing = { arn, at, shards, disabled };
+    return listing;
   };
 
   const iteratorAt = async (arn: string, ShardId: string, sequence: string | null): Promise<Iterator> => {
@@ -122,7 +143,7 @@ export function createStreamReader(read: Reader, clock: Clock): (state: StreamSt
     const known = Object.keys(shards);
     const fresh = listing !== undefined && listing.arn === arn && now - listing.at < LISTING_S;
     const useable = fresh && known.every((id) => listing?.shards.has(id)) && known.some((id) => shards[id]?.done === false);
-    const listed = useable && listing !== undefined ? listing.shards : await list(arn, now);
+    const { shards: listed, disabled } = useable && listing !== undefined ? listing : await list(arn, now);
 
     let moved = adopt(shards, listed, since);
     const open = Object.keys(shards)
@@ -160,7 +181,7 @@ export function createStreamReader(read: Reader, clock: Clock): (state: StreamSt
         if (empty) break;
       }
     }
-    return { kind: "read", keys, state: { arn, since, shards }, moved };
+    return { kind: "read", keys, state: { arn, since, shards }, moved, ended: disabled && open.length === 0 };
   };
 
   return async (state) => {

@@ -100,6 +100,18 @@ void describe("memory store: faults", () => {
     assert.equal(await reading, undefined);
   });
 
+  void it("reads many items at different times, as no snapshot", async () => {
+    const database = createMemoryDatabase();
+    const clock = handClock();
+    const slow = openMemoryStore(database, { clock, faults: () => ({ kind: "none", amidMs: 5 }) });
+    const refs = ["a", "b", "c"].map((hash) => ({ table: META, key: { hash } }) as const);
+    const reading = slow.getMany(refs);
+    await clock.advance(0);
+    await openMemoryStore(database).commit(["a", "b", "c"].map((id) => putVersioned(id, 1)));
+    await clock.advance(5);
+    assert.deepEqual(await reading, [undefined, { id: "b", version: 1 }, undefined]);
+  });
+
   void it("waits for delayed commits when closed", async () => {
     const database = createMemoryDatabase();
     const clock = handClock();

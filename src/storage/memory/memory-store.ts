@@ -1,7 +1,7 @@
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { JsonValue } from "#kernel/json.ts";
-import { type CommitResult, type Item, type Store, StoreUnavailableError, type Write } from "../port.ts";
+import { type CommitResult, type Item, type Ref, type Store, StoreUnavailableError, type Write } from "../port.ts";
 import type { InspectableStore } from "../state-hash.ts";
 import { assertItemBytes, assertStorable, validateCommit, validateQuery, validateRefs } from "../validate-commit.ts";
 import type { MemoryDatabase } from "./database.ts";
@@ -23,6 +23,8 @@ export interface Fault {
   readonly beforeMs?: number;
   /** Milliseconds of the clock between what happened and the answer: what was read may be old by then. */
   readonly afterMs?: number;
+  /** `getMany`: milliseconds of the clock between the reading of one half of the items and of the other, since it is no snapshot. */
+  readonly amidMs?: number;
   readonly laterBy?: number;
 }
 
@@ -68,7 +70,7 @@ export function openMemoryStore(database: MemoryDatabase, options: MemoryStoreOp
     return work;
   };
 
-  const read = async <T>(operation: Operation, answer: () => T): Promise<T> => {
+  const read = async <T>(operation: Operation, answer: (fault: Fault) => T | Promise<T>): Promise<T> => {
     if (closed) throw new StoreUnavailableError("the store is closed");
     const fault = faults?.(operation) ?? NO_FAULT;
     return track(
@@ -77,7 +79,7 @@ export function openMemoryStore(database: MemoryDatabase, options: MemoryStoreOp
         database.beginOperation();
         const refused = fault.kind === "unavailable";
         // Taken before the second pause: an answer on its way does not see what happens meanwhile.
-        const value = refused ? undefined : answer();
+        const value = refused ? undefined : await answer(fault);
         await pause(fault.afterMs);
         if (refused) throw new StoreUnavailableError("injected: reads are unavailable");
         return value as T;
@@ -101,9 +103,15 @@ export function openMemoryStore(database: MemoryDatabase, options: MemoryStoreOp
         return database.read(table, key);
       }),
     getMany: (refs) =>
-      read("getMany", () => {
+      read("getMany", async (fault) => {
         validateRefs(refs);
-        return refs.map(({ table, key }) => database.read(table, key));
+        const found = new Map<Ref, Item | undefined>();
+        // Every other item first, so that what belongs together is found in both halves.
+        for (const half of [0, 1]) {
+          for (const [n, ref] of refs.entries()) if (n % 2 === half) found.set(ref, database.read(ref.table, ref.key));
+          if (half === 0) await pause(fault.amidMs);
+        }
+        return refs.map((ref) => found.get(ref));
       }),
     query: (query) =>
       read("query", () => {
