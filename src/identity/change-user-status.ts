@@ -104,9 +104,11 @@ async function attemptMove(deps: IdentityDeps, asked: Asked, id: UserId, move: M
       let changed = 0;
       for (const account of theirs) {
         const next = restrictHolder(account, id, restrictionAfter(user.status, move.to), at);
-        if (next === account) continue;
-        work.put(accounts, next);
-        changed += 1;
+        if (next !== account) changed += 1;
+        // A closed one stays as it is.
+        else if (account.status === "closed") continue;
+        // One that is as it shall be is put as well: it may have been read before another change of the status, and the user after it.
+        work.put(accounts, next === account ? { ...account, version: account.version + 1 } : next);
       }
       const next = changedUser(user, { status: move.to, statusReason: move.reason, ...(move.to === "closed" ? { closedAt: at } : {}) }, at);
       work.put(users, next);
