@@ -5,6 +5,7 @@ import type { BuiltEvent } from "#audit/index.ts";
 import { createIds } from "#kernel/ids.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import { KmsUnavailableError } from "#vault/index.ts";
 import { createAuditTree } from "./audit-tree.ts";
 import { checkpointText } from "./checkpoint.ts";
 import { EMPTY_ROOT } from "./hashing.ts";
@@ -22,6 +23,8 @@ function scene() {
   const random = seededRandom(3);
   const told: BuiltEvent[] = [];
   const seeds: Buffer[] = [];
+  const service = { away: false };
+  const errors: string[] = [];
   const tree = createAuditTree({
     store,
     clock,
@@ -34,14 +37,15 @@ function scene() {
         seeds.push(Buffer.from(plaintext));
         return Promise.resolve({ plaintext, wrapped: `${seeds.length - 1}`, kmsKeyId: "k" });
       },
-      decrypt: (wrapped) => Promise.resolve(Buffer.from(seeds[Number(wrapped)] ?? "")),
+      decrypt: (wrapped) =>
+        service.away ? Promise.reject(new KmsUnavailableError("away")) : Promise.resolve(Buffer.from(seeds[Number(wrapped)] ?? "")),
     },
     environment: "test",
     witnesses: [],
     onEvent: (event) => told.push(event),
-    onError: (error) => assert.fail(String(error)),
+    onError: (error, what) => (service.away ? void errors.push(what) : assert.fail(String(error))),
   });
-  return { clock, store, tree, told, random };
+  return { clock, store, tree, told, random, service, errors };
 }
 
 void describe("a rotation of a running log", () => {
@@ -58,6 +62,24 @@ void describe("a rotation of a running log", () => {
     clock.time += DAY;
     await tree.watch();
     assert.deepEqual([await former(), (await tree.signer()).former?.length], [0, 0]);
+  });
+});
+
+void describe("a key whose former one is to be forgotten while the KMS is away", () => {
+  void it("stays at hand: what is in memory needs nobody", async () => {
+    const { clock, store, tree, service, errors } = scene();
+    await tree.rotateKey(DAY);
+    await tree.worker.work();
+    await tree.signer();
+    clock.time += DAY;
+    service.away = true;
+    await tree.watch();
+    assert.deepEqual(errors, ["the former key of the audit log not forgotten"]);
+    assert.equal((await tree.signer()).former?.length, 1);
+    assert.equal((await tree.signedHead())?.size, 1);
+    service.away = false;
+    await tree.watch();
+    assert.deepEqual([keyRowOf((await store.get("smartfinance-log", logKeyKey)) ?? {}).former, (await tree.signer()).former], [[], []]);
   });
 });
 

@@ -103,6 +103,8 @@ export function createAuditTree(deps: AuditTreeDeps): AuditTree {
           onAgreed: () => guard?.confirmed(),
           onError: (error) => onError(error, "checkpoint not cosigned"),
         });
+  /** A sealer is made anew after each failure, and must not forget with it how long the log was. */
+  const longest = { size: 0 };
   let key: Promise<Signer> | undefined;
   const signer = (): Promise<Signer> => {
     key ??= openLogKey(deps).catch((error: unknown) => {
@@ -117,8 +119,8 @@ export function createAuditTree(deps: AuditTreeDeps): AuditTree {
     try {
       const { former = [] } = (await key) ?? {};
       if (former.every(({ until }) => until > clock.now())) return;
-      key = undefined;
-      await signer();
+      // While the KMS is away the one that is at hand stays: it signs with no key whose time is over.
+      key = Promise.resolve(await openLogKey(deps));
     } catch (error) {
       onError(error, "the former key of the audit log not forgotten");
     }
@@ -127,7 +129,7 @@ export function createAuditTree(deps: AuditTreeDeps): AuditTree {
   const worker = createSealingWorker({
     signer,
     clock,
-    sealer: deps.sealer ?? ((opened) => createSealer({ store, clock, random, signer: opened })),
+    sealer: deps.sealer ?? ((opened) => createSealer({ store, clock, random, signer: opened, longest })),
     blocked() {
       const ahead = guard?.ahead();
       if (ahead !== undefined) return new ClockSkewError(`the clock was set ${ahead} ms ahead: nothing is sealed for now`);

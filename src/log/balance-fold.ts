@@ -1,5 +1,6 @@
 import type { Item } from "#storage/index.ts";
 import type { VerifiedStore } from "./stored-rows.ts";
+import { isObject } from "./verify-wrong.ts";
 
 /** The balances that the events say, against those that are stored. */
 export interface BalanceFold {
@@ -22,6 +23,7 @@ export function createBalanceFold(): BalanceFold {
       const item = items[n];
       const sum = sums.get(id) ?? 0n;
       if (item === undefined) return `account ${id} is gone; its events say ${sum}`;
+      if (!isObject(item)) return `account ${id} cannot be read`;
       if (typeof item.balance !== "number" || !Number.isSafeInteger(item.balance)) return `account ${id} has no balance`;
       if (BigInt(item.balance) !== sum) return `account ${id} has ${item.balance}, its events say ${sum}`;
       const { entry_count = counts.get(id) ?? 0 } = item;

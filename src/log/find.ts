@@ -43,6 +43,16 @@ async function spansOf(store: Store, bucket: string): Promise<Span[]> {
   invariant(false, `the bucket ${bucket} has no end`);
 }
 
+/** The numbers of the rows of a log of `size` that the stretches lie in. What leads behind its end was not written by this program. */
+export function rowsIn(spans: readonly Span[], size: number): ReadonlySet<number> {
+  const rows = new Set<number>();
+  for (const { first, last } of spans) {
+    const end = Math.min(last, size - 1);
+    for (let row = Math.floor(first / TILE_WIDTH); row <= Math.floor(end / TILE_WIDTH); row++) rows.add(row);
+  }
+  return rows;
+}
+
 /** Where an event is in a log of `size`, and what opens it; `undefined` while it is not sealed. */
 export async function findEvent(
   store: Store,
@@ -50,10 +60,7 @@ export async function findEvent(
   size: number,
 ): Promise<(SealedEntry & { readonly index: number }) | undefined> {
   const spans = await findSpans(store, [bucketOf(eventId)]);
-  const rows = new Set<number>();
-  for (const { first, last } of spans)
-    for (let row = Math.floor(first / TILE_WIDTH); row <= Math.floor(last / TILE_WIDTH); row++) rows.add(row);
-  const wanted = [...rows];
+  const wanted = [...rowsIn(spans, size)];
   for (const [n, item] of (await readRows(store, wanted.map(entriesId))).entries()) {
     const entries = item === undefined ? [] : entriesFromItem(item);
     const place = entries.findIndex((entry) => entry.eventId === eventId);

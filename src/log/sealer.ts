@@ -4,7 +4,7 @@ import type { Random } from "#kernel/random.ts";
 import type { FeedPage, Item, Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { checkpointText } from "./checkpoint.ts";
-import { findSpans, readRows } from "./find.ts";
+import { findSpans, readRows, rowsIn } from "./find.ts";
 import { entryOf, SALT_BYTES } from "./leaf.ts";
 import { formatNote } from "./note.ts";
 import type { Signer } from "./note-keys.ts";
@@ -30,6 +30,8 @@ export interface SealerDeps {
   readonly eventsPerStep?: number;
   /** What is kept of the newest checkpoint outside the store, where there is a place for it. */
   readonly anchor?: Anchor | undefined;
+  /** How long the log was when this process saw it last, for sealers that follow each other; of this one alone where absent. */
+  readonly longest?: { size: number };
 }
 
 export interface Sealed {
@@ -68,11 +70,9 @@ const MAX_HALVINGS = 12;
  * included, was never shown to anyone. A kill at any point leaves the state before or the one after; the next step is the recovery.
  */
 export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
-  const { store, clock, random, signer, anchor, eventsPerStep = STEP } = deps;
+  const { store, clock, random, signer, anchor, eventsPerStep = STEP, longest = { size: 0 } } = deps;
   /** The state as this process left it; whoever else seals makes the next commit fail, and then it is read anew. */
   let known: LogState | undefined;
-  /** How long the log was when this process saw it last. */
-  let longest = 0;
 
   const readState = async (): Promise<LogState | undefined> => {
     const state = await trustedState(store, signer.verifier, anchor, signer.retired).catch(async (error: unknown) => {
@@ -83,8 +83,8 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
       throw error;
     });
     const size = state?.size ?? 0;
-    if (size < longest) throw new LogTamperedError(`the log was cut back from ${longest} to ${size}`);
-    longest = size;
+    if (size < longest.size) throw new LogTamperedError(`the log was cut back from ${longest.size} to ${size}`);
+    longest.size = size;
     return state;
   };
 
@@ -104,10 +104,7 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
     }
     if (size === 0) return [...fresh.values()];
     const spans = await findSpans(store, [...new Set([...fresh.keys()].map(bucketOf))]);
-    const rows = new Set<number>();
-    for (const { first, last } of spans)
-      for (let row = Math.floor(first / TILE_WIDTH); row <= Math.floor(last / TILE_WIDTH); row++) rows.add(row);
-    for (const item of await readRows(store, [...rows].map(entriesId)))
+    for (const item of await readRows(store, [...rowsIn(spans, size)].map(entriesId)))
       for (const sealed of item === undefined ? [] : entriesFromItem(item)) {
         const again = fresh.get(sealed.eventId);
         if (again === undefined) continue;
@@ -180,7 +177,7 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
       // Somebody else sealed first, or it is not known: the state says how it went.
       known = result.outcome === "committed" ? next : undefined;
       if (known !== undefined) {
-        longest = known.size;
+        longest.size = known.size;
         anchor?.keep(known.checkpoint);
       }
       const more = known === undefined || page.items.length === limit;
@@ -189,5 +186,15 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
     invariant(false, "a step of one event does not fit a commit");
   };
 
-  return { step };
+  return {
+    async step() {
+      try {
+        return await step();
+      } catch (error) {
+        // What is believed of the log may be what is wrong: the next step reads it anew.
+        known = undefined;
+        throw error;
+      }
+    },
+  };
 }

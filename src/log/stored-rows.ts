@@ -1,5 +1,5 @@
 import type { Item, Store, TableName } from "#storage/index.ts";
-import { entriesId, tileFromItem, tileId } from "./rows.ts";
+import { entriesFromItem, entriesId, spanFromItem, spanToItem, tileFromItem, tileId } from "./rows.ts";
 import { TILE_WIDTH } from "./tiles.ts";
 
 interface StoredRow {
@@ -54,15 +54,37 @@ export async function wrongLogRow(store: VerifiedStore, size: number): Promise<s
     const expected = Math.min(TILE_WIDTH, Math.floor(size / TILE_WIDTH ** height) - Number(index) * TILE_WIDTH);
     const id = height === 0 ? entriesId(Number(index)) : tileId(height, Number(index));
     if (level === "" || id !== hash || expected < 1) return `the log has no row ${hash}: somebody has added it`;
-    if (height > 0 && heldBy(item as Item) !== expected) return `the row ${hash} of the log does not have ${expected} hashes`;
+    if (heldBy(item as Item, height) !== expected)
+      return `the row ${hash} of the log does not have ${expected} ${height === 0 ? "entries" : "hashes"}`;
   }
   return undefined;
 }
 
-function heldBy(tile: Item): number | undefined {
+function heldBy(row: Item, height: number): number | undefined {
   try {
-    return tileFromItem(tile).length;
+    return (height === 0 ? entriesFromItem(row) : tileFromItem(row)).length;
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Holds every row of the log's index against the log's size: that each leaf is found by it is checked with the leaf, and what leads
+ * out of the log would be gone after by whoever asks for an event.
+ * @returns in words what is wrong
+ */
+export async function wrongIndexRow(store: VerifiedStore, size: number): Promise<string | undefined> {
+  if (store.rows === undefined) return undefined;
+  for await (const { hash, range = "", item } of store.rows("smartfinance-log-index")) {
+    if (isSpan(hash, range, item, size)) continue;
+    return `the index of the log has a row ${range} of ${hash} that is none of its own: somebody has changed or added it`;
+  }
+  return undefined;
+}
+
+function isSpan(bucket: string, range: string, item: unknown, size: number): boolean {
+  if (typeof item !== "object" || item === null || Array.isArray(item)) return false;
+  const { first, last } = spanFromItem(item as Item);
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last) || first < 0 || first > last || last >= size) return false;
+  return (item as Item).bucket === bucket && spanToItem(bucket, { first, last }).first === range;
 }

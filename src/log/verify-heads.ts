@@ -1,4 +1,5 @@
 import { invariant } from "#kernel/assert.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { readCosigned } from "./cosigned.ts";
@@ -41,22 +42,26 @@ export interface Pins {
 /** Checkpoints beside the newest that the tree has to run through: the one handed in, and those that witnesses cosigned. */
 export async function pinnedHeads({ store, log, witnesses = [], since }: VerifyStoreOptions, size: number): Promise<Pins> {
   const pinned: Pinned[] = [];
-  const pin = (text: string, whose: string, needed: readonly Verifier[]): void => {
+  const pin = (text: string, whose: string, needed: readonly Verifier[]): number => {
     const opened = openCheckpoint(text, log, needed);
     if (!opened.ok) throw new Wrong(`the checkpoint of ${whose} is not to be believed: ${opened.fault}`);
     if (opened.checkpoint.size > size)
       throw new Wrong(`the log was cut back: the checkpoint of ${whose} has ${opened.checkpoint.size} leaves, the log ${size}`, size);
     pinned.push({ ...opened.checkpoint, whose });
+    return opened.checkpoint.size;
   };
   if (since !== undefined) pin(since, "the earlier look", []);
-  const kept = await readCosigned(store).catch(() => undefined);
+  const kept = await readCosigned(store).catch((error: unknown) => {
+    if (error instanceof StoreUnavailableError) throw error;
+    throw new Wrong("the checkpoint of the witnesses is malformed");
+  });
   if (kept !== undefined) pin(kept.checkpoint, "the witnesses", []);
   // One that was not to be reached is behind the others: that is told, and is nothing wrong with the log.
   const cosigned = witnesses.map((witness) => {
     const own = kept?.by.find(({ name, keyId }) => name === witness.name && keyId === witness.keyId);
     if (own === undefined) throw new Wrong(`no checkpoint was cosigned by ${witness.name}`);
-    pin(own.checkpoint, witness.name, [witness]);
-    return { witness: witness.name, size: own.size };
+    // The size that the row says beside it is nobody's word.
+    return { witness: witness.name, size: pin(own.checkpoint, witness.name, [witness]) };
   });
   return { pinned, cosigned };
 }

@@ -9,6 +9,7 @@ import { EMPTY_ROOT, leafHash, sha256 } from "./hashing.ts";
 import { entryOf, erasedOpening } from "./leaf.ts";
 import { formatNote } from "./note.ts";
 import { signerOf } from "./note-keys.ts";
+import { formatProof } from "./proof-text.ts";
 import { verifyReceipt } from "./verify-receipt.ts";
 import { verifyRemote } from "./verify-remote.ts";
 
@@ -60,6 +61,23 @@ void describe("AUD-05 a receipt says nothing that its leaf does not say", () => 
       assert.match(what({ ...core, ...(JSON.parse(more) as JsonObject) }), /members/);
     const entries = [{ account_id: "acc_a", note: "one in the place of another" }];
     assert.notEqual(what({ ...core, entries }), "OK");
+  });
+
+  void it("believes nothing that its proof says beside what proves it, also where the proof's text lies beside the event", () => {
+    const proof = proofWith(salt);
+    const text = formatProof({ extra: salt, index: 0, hashes: [], checkpoint: String(proof.checkpoint) });
+    const of = (said: JsonObject | null, beside?: string): string => {
+      const report = verifyReceipt({ ...shown, proof: said }, beside, log.verifier);
+      return report.ok ? "OK" : report.what;
+    };
+    const whole = { ...proof, leaf_hash: toBase64(leafHash(entryOf(item, salt))) };
+    for (const beside of [undefined, text]) {
+      assert.equal(of(whole, beside), "OK");
+      for (const forged of [{ tree_size: 4711 }, { leaf_hash: toBase64(sha256("another")) }, { note: "ordered by the chairman" }])
+        assert.match(of({ ...whole, ...forged }, beside), /is not so/);
+      assert.match(of({ ...whole, index: 1 }, beside), /at this place/);
+    }
+    assert.equal(of(null, text), "OK");
   });
 });
 

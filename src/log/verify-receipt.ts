@@ -1,6 +1,6 @@
 import type { JsonObject } from "#kernel/json.ts";
 import { checksumOf } from "#audit/index.ts";
-import { fromBase64 } from "./base64.ts";
+import { fromBase64, toBase64 } from "./base64.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import { HASH_BYTES, leafHash } from "./hashing.ts";
 import type { Hash } from "./hashing.ts";
@@ -31,6 +31,11 @@ export function verifyReceipt(
   if (id !== undefined && id !== event_id) return wrong("the event is shown under another id than its own");
   if (object !== undefined && object !== "event") return wrong("what is shown is called something else than an event");
   if (checksum !== undefined && checksum !== checksumShown(event)) return wrong("the event does not have its checksum");
+  // With a text beside it the member is no less shown: both have to hold.
+  if (proofText !== undefined && event.proof !== undefined && event.proof !== null) {
+    const own = verifyReceipt(event, undefined, log);
+    if (!own.ok) return own;
+  }
   const proof = proofText === undefined ? proofMember(event) : parseProof(proofText);
   if (proof === undefined) return wrong("the proof is malformed, or there is none");
   const { extra, index, hashes } = proof;
@@ -45,6 +50,8 @@ export function verifyReceipt(
     return wrong("the event is malformed");
   }
   if (!verifyInclusion(index, size, leaf, hashes, root)) return wrong("the event is not what the log has at this place");
+  if (proofText === undefined && !saysOnly(event.proof as JsonObject, size, leaf))
+    return wrong("the proof says something of the log that is not so");
   return { ok: true, index, size, root, witnesses: seen.map(({ verifier }) => verifier.name) };
 }
 
@@ -55,6 +62,15 @@ export function checksumShown({ id: _id, object: _object, proof: _proof, ...memb
   } catch {
     return undefined;
   }
+}
+
+/** What a proof as the API shows it consists of. */
+const PROOF_MEMBERS: ReadonlySet<string> = new Set(["index", "tree_size", "leaf_hash", "opening", "hashes", "checkpoint"]);
+
+/** Whether what a proof shows beside what it is checked by is true as well, and nothing else stands there. */
+function saysOnly(proof: JsonObject, size: number, leaf: Hash): boolean {
+  const { tree_size = size, leaf_hash = toBase64(leaf) } = proof;
+  return Object.keys(proof).every((name) => PROOF_MEMBERS.has(name)) && tree_size === size && leaf_hash === toBase64(leaf);
 }
 
 /** The proof of an event as the API shows it. */

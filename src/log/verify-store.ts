@@ -1,4 +1,5 @@
 import type { Item } from "#storage/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { createBalanceFold } from "./balance-fold.ts";
 import { findEvent } from "./find.ts";
 import { leafHash } from "./hashing.ts";
@@ -6,7 +7,7 @@ import type { Hash } from "./hashing.ts";
 import { SALT_BYTES } from "./leaf.ts";
 import type { Verifier } from "./note-keys.ts";
 import type { VerifiedStore } from "./stored-rows.ts";
-import { wrongEventRow, wrongLogRow } from "./stored-rows.ts";
+import { wrongEventRow, wrongIndexRow, wrongLogRow } from "./stored-rows.ts";
 import { TILE_HEIGHT } from "./tiles.ts";
 import { append, EMPTY_EDGE, rootOf } from "./tree.ts";
 import type { Edge } from "./tree.ts";
@@ -65,6 +66,8 @@ export async function verifyStore(options: VerifyStoreOptions): Promise<VerifyRe
   try {
     return await verify(options);
   } catch (error) {
+    // What is stored is JSON, until somebody has changed it.
+    if (error instanceof SyntaxError) return { ok: false, what: `a row of the store cannot be read any more: ${error.message}` };
     if (!(error instanceof Wrong)) throw error;
     return { ok: false, what: error.message, ...(error.index === undefined ? {} : { index: error.index }) };
   }
@@ -89,6 +92,18 @@ async function verify(options: VerifyStoreOptions): Promise<VerifyReport> {
     return item ?? undefined;
   };
 
+  /** @param leaf where it is sealed */
+  const count = async (item: Item, leaf: number | undefined): Promise<void> => {
+    try {
+      fold.add(item);
+      await objects.add(item, leaf !== undefined);
+    } catch (error) {
+      if (error instanceof Wrong || error instanceof StoreUnavailableError) throw error;
+      // Put into the feed by somebody before it was sealed, it may say anything, also what no event says.
+      throw new Wrong(`what event ${String(item.event_id)} says of accounts and objects is malformed`, leaf);
+    }
+  };
+
   for (let leaf = 0; leaf < state.size; leaf++) {
     const sealed = await rows.entry(leaf);
     let item = await take();
@@ -104,8 +119,7 @@ async function verify(options: VerifyStoreOptions): Promise<VerifyReport> {
     await checkShown(store, item, leaf);
     await index.check(sealed.eventId, leaf);
     if (sealed.opening.length > SALT_BYTES) erased += 1;
-    fold.add(item);
-    await objects.add(item, true);
+    await count(item, leaf);
     const nodes: { readonly height: number; readonly at: number; readonly node: Hash }[] = [];
     edge = append(edge, [leafHash(sealed.entry)], (height, at, node) => {
       if (height > 0 && height % TILE_HEIGHT === 0) nodes.push({ height, at, node });
@@ -117,12 +131,10 @@ async function verify(options: VerifyStoreOptions): Promise<VerifyReport> {
     if (leaf % PAGE === PAGE - 1) onProgress?.(leaf + 1, state.size);
   }
   comparePeaks(edge, state);
-  const unsealed = await checkTail(store, state, take, async (item) => {
-    fold.add(item);
-    await objects.add(item, false);
-  });
+  const unsealed = await checkTail(store, state, take, (item) => count(item, undefined));
   await rows.checkEnd();
-  const row = (await wrongEventRow(store, state.size + unsealed)) ?? (await wrongLogRow(store, state.size));
+  const events = await wrongEventRow(store, state.size + unsealed);
+  const row = events ?? (await wrongLogRow(store, state.size)) ?? (await wrongIndexRow(store, state.size));
   if (row !== undefined) throw new Wrong(row);
   const bad = await fold.compare(store);
   if (bad !== undefined) throw new Wrong(bad);

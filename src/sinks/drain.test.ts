@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { T0 } from "#test/support/builders.ts";
 import type { Store } from "#storage/index.ts";
-import type { LineSink } from "./port.ts";
+import type { ArchiveSink, LineSink } from "./port.ts";
+import { SinkError } from "./port.ts";
 import { readProgress } from "./progress.ts";
 import { sinkStatus } from "./status.ts";
 import { sceneAt } from "./testing/scene.ts";
@@ -36,6 +37,73 @@ void describe("a sink of lines", () => {
     assert.equal(shown?.["lag_seconds"], 9);
     await scene.until(worker, () => taken.length === 2);
     assert.equal(taken.at(-1), last?.["event_id"]);
+    await worker.stop();
+  });
+
+  void it("does so from the very beginning as well", async () => {
+    const scene = await sceneAt(T0);
+    const taken: string[] = [];
+    const sink: LineSink = {
+      name: "lines",
+      takes: "lines",
+      send: (lines) => Promise.resolve(void taken.push(...lines.map(({ eventId }) => eventId))),
+      close: () => undefined,
+    };
+    const gone = new Set((await scene.tell(1_050)).map(({ event_id }) => String(event_id)));
+    const store: Store = {
+      ...scene.store,
+      async feed(cursor, limit) {
+        const page = await scene.store.feed(cursor, limit);
+        return { ...page, items: page.items.filter(({ event_id }) => !gone.has(String(event_id))) };
+      },
+    };
+    const [last] = await scene.tell(1);
+    const worker = scene.worker([sink], "node-1", store);
+    await scene.until(worker, () => taken.length === 1);
+    assert.deepEqual(taken, [last?.["event_id"]]);
+    await worker.stop();
+  });
+});
+
+void describe("a sink that failed", () => {
+  void it("is tried again soon, though the clock was set back meanwhile", async () => {
+    const scene = await sceneAt(T0);
+    let away = true;
+    let took = 0;
+    const sink: LineSink = {
+      name: "lines",
+      takes: "lines",
+      send: (lines) => (away ? Promise.reject(new SinkError("away", { passing: false })) : Promise.resolve(void (took += lines.length))),
+      close: () => undefined,
+    };
+    await scene.tell(1);
+    const worker = scene.worker([sink]);
+    await scene.until(worker, () => scene.errors.length === 1);
+    away = false;
+    scene.clock.time -= 24 * 3_600_000;
+    await scene.until(worker, () => took === 1);
+    await worker.stop();
+  });
+});
+
+void describe("an archive", () => {
+  void it("does not wait for the time of an event that a clock far ahead has given it", async () => {
+    const scene = await sceneAt(T0);
+    const keys: string[] = [];
+    const sink: ArchiveSink = {
+      name: "archive",
+      takes: "objects",
+      every: { leaves: 4_096, ms: 60_000 },
+      put: ({ key }) => Promise.resolve(void keys.push(key)),
+      close: () => undefined,
+    };
+    await scene.tell(1, { at: T0 + 400 * 24 * 3_600_000 });
+    await scene.tell(5);
+    await scene.seal();
+    const worker = scene.worker([sink]);
+    scene.clock.time += 61_000;
+    await scene.until(worker, () => keys.length === 2);
+    assert.deepEqual(keys, ["events/0000000000000000-0000000000000006.ndjson", "checkpoints/0000000000000006.txt"]);
     await worker.stop();
   });
 });

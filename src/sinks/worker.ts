@@ -99,7 +99,9 @@ export function createSinkWorker(deps: SinkWorkerDeps): SinkWorker {
   };
 
   const begin = (sink: Sink): void => {
-    if (running.has(sink.name) || clock.now() < (pausedUntil.get(sink.name) ?? 0)) return;
+    // More than the longest pause is left where the clock was set back: that is no reason to wait.
+    const left = (pausedUntil.get(sink.name) ?? 0) - clock.now();
+    if (running.has(sink.name) || (left > 0 && left <= LONGEST_PAUSE_MS)) return;
     const done = run(sink)
       .catch((error: unknown) => fail(sink, error))
       .finally(() => running.delete(sink.name));

@@ -59,6 +59,9 @@ const MAX_KEYS_PER_ORGANISATION = 1000;
 /** How many one user may have: all of them are destroyed in one commit, which DynamoDB bounds at 100 items. */
 const MAX_KEYS_PER_USER = 50;
 
+/** Of keys that are compromised a subject may have as many successors beyond that: a full keyring must not keep one from being blocked. */
+export const SPARE_KEYS = 20;
+
 /** How many keys a subject may ever have. */
 export function maxKeysOf(subject: KeySubject): number {
   return subject.userId === null ? MAX_KEYS_PER_ORGANISATION : MAX_KEYS_PER_USER;

@@ -41,8 +41,10 @@ const MAX_IDLE_PAGES = 40;
 /** Rotations taken up in one run: 10,000. */
 const ROTATIONS_PER_PAGE = 100;
 const MAX_LIST_PAGES = 100;
-/** Batches of one rotation in one run: 45 million records. */
-const MAX_BATCHES = 1_000_000;
+/** Batches of one rotation until it is the turn of the others: one of a compromised key must not wait for hours behind another. */
+const TURN = 20;
+/** Turns in one run: 45 million records of one rotation. */
+const MAX_TURNS = 50_000;
 /** How long a worker that says nothing is taken for alive. */
 const LEASE_MS = 30_000;
 /** A breath between batches, so that requests come first. */
@@ -50,6 +52,8 @@ const PAUSE_MS = 2;
 
 /** Rotations whose last fault is remembered, so that it is not told with every call. */
 const MAX_FAULTS = 10_000;
+/** Rotations of which it is remembered when they were met; one that is forgotten takes some seconds longer. */
+const MAX_MET = 10_000;
 
 const MAX_DETAIL = 500;
 
@@ -68,6 +72,8 @@ interface Batch {
 export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
   const { store, vault, queue, clock, ids, onError, settleMs = 10_000 } = deps;
   const name = ids.next("request");
+  /** When this worker met each rotation, by its own clock: that of the node where it was started may be another. */
+  const metAt = new Map<string, number>();
   /** The last fault of each rotation. */
   const faults = new Map<string, string>();
   /** The fault of looking for rotations that was told last. */
@@ -75,20 +81,34 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
   let running: Promise<void> | undefined;
   let stopped = false;
 
-  const work = async (): Promise<void> => {
+  /** Gives every rotation under way its turn, but not those that cannot go on. @returns whether any of them has more to do at once */
+  const turn = async (stuck: Set<string>): Promise<boolean> => {
     const list = { table: ROTATIONS_TABLE, index: "RunningKeyRotationsIndex", hash: RUNNING, order: "ascending" } as const;
-    try {
-      let cursor: string | undefined;
-      for (let pages = 0; pages < MAX_LIST_PAGES; pages++) {
-        const page = await store.query({ ...list, limit: ROTATIONS_PER_PAGE, ...(cursor === undefined ? {} : { cursor }) });
-        for (const item of page.items) {
-          // One rotation that cannot go on (its KMS key is disabled) must not hold up those of other organisations.
-          const rotation = keyRotations.fromItem(item);
-          await advance(rotation).catch((error: unknown) => stumbled(rotation, error));
+    let cursor: string | undefined;
+    let more = false;
+    for (let pages = 0; pages < MAX_LIST_PAGES; pages++) {
+      const page = await store.query({ ...list, limit: ROTATIONS_PER_PAGE, ...(cursor === undefined ? {} : { cursor }) });
+      for (const item of page.items) {
+        // One rotation that cannot go on (its KMS key is disabled) must not hold up those of other organisations.
+        const rotation = keyRotations.fromItem(item);
+        if (stuck.has(rotation.id)) continue;
+        try {
+          if (await advance(rotation)) more = true;
+        } catch (error) {
+          stuck.add(rotation.id);
+          await stumbled(rotation, error);
         }
-        cursor = page.cursor;
-        if (cursor === undefined) break;
       }
+      cursor = page.cursor;
+      if (cursor === undefined) break;
+    }
+    return more;
+  };
+
+  const work = async (): Promise<void> => {
+    try {
+      const stuck = new Set<string>();
+      for (let turns = 0; turns < MAX_TURNS && !stopped; turns++) if (!(await turn(stuck))) break;
       silence = "";
     } catch (error) {
       const text = String(error);
@@ -142,17 +162,23 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     });
   };
 
-  const advance = async (listed: KeyRotation): Promise<void> => {
-    for (let batches = 0; batches < MAX_BATCHES && !stopped; batches++) {
+  /** @returns whether its turn is over before its work */
+  const advance = async (listed: KeyRotation): Promise<boolean> => {
+    for (let batches = 0; batches < TURN && !stopped; batches++) {
       const rotation = await readRotation(store, listed.organisationId, listed.id);
-      if (rotation === undefined || rotation.status !== "running") return;
+      if (rotation === undefined || rotation.status !== "running") return false;
       const now = clock.now();
-      if (rotation.worker !== name && rotation.leasedUntil > now) return;
+      if (!metAt.has(rotation.id)) {
+        if (metAt.size >= MAX_MET) metAt.clear();
+        metAt.set(rotation.id, now);
+      }
+      if (rotation.worker !== name && rotation.leasedUntil > now) return false;
       const batch = await collect(rotation, now);
-      if (batch === undefined) return;
+      if (batch === undefined) return false;
       await commit(rotation, batch);
       await clock.sleep(PAUSE_MS);
     }
+    return true;
   };
 
   /** Reads on from where the rotation stands until there is something to write; `undefined` while it has to wait. */
@@ -178,13 +204,19 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     return { rewrites: [], next: progress, finished: false };
   };
 
-  const read = async (step: Step, cursor: string | null): Promise<{ readonly items: readonly Item[]; readonly cursor?: string }> =>
-    store.query({ ...step.range, order: "ascending", limit: BATCH, ...(cursor === null ? {} : { cursor }) });
+  /** The next records, fewer where they are so large that no commit would take as many. */
+  const read = async (step: Step, cursor: string | null): Promise<{ readonly items: readonly Item[]; readonly cursor?: string }> => {
+    const most = store.limits.commitBytes === undefined ? Infinity : store.limits.commitBytes / 2;
+    for (let limit = BATCH; ; limit = Math.ceil(limit / 2)) {
+      const page = await store.query({ ...step.range, order: "ascending", limit, ...(cursor === null ? {} : { cursor }) });
+      if (limit === 1 || most === Infinity || Buffer.byteLength(JSON.stringify(page.items)) <= most) return page;
+    }
+  };
 
   /** What follows a whole pass. */
   const passed = (rotation: KeyRotation, progress: Progress, now: number): Batch => {
     if (progress.phase === "retire") return { rewrites: [], next: progress, finished: true };
-    const settled = rotation.createdAt + settleMs;
+    const settled = Math.max(rotation.createdAt, metAt.get(rotation.id) ?? now) + settleMs;
     if (progress.found === 0 && progress.passStartedAt >= settled)
       return { rewrites: [], next: { ...progress, phase: "retire", step: 0, cursor: null }, finished: false };
     const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0 };

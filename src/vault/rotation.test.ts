@@ -12,6 +12,7 @@ import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import type { Fault } from "#storage/memory/memory-store.ts";
 import { dataKeys, keyrings } from "./data-key-record.ts";
+import type { DataKeyId } from "./data-key-record.ts";
 import { readRotation } from "./key-rotation.ts";
 import { openMetadata, sealMetadata } from "./metadata.ts";
 import { createRotationWorker } from "./rotation-worker.ts";
@@ -66,7 +67,7 @@ function bench() {
     assert.ok(found);
     return found;
   };
-  return { clock, ids, org, errors, node, quiet, fill, metadataOf, currentKey, rotation };
+  return { clock, ids, kms, vault: quiet.vault, org, errors, node, quiet, fill, metadataOf, currentKey, rotation };
 }
 
 async function started(start: () => ReturnType<typeof startRotation>): Promise<string> {
@@ -120,6 +121,69 @@ void describe("a rotation of data keys", () => {
     for (const account of all) assert.deepEqual(await made.metadataOf(account), { keyId: current, pairs: { id: account } });
     const record = dataKeys.fromItem((await made.quiet.store.get("smartfinance-data-keys", { hash: String(old) })) ?? {});
     assert.equal(record.state, "retired");
+  });
+
+  void it("waits for no other one: that of a compromised key, which nobody can read by, begins while a long one is at work", async () => {
+    const made = bench();
+    await made.fill(45 * 60);
+    const long = await started(made.quiet.start);
+    const key = (await made.currentKey()) ?? "";
+    let commits = 0;
+    let urgent = "";
+    let seen: string | undefined;
+    const { store } = made.quiet;
+    const counted: Store = {
+      ...store,
+      async commit(writes) {
+        commits += 1;
+        if (commits === 2) urgent = await started(() => made.quiet.start({ reason: "compromise", key_id: key as DataKeyId }));
+        if (urgent !== "" && (await made.rotation(urgent)).progress.examined > 0) seen ??= (await made.rotation(long)).status;
+        return store.commit(writes);
+      },
+    };
+    const queue = createCommitQueue({ store: counted, clock: made.clock, random: seededRandom(3) });
+    const { vault, kms } = made;
+    const deps = { store, vault, queue, kms, clock: made.clock, ids: made.ids, environment: "test" as const, places };
+    await createRotationWorker({ ...deps, onError: (error) => made.errors.push(error) }).work();
+    assert.equal(seen, "running", `after ${commits} commits`);
+    await complete(made, urgent, [made.quiet.worker]);
+    await complete(made, long, [made.quiet.worker]);
+  });
+
+  void it("takes fewer records at once where a commit could not take as many, because they are large", async () => {
+    const made = bench();
+    await made.fill(100);
+    const { store, vault } = made.quiet;
+    const narrow: Store = { ...store, limits: { ...store.limits, commitBytes: 20_000 } };
+    const queue = createCommitQueue({ store: narrow, clock: made.clock, random: seededRandom(3) });
+    const { kms, clock, ids } = made;
+    const deps = { store: narrow, vault, queue, kms, clock, ids, environment: "test" as const, places };
+    const worker = createRotationWorker({ ...deps, onError: (error) => made.errors.push(error) });
+    const id = await started(made.quiet.start);
+    await complete(made, id, [worker]);
+    assert.equal((await made.rotation(id)).progress.rewritten, 100);
+    assert.deepEqual(made.errors, []);
+  });
+
+  void it("leaves nothing under a blocked key that another node sealed in its last seconds, though the worker's clock is ahead", async () => {
+    const made = bench();
+    const key = (await made.quiet.vault.dataKey(made.org)).id;
+    const other = made.node();
+    await other.vault.dataKey(made.org);
+    const id = await started(() => made.quiet.start({ reason: "compromise", key_id: key as DataKeyId }));
+    const ahead = { now: () => made.clock.now() + 20_000, sleep: () => Promise.resolve() };
+    const { store, vault, kms, ids } = { ...made, ...made.node() };
+    const queue = createCommitQueue({ store, clock: ahead, random: seededRandom(3) });
+    const deps = { store, vault, queue, kms, clock: ahead, ids, environment: "test" as const, places };
+    const worker = createRotationWorker({ ...deps, onError: (error) => made.errors.push(error) });
+    await worker.work();
+    made.clock.time += 3_000;
+    // It has not noticed yet.
+    const account = ids.next("account");
+    const metadata = sealMetadata(other.vault, await other.vault.dataKey(made.org), TABLE, account, { id: account });
+    await keep(store, accounts, [anAccount({ id: account, organisationId: made.org, metadata })]);
+    await complete(made, id, [worker]);
+    assert.deepEqual((await made.metadataOf(account)).pairs, { id: account });
   });
 
   void it("ENC-07 loses no change made meanwhile, whatever fails, whoever works on it", async () => {
@@ -216,5 +280,10 @@ void describe("a rotation of data keys", () => {
     await made.quiet.store.commit([{ op: "put", table: keyrings.table, item, condition: { version: 1 } }]);
     const executed = await made.quiet.start();
     assert.ok(executed.ok && executed.reply.status === 422 && executed.reply.body.includes("too_many_keys"));
+    // One that is compromised is blocked and replaced all the same.
+    const id = await started(() => made.quiet.start({ reason: "compromise", key_id: ring.keyIds[0] as DataKeyId }));
+    await complete(made, id, [made.quiet.worker]);
+    assert.equal((await made.rotation(id)).progress.rewritten, 1);
+    assert.notEqual(await made.currentKey(), ring.keyIds[0]);
   });
 });

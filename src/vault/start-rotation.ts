@@ -6,7 +6,7 @@ import type { Ids } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
-import { DATA_KEYS_TABLE, dataKeys, keyringId, keyrings, maxKeysOf } from "./data-key-record.ts";
+import { DATA_KEYS_TABLE, dataKeys, keyringId, keyrings, maxKeysOf, SPARE_KEYS } from "./data-key-record.ts";
 import type { DataKeyId, DataKeyRecord, Environment, KeySubject } from "./data-key-record.ts";
 import type { KeyRotation, RotationTarget } from "./key-rotation.ts";
 import { firstPass, keyRotations, noneRunning, presentRotation, rotationPointers } from "./key-rotation.ts";
@@ -92,7 +92,8 @@ export async function startRotation(deps: RotationDeps, asked: Asked, body: Rota
       }
       // A key that was named and is not current any more needs no successor.
       if (draft !== undefined) {
-        const refusal = succeed(work, draft.record, found?.id);
+        const most = maxKeysOf(draft.record) + (reason === "compromise" ? SPARE_KEYS : 0);
+        const refusal = succeed(work, draft.record, found?.id, most);
         if (refusal !== undefined) return refused(refusal, requestId);
       }
       const rotation: KeyRotation = {
@@ -127,13 +128,13 @@ export async function startRotation(deps: RotationDeps, asked: Asked, body: Rota
   return executed;
 }
 
-/** Makes the draft the current key; `only` says that this is wanted just while that key is the current one. */
-function succeed(work: Working, draft: DataKeyRecord, only: DataKeyId | undefined): Refusal | undefined {
+/** Makes the draft the current key; `only` says that this is wanted just while that key is the current one. @param most keys its subject may have */
+function succeed(work: Working, draft: DataKeyRecord, only: DataKeyId | undefined, most: number): Refusal | undefined {
   const keyring = work.get(keyrings, { hash: keyringId(draft) });
   // Shredded meanwhile: nothing is sealed for this subject any more.
   if (keyring === undefined || keyring.currentKeyId === null) return undefined;
   if (only !== undefined && keyring.currentKeyId !== only) return undefined;
-  if (keyring.keyIds.length >= maxKeysOf(draft)) return refuse("too_many_keys");
+  if (keyring.keyIds.length >= most) return refuse("too_many_keys");
   work.put(dataKeys, { ...draft, number: keyring.keyIds.length + 1 });
   work.put(keyrings, { ...keyring, currentKeyId: draft.id, keyIds: [...keyring.keyIds, draft.id], version: keyring.version + 1 });
   return undefined;
