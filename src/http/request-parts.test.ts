@@ -106,5 +106,20 @@ test("the route index knows the methods of a path", () => {
   assert.deepEqual(index.methodsOf("/v1/a/1"), ["GET", "POST"]);
   assert.deepEqual(index.methodsOf("/v1/a.b"), ["GET"]);
   assert.deepEqual(index.methodsOf("/files/x/y"), ["POST"]);
-  for (const path of ["/v1/a/", "/v1/a/1/2", "/v1/aXb", "/v1", ""]) assert.deepEqual(index.methodsOf(path), [], path);
+  // Targets as the router reads them: with their origin, escaped where that divides nothing, with what follows the path.
+  for (const target of [
+    "http://host/v1/a/1",
+    "HTTPS://host:8443/v1/a/1?b=/c",
+    "/v1/%61/1",
+    "/v1/a/%20%2F?x",
+    "/v1/a/1#x?y",
+    "/v1/a/1?u=http://h/",
+  ])
+    assert.deepEqual(index.methodsOf(target), ["GET", "POST"], target);
+  for (const target of ["http://host", "http://host?a", "/v1%2Fa/1", "/v1/%2561/1", "/x?/v1/a/1", "/v1/b/%zz", "ftp://host/v1/a/1"])
+    assert.deepEqual(index.methodsOf(target), [], target);
+  index.add("GET", "/");
+  for (const target of ["http://host", "https://host?a", "/"]) assert.deepEqual(index.methodsOf(target), ["GET"], target);
+  assert.deepEqual(index.methodsOf("*"), ["GET", "POST"], "the server as a whole");
+  for (const path of ["/v1/a/", "/v1/a/1/2", "/v1/aXb", "/v1"]) assert.deepEqual(index.methodsOf(path), [], path);
 });

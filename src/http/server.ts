@@ -117,9 +117,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         sendRefusal(reply, refusal);
         return;
       }
-      const url = request.raw.url ?? "";
-      const query = url.indexOf("?");
-      const methods = index.methodsOf(query === -1 ? url : url.slice(0, query));
+      const methods = index.methodsOf(request.raw.url ?? "");
       if (methods.length > 0) reply.header("allow", methods.join(", "));
       sendRefusal(reply, refuse(methods.length > 0 ? "method_not_allowed" : "not_found"));
     },

@@ -164,6 +164,23 @@ test("an HTTP/1.1 request without Host is refused; an unknown expectation is not
   wire.socket.destroy();
 });
 
+test("a method that a path does not know is 405 however the target is written, and one asked of the whole server", async (t) => {
+  const { app } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  for (const [line, allow] of [
+    ["DELETE http://a/v1/payments/1", "GET, POST"],
+    ["DELETE /v1/%70ayments/1", "GET, POST"],
+    ["OPTIONS *", "GET, HEAD, POST"],
+  ] as const) {
+    const wire = dial(port);
+    wire.socket.write(`${line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    await wire.closed;
+    assert.match(wire.received(), /^HTTP\/1\.1 405 /, line);
+    assert.match(wire.received(), new RegExp(`\r\nallow: ${allow}\r\n`, "i"), line);
+  }
+});
+
 test("a refused key is answered without waiting for the body", async (t) => {
   const { app } = createTestServer();
   const port = await listen(app);

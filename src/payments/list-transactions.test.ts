@@ -224,6 +224,35 @@ void describe("listTransactions", () => {
     );
   });
 
+  void it("loses nothing of a user who comes to hold another account between two pages, nor shows again what came to its end", async () => {
+    // The newest two of the user's own accounts are over with the first page; then an account joins that paid the other one.
+    const moves = [...Array.from({ length: 8 }, () => [3, 0] as const), ...Array.from({ length: 2 }, () => [1, 2] as const)].map(
+      ([from, to]) => ({ from, to, gap: 1, early: 0, fate: "posted", type: "transfer" }) as const,
+    );
+    const { store, all, kept, users: people } = await history(moves);
+    const joins = all[3];
+    assert.ok(joins);
+    const page = async (cursor: string | undefined, limit: number) => {
+      const result = await listTransactions(store, ORG, { ...BARE, userId: people[0], limit, cursor });
+      assert.ok(result.ok);
+      return result;
+    };
+    const first = await page(undefined, 3);
+    await keep(store, users, [
+      {
+        ...newUser({ id: people[0], organisationId: ORG, type: "personal", profile: null, emailIndex: null, phoneIndex: null }, T0),
+        accountCount: 2,
+        sharedAccounts: [joins.id],
+        version: 2,
+      },
+    ]);
+    const second = await page(first.cursor, 4);
+    const third = await page(second.cursor, 100);
+    const listed = [...first.transactions, ...second.transactions, ...third.transactions].map(({ id }) => id);
+    assert.deepEqual(listed, kept.map(({ id }) => id).toReversed());
+    assert.equal(third.cursor, undefined);
+  });
+
   void it("reads nothing where a bound lies before 1970", async () => {
     const moves = Array.from({ length: 30 }, () => ({ from: 0, to: 2, gap: 1, early: 0, fate: "posted", type: "transfer" }) as const);
     const { store } = await history(moves);

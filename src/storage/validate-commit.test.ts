@@ -68,6 +68,9 @@ void describe("validateCommit", () => {
   void it("refuses unsound versions and conditions", () => {
     refused([put({ id: "a" }, { version: 1 })], /no version of its own/);
     for (const version of ["1", 0, -1, 1.5] as const) refused([put({ id: "a", version }, { version: 1 })], /no version of its own/);
+    for (const condition of ["absent", "none"] as const)
+      for (const version of ["1", null, 0, -1, 1.5, 2 ** 53] as const)
+        refused([put({ id: "a", version }, condition)], /version of an item is not/);
     for (const version of [0, -1, 1.5, Number.NaN]) refused([put({ id: "a", version: 1 }, { version })], /version of a condition/);
     refused([put({ id: "a" }, "never" as "none")], /unknown condition/);
     refused([{ op: "check", table: META, key: { hash: "a" }, condition: "none" as "absent" }], /check without/);

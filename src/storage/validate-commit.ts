@@ -60,8 +60,11 @@ const isIndexable = (value: unknown): boolean => value === undefined || isKeyTex
 
 function validatePut(table: TableName, item: Item, condition: Condition): Key {
   const key = keyOf(table, item);
-  if (typeof condition !== "string" && !isVersion(item["version"])) {
-    fail(table, "an item put under a version condition has no version of its own");
+  const version = item["version"];
+  if (!isVersion(version)) {
+    if (typeof condition !== "string") fail(table, "an item put under a version condition has no version of its own");
+    // An engine that keeps versions as integers can keep no other.
+    if (version !== undefined) fail(table, "the version of an item is not a positive integer");
   }
   for (const { hash, range } of definitionOf(table).indexes) {
     // DynamoDB refuses empty strings in index keys as it does in primary keys.

@@ -47,6 +47,8 @@ export interface LaneDeps {
 export interface Lane {
   /** Something new is in the queue. */
   wake(): void;
+  /** The endpoint may have been disabled, enabled again or changed: what is known of it counts no more. */
+  changed(): void;
   /** Goes on with what is due. To be called several times a second. */
   tick(): void;
   hasten(id: WebhookDeliveryId): Promise<boolean>;
@@ -77,24 +79,31 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
   let sending = 0;
   let most = FIRST_SENDING;
   let known: Known | undefined;
+  let changes = 0;
   let enabledAt: number | undefined;
   let pausedUntil = 0;
   let stopped = false;
 
   /** The endpoint as it is, or was a moment ago. */
   const endpointNow = async (): Promise<Known> => {
-    const now = clock.now();
-    if (known !== undefined && known.until > now) return known;
-    const item = await store.get(ENDPOINTS_TABLE, { hash: endpointId });
-    const endpoint = item === undefined ? undefined : webhookEndpoints.fromItem(item);
-    const usable = endpoint?.status === "enabled";
-    // Enabled again: what waited for a retry is due now.
-    if (usable && enabledAt !== endpoint.enabledAt) {
-      mustRestart ||= enabledAt !== undefined;
-      enabledAt = endpoint.enabledAt;
+    for (;;) {
+      const now = clock.now();
+      if (known !== undefined && known.until > now) return known;
+      const asked = changes;
+      const item = await store.get(ENDPOINTS_TABLE, { hash: endpointId });
+      const endpoint = item === undefined ? undefined : webhookEndpoints.fromItem(item);
+      const usable = endpoint?.status === "enabled";
+      const keys = usable ? await signingKeys(vault, endpoint, now) : [];
+      // What was read may be from before the change.
+      if (asked !== changes) continue;
+      // Enabled again: what waited for a retry is due now.
+      if (usable && enabledAt !== endpoint.enabledAt) {
+        mustRestart ||= enabledAt !== undefined;
+        enabledAt = endpoint.enabledAt;
+      }
+      known = { endpoint: usable ? endpoint : undefined, keys, until: now + KNOWN_MS };
+      return known;
     }
-    known = { endpoint: usable ? endpoint : undefined, keys: usable ? await signingKeys(vault, endpoint, now) : [], until: now + KNOWN_MS };
-    return known;
   };
 
   const dueAt = (delivery: Delivery, endpoint: WebhookEndpoint): number =>
@@ -232,9 +241,15 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
       atEnd = false;
       void pump();
     },
+    changed() {
+      changes += 1;
+      known = undefined;
+      atEnd = false;
+      void pump();
+    },
     tick() {
       const more = !atEnd && line.passedOver < MAX_PASSED_OVER;
-      if (more || mustRestart || line.size > sending || line.nextDue <= clock.now()) void pump();
+      if (more || mustRestart || known === undefined || line.size > sending || line.nextDue <= clock.now()) void pump();
     },
     async hasten(id) {
       if (line.has(id)) return true;

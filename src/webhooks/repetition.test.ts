@@ -105,6 +105,7 @@ void describe("what the feed tells again after a break", () => {
           return placeOf(id);
         },
         onQueued: () => undefined,
+        onChanged: () => undefined,
         hasten: () => Promise.resolve(false),
       });
     await tell(items.slice(0, 15));

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { actorOf, newId, seededRandom, T0 } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
-import type { WebhookEndpointId } from "#kernel/ids.ts";
-import type { Store, Write } from "#storage/index.ts";
+import type { WebhookDeliveryId, WebhookEndpointId } from "#kernel/ids.ts";
+import type { Item, Store, Write } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { rosters, webhookEndpoints } from "./endpoint.ts";
@@ -51,11 +51,36 @@ async function scene(ordered: boolean) {
       return true;
     },
   };
-  const deps = { store, clock, random: seededRandom(1), journal, onQueued: () => undefined, hasten: () => Promise.resolve(false) };
-  const router = createRouter(deps);
+  const waiting = new Set<string>();
+  const deps = {
+    store,
+    clock,
+    random: seededRandom(1),
+    journal,
+    onQueued: () => undefined,
+    onChanged: () => undefined,
+    hasten: (_endpointId: string, delivery: string) => Promise.resolve(waiting.has(delivery)),
+  };
+  let router = createRouter(deps);
   return {
     clock,
     gone,
+    waiting,
+    /** Another term, which knows what is stored. */
+    restart: (): void => {
+      router = createRouter(deps);
+    },
+    /** Asks for a delivery to be sent again, and ends one. */
+    resend: async (delivery: WebhookDeliveryId): Promise<void> => {
+      const event = { id: newId("event"), type: "webhook_delivery.resent" as const, objectId: delivery, details: { endpoint_id: id } };
+      const { item } = buildEvent(event, actor, clock.time);
+      await inner.commit([{ op: "put", table: "smartfinance-audit-logs", item, condition: "absent" }]);
+    },
+    end: async (delivery: WebhookDeliveryId): Promise<void> => {
+      const page = await inner.query({ table: "smartfinance-webhook-queue", hash: id, order: "ascending", limit: 1 });
+      const item = { ...page.items[0], id: delivery, status: "delivered" } as Item;
+      await inner.commit([{ op: "put", table: "smartfinance-webhook-deliveries", item, condition: "none" }]);
+    },
     tell: async (): Promise<string> => {
       const event = { id: newId("event"), type: "deposit.posted" as const, objectId: newId("transaction") };
       const { item } = buildEvent(event, actor, clock.time);
@@ -90,6 +115,27 @@ void describe("the router leaves nothing out", () => {
       }
       assert.deepEqual(await queued(), told);
     });
+
+  void it("and sends nothing again because a term ended after a delivery was hastened", async () => {
+    const { clock, tell, route, queued, waiting, restart, resend, end } = await scene(true);
+    await tell();
+    await route();
+    const before = await queued();
+    clock.time += 500;
+    const delivery = newId("webhookDelivery");
+    waiting.add(delivery);
+    await resend(delivery);
+    await route();
+    // What was hastened ends, then the node does.
+    await end(delivery);
+    waiting.clear();
+    restart();
+    await route();
+    assert.deepEqual(await queued(), before);
+    await resend(delivery);
+    await route();
+    assert.equal((await queued()).length, before.length + 1, "asked for anew, it is sent again");
+  });
 
   void it("because events before it are gone from the table", async () => {
     const { gone, tell, route, queued } = await scene(false);

@@ -41,6 +41,8 @@ export interface RouterDeps {
   readonly placeOf?: PlaceOf | undefined;
   /** An endpoint has something new in its queue. */
   readonly onQueued: (endpointId: WebhookEndpointId) => void;
+  /** An endpoint may have been enabled, disabled, deleted or changed: whoever works on it looks at it anew. */
+  readonly onChanged: (endpointId: WebhookEndpointId) => void;
   /** Tries a delivery that waits for its turn at once. @returns whether it is waiting or under way */
   readonly hasten: (endpointId: WebhookEndpointId, id: WebhookDeliveryId) => Promise<boolean>;
 }
@@ -55,7 +57,7 @@ export interface Router {
  * commit: a kill leaves both or neither. Made anew for each term, because it goes on from what is stored.
  */
 export function createRouter(deps: RouterDeps): Router {
-  const { store, clock, random, journal, placeOf, onQueued, hasten } = deps;
+  const { store, clock, random, journal, placeOf, onQueued, onChanged, hasten } = deps;
   let cursor: FeedCursor | undefined;
   let lastId: string | null = null;
   let ids: Ids | undefined;
@@ -97,11 +99,12 @@ export function createRouter(deps: RouterDeps): Router {
       const endpoints = await endpointsOf(store, page.items);
       const writes: Write[] = [];
       const queued = new Set<WebhookEndpointId>();
+      const changed = new Set<WebhookEndpointId>();
       const room = journal.capacity - 1;
       let routed = 0;
+      let resent = false;
       for (const item of page.items) {
-        // It may have been enabled or deleted: whoever works on it looks at it anew.
-        if (String(item.event_type).startsWith("webhook_endpoint.")) queued.add(item.object_id as WebhookEndpointId);
+        if (String(item.event_type).startsWith("webhook_endpoint.")) changed.add(item.object_id as WebhookEndpointId);
         const at = Date.parse(String(item.timestamp));
         if (at < oldestNew || repeated.has(String(item.event_id))) {
           routed += 1;
@@ -109,7 +112,8 @@ export function createRouter(deps: RouterDeps): Router {
         }
         newest = Math.max(newest, Math.min(at, clock.now()));
         const own = endpoints.get(String(item.organisation_id)) ?? [];
-        const deliveries = item.event_type === "webhook_delivery.resent" ? await resends(item, own) : route(item, own);
+        const isResent = item.event_type === "webhook_delivery.resent";
+        const deliveries = isResent ? await resends(item, own) : route(item, own);
         if (writes.length + deliveries.length > room) break;
         for (const delivery of deliveries) {
           const id = makeId();
@@ -117,19 +121,22 @@ export function createRouter(deps: RouterDeps): Router {
           writes.push(enqueueWrite({ ...delivery, id }));
           queued.add(delivery.endpointId);
         }
+        resent ||= isResent;
         routed += 1;
       }
       invariant(routed > 0, "the deliveries of one event do not fit a commit");
       const next = routed === page.items.length ? page.cursor : (await store.feed(cursor, routed)).cursor;
       repetition.routed(page.items.slice(0, routed), repeated);
       const now = clock.now();
-      if (writes.length > 0 || now - savedAt >= SAVE_EVERY_MS) {
+      // What was hastened has ended by the time the same is met again: it would be sent once more.
+      if (writes.length > 0 || resent || now - savedAt >= SAVE_EVERY_MS) {
         const state = { id: ROUTER.hash, cursor: next, last_id: lastId, newest, ...repetition.kept() };
         writes.push({ op: "put", table: STATE_TABLE, item: state, condition: "none" });
         if (!(await journal.write(writes))) return "none";
         savedAt = now;
       }
       cursor = next;
+      for (const id of changed) onChanged(id);
       for (const id of queued) onQueued(id);
       return page.items.length >= STEP || routed < page.items.length ? "more" : "some";
     },

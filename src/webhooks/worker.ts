@@ -106,6 +106,7 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
       ...deps,
       journal,
       onQueued: (id) => void laneOf(id).then((lane) => lane.wake(), onError),
+      onChanged: (id) => void laneOf(id).then((lane) => lane.changed(), onError),
       hasten: async (endpointId, id) => (await laneOf(endpointId)).hasten(id),
     });
     return { journal, health, router, lanes };

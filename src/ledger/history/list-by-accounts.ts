@@ -36,15 +36,11 @@ const MAX_EXAMINED = 1000;
 export async function listByAccounts(store: Store, query: HistoryQuery): Promise<HistoryPage> {
   const { organisationId, limit, from } = query;
   const listed = new Set(query.accounts.map(({ id }) => id));
-  for (const id of query.positions?.keys() ?? []) if (!listed.has(id)) return { steps: [], next: undefined, valid: false };
-  const heads = new Map<AccountId, Step>();
+  for (const [id, address] of query.positions ?? [])
+    if (address !== null && !listed.has(id)) return { steps: [], next: undefined, valid: false };
+  let heads: Map<AccountId, Step>;
   try {
-    await Promise.all(
-      query.accounts.map(async (account) => {
-        const step = await start(store, query, account);
-        if (step !== undefined) heads.set(account.id, step);
-      }),
-    );
+    heads = await headsOf(store, query);
   } catch (error) {
     // A position that points at no link is a cursor somebody made up.
     if (query.positions !== undefined && error instanceof InvariantError) return { steps: [], next: undefined, valid: false };
@@ -53,8 +49,7 @@ export async function listByAccounts(store: Store, query: HistoryQuery): Promise
 
   const steps: Step[] = [];
   for (let examined = 0; examined < MAX_EXAMINED; examined++) {
-    let newest: [AccountId, Step] | undefined;
-    for (const entry of heads) if (newest === undefined || isNewer(entry[1], newest[1])) newest = entry;
+    const newest = newestOf(heads);
     if (newest === undefined) return { steps, next: undefined, valid: true };
     const [accountId, step] = newest;
     if (from !== undefined && step.leg.at < from) {
@@ -62,26 +57,58 @@ export async function listByAccounts(store: Store, query: HistoryQuery): Promise
       heads.delete(accountId);
       continue;
     }
-    if (steps.length === limit) return { steps, next: addressesOf(heads), valid: true };
+    if (steps.length === limit) return { steps, next: positionsOf(query, heads), valid: true };
     if (query.keep(step)) steps.push(step);
     const next = before(step);
     if (next === undefined) heads.delete(accountId);
     else heads.set(accountId, await readStep(store, organisationId, accountId, next));
   }
-  return { steps, next: addressesOf(heads), valid: true };
+  return { steps, next: positionsOf(query, heads), valid: true };
 }
 
-async function start(store: Store, query: HistoryQuery, account: Account): Promise<Step | undefined> {
-  const { organisationId, to, positions } = query;
-  if (positions !== undefined) {
-    const address = positions.get(account.id);
-    if (address === undefined) return undefined;
-    return readStep(store, organisationId, account.id, address);
+/** Where the walk of each account begins on this page; those that have come to their end are not among them. */
+async function headsOf(store: Store, query: HistoryQuery): Promise<Map<AccountId, Step>> {
+  const { organisationId, accounts, positions } = query;
+  const heads = new Map<AccountId, Step>();
+  const begin = async (account: Account, step: Promise<Step | undefined>): Promise<void> => {
+    const head = await step;
+    if (head !== undefined) heads.set(account.id, head);
+  };
+  if (positions === undefined) {
+    await Promise.all(accounts.map(async (account) => begin(account, newestUntil(store, organisationId, account, query.to))));
+    return heads;
   }
+  const joined: Account[] = [];
+  await Promise.all(
+    accounts.map(async (account) => {
+      const address = positions.get(account.id);
+      if (address === undefined) joined.push(account);
+      else if (address !== null) await begin(account, readStep(store, organisationId, account.id, address));
+    }),
+  );
+  // An account that was not there at the page before begins where the others are: some of what is theirs as well is shown as its own.
+  const place = newestOf(heads)?.[1].leg.at;
+  await Promise.all(joined.map(async (account) => begin(account, newestUntil(store, organisationId, account, place))));
+  return heads;
+}
+
+/** The newest link of an account, that of a time where one is given. */
+async function newestUntil(
+  store: Store,
+  organisationId: OrganisationId,
+  account: Account,
+  to: number | undefined,
+): Promise<Step | undefined> {
   const head = headOf(account);
   if (head === undefined) return undefined;
   if (to === undefined) return readStep(store, organisationId, account.id, head);
   return seek(store, organisationId, account.id, head, (leg) => leg.at <= to);
+}
+
+function newestOf(heads: ReadonlyMap<AccountId, Step>): readonly [AccountId, Step] | undefined {
+  let newest: readonly [AccountId, Step] | undefined;
+  for (const entry of heads) if (newest === undefined || isNewer(entry[1], newest[1])) newest = entry;
+  return newest;
 }
 
 /** Newer first; of the same time, the larger transaction id; the order is total, so pages neither repeat nor miss. */
@@ -90,9 +117,12 @@ function isNewer(a: Step, b: Step): boolean {
   return a.transaction.id > b.transaction.id;
 }
 
-function addressesOf(heads: ReadonlyMap<AccountId, Step>): Positions | undefined {
+function positionsOf({ accounts }: HistoryQuery, heads: ReadonlyMap<AccountId, Step>): Positions | undefined {
   if (heads.size === 0) return undefined;
-  const positions = new Map<AccountId, LinkAddress>();
-  for (const [id, { leg, transaction }] of heads) positions.set(id, { number: leg.link.number, transaction: transaction.id });
+  const positions = new Map<AccountId, LinkAddress | null>();
+  for (const { id } of accounts) {
+    const head = heads.get(id);
+    positions.set(id, head === undefined ? null : { number: head.leg.link.number, transaction: head.transaction.id });
+  }
   return positions;
 }

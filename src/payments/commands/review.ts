@@ -4,9 +4,10 @@ import { refused, replied, workOn } from "#commit/index.ts";
 import { organisations, reviewTermsOf } from "#identity/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { ReviewId } from "#kernel/ids.ts";
-import { refuse } from "#kernel/problems.ts";
+import { outageOf, refuse } from "#kernel/problems.ts";
 import { judged, labelIdOf, riskLabels } from "#labels/index.ts";
 import { accounts, transactionKey, transactions } from "#ledger/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { decideReview } from "../decide/review.ts";
 import { countNote } from "../decide/review-work.ts";
 import type { PaymentDeps } from "../deps.ts";
@@ -14,6 +15,7 @@ import { fraudLesson, isNewFraud } from "../learn-fraud.ts";
 import { presentReview } from "../present-review.ts";
 import { readReview, readReviewTerms } from "../read.ts";
 import { reviews } from "../review.ts";
+import type { ReviewNote } from "../review-note.ts";
 import { reviewNotes } from "../review-note.ts";
 import type { ReasonCode, Verdict } from "../review-reasons.ts";
 import { isUndecided } from "../review.ts";
@@ -51,7 +53,14 @@ export async function judgeReview(
     const terms = await readReviewTerms(deps.store, organisationId);
     if (statusAt(found, terms, deps.clock.now()) === "expired") await expire(deps, found);
   }
-  const note = body.note === undefined ? undefined : await draftNote(deps, asked.actor, id, body.note);
+  let note: ((at: number) => ReviewNote) | undefined;
+  try {
+    note = body.note === undefined ? undefined : await draftNote(deps, asked.actor, id, body.note);
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError) || !(await isKept(deps, asked))) throw error;
+    // A repetition needs no seal: its reply is kept, and whatever is decided here the commit meets that one.
+    return queue.execute({ ...asked, needs: [], decide: () => refused(refuse(outageOf(error)), requestId) });
+  }
   const { transactionId, fromAccountId, toAccountId } = found;
   const labelKey = { hash: labelIdOf(transactionId) };
   // What may turn out to be fraud is taught to the profiles in the same commit.
@@ -99,4 +108,13 @@ export async function judgeReview(
       return work.outcome(replied(200, presentReview(decided, terms, at)));
     },
   });
+}
+
+/** A kept reply that runs out within this time counts as gone: no request lasts as long, so what is kept is there when it is wanted. */
+const RUNS_OUT_MS = 120_000;
+
+async function isKept({ store, clock }: PaymentDeps, { idempotency }: Asked): Promise<boolean> {
+  if (idempotency === undefined) return false;
+  const kept = await store.get("smartfinance-idempotency", { hash: idempotency.id });
+  return kept !== undefined && Number(kept.expires_at) * 1000 > clock.now() + RUNS_OUT_MS;
 }

@@ -95,6 +95,17 @@ export function commitSection(section: Section): void {
       assert.deepEqual(await read(store, id), account(id, 1));
     });
 
+    void it("refuses an item whose version is no positive integer, under every condition, and goes on", async () => {
+      const { store } = harness();
+      for (const condition of ["absent", "none", { version: 1 }] as const)
+        for (const version of [0, -1, 1.5, "1", null])
+          await assertRefused(store, (good) => [
+            good,
+            { op: "put", table: ACCOUNTS, item: { ...account(unique("acc"), 1), version }, condition },
+          ]);
+      assertCommitted(await store.commit([putAbsent(ACCOUNTS, account(unique("acc"), 1))]));
+    });
+
     void it("takes an item without a version as one of no version", async () => {
       const { store } = harness();
       const id = unique("meta");

@@ -41,10 +41,11 @@ function tableDdl(layout: Layout): string {
 const typeOf = (layout: Layout, attribute: string): string => (attribute === layout.ttl ? "REAL" : "TEXT");
 
 /**
- * Adds the columns of indexes that a table of tables.ts has gained since the file was written, filled from the
- * items, so that rows of before are found by the new index too. Must come before the index is made.
+ * Adds the columns of indexes that a table of tables.ts has gained since the file was written, and fills them from the items. So is
+ * filled again what is there but not `kept`: a release that did not know the column left it as it was in all that it wrote.
+ * Must come before the index is made.
  */
-function addColumns(db: DatabaseSync, layout: Layout): void {
+function fillColumns(db: DatabaseSync, layout: Layout, kept: ReadonlySet<string>): void {
   const found = new Set(
     db
       .prepare("SELECT name FROM pragma_table_info(?)")
@@ -54,12 +55,33 @@ function addColumns(db: DatabaseSync, layout: Layout): void {
   if (found.size === 0) return;
   for (const attribute of layout.columns) {
     const column = columnOf(layout, attribute);
-    if (found.has(column.replaceAll(`"`, ""))) continue;
-    db.exec(`ALTER TABLE ${layout.sql} ADD COLUMN ${column} ${typeOf(layout, attribute)}`);
-    db.exec(
-      `UPDATE ${layout.sql} SET ${column} = json_extract(body, '$."${attribute}"') WHERE json_type(body, '$."${attribute}"') IS NOT NULL`,
-    );
+    const there = found.has(column.replaceAll(`"`, ""));
+    if (there && kept.has(columnName(layout, attribute))) continue;
+    if (!there) db.exec(`ALTER TABLE ${layout.sql} ADD COLUMN ${column} ${typeOf(layout, attribute)}`);
+    const value = `json_extract(body, '$."${attribute}"')`;
+    db.exec(`UPDATE ${layout.sql} SET ${column} = ${value} WHERE ${column} IS NOT ${value}`);
   }
+}
+
+const columnName = (layout: Layout, attribute: string): string => `${layout.name}/${attribute}`;
+
+/** The columns that the release which had the file last has filled in all that it wrote. */
+function keptColumns(db: DatabaseSync): ReadonlySet<string> {
+  return new Set(
+    db
+      .prepare("SELECT name FROM kept_columns")
+      .all()
+      .map((row) => String(row["name"])),
+  );
+}
+
+/** Says in the file which columns this code keeps filled: fewer than before where it is older than the release before it. */
+function keepColumns(db: DatabaseSync, before: ReadonlySet<string>): void {
+  const own = new Set(layouts.flatMap((layout) => layout.columns.map((attribute) => columnName(layout, attribute))));
+  if (own.size === before.size && [...own].every((name) => before.has(name))) return;
+  db.exec("DELETE FROM kept_columns");
+  const insert = db.prepare("INSERT INTO kept_columns (name) VALUES (?)");
+  for (const name of own) insert.run(name);
 }
 
 /** A body is null where an entry only says that the row at its place is newer than the entries before. */
@@ -78,6 +100,8 @@ const migrations: readonly string[] = [
   `${journalDdl};\n${lateKeysDdl}`,
   // The unique indexes of partitioned tables begin with the name of the partitions since then; they are made again below.
   `DROP INDEX IF EXISTS "smartfinance-transactions/key"; DROP INDEX IF EXISTS "smartfinance-audit-logs/key"`,
+  // Releases before this step did not say which columns they fill, so they are kept from files that others have filled.
+  "CREATE TABLE IF NOT EXISTS kept_columns (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
 ];
 
 /** The version of files this code writes. */
@@ -106,10 +130,12 @@ export function migrate(db: DatabaseSync, file: string): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     for (let version = found; version < SCHEMA_VERSION; version++) db.exec(migrations[version] ?? "");
+    const kept = keptColumns(db);
     for (const layout of layouts) {
-      addColumns(db, layout);
+      fillColumns(db, layout, kept);
       db.exec(tableDdl(layout));
     }
+    keepColumns(db, kept);
     if (found !== SCHEMA_VERSION) db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.exec("COMMIT");
   } catch (error) {

@@ -279,6 +279,65 @@ void describe("files", () => {
     }
   });
 
+  void it("that an older release had meanwhile are found by indexes it does not know, as their rows now are", async () => {
+    const place = await newPlace();
+    const user = (id: string, status: string) => ({ id, organisation_id: "o", status_key: `o#${status}`, version: 1 });
+    const listed = async (status: string): Promise<unknown[]> => {
+      const store = await openSqliteStore({ file: place.file });
+      const query = { table: "smartfinance-users", index: "StatusUsersIndex", hash: `o#${status}`, order: "ascending", limit: 10 } as const;
+      const { items } = await store.query(query);
+      await store.close();
+      return items.map(({ id }) => id);
+    };
+    try {
+      const store = await openSqliteStore({ file: place.file });
+      const puts = ["a", "b"].map(
+        (id) => ({ op: "put", table: "smartfinance-users", item: user(id, "active"), condition: "absent" }) as const,
+      );
+      await store.commit(puts);
+      await store.close();
+      // What a release writes that knows neither the index nor its column: a row without it, and a body beside a column of before.
+      const olderWrites = (id: string, end: string): void => {
+        const db = new DatabaseSync(place.file);
+        const insert = db.prepare(
+          `INSERT INTO "smartfinance-users" (hash, version, body, x_organisation_id) VALUES (?, 1, ?, 'o')
+           ON CONFLICT (hash) DO UPDATE SET body = excluded.body`,
+        );
+        insert.run(id, JSON.stringify(user(id, "active")));
+        insert.run("b", JSON.stringify(user("b", "restricted")));
+        db.exec(end);
+        db.close();
+      };
+      // One of before files said which columns are filled, and one that has said so.
+      olderWrites("c", "DROP TABLE kept_columns; PRAGMA user_version = 2");
+      assert.deepEqual([await listed("active"), await listed("restricted")], [["a", "c"], ["b"]]);
+      olderWrites("d", "DELETE FROM kept_columns WHERE name = 'smartfinance-users/status_key'");
+      assert.deepEqual([await listed("active"), await listed("restricted")], [["a", "c", "d"], ["b"]]);
+    } finally {
+      await place.remove();
+    }
+  });
+
+  void it("say which columns this release fills, not those that a newer one did", async () => {
+    const place = await newPlace();
+    const kept = (sql: string): unknown[] => {
+      const db = new DatabaseSync(place.file);
+      const rows = db.prepare(sql).all();
+      db.close();
+      return rows.map((row) => row["name"]);
+    };
+    try {
+      await (await openSqliteStore({ file: place.file })).close();
+      const before = kept("SELECT name FROM kept_columns ORDER BY name");
+      assert.ok(before.includes("smartfinance-users/status_key"));
+      kept("INSERT INTO kept_columns VALUES ('smartfinance-users/of_a_newer_release') RETURNING name");
+      await (await openSqliteStore({ file: place.file })).close();
+      assert.deepEqual(kept("SELECT name FROM kept_columns ORDER BY name"), before);
+    } finally {
+      await place.remove();
+    }
+  });
+
   void it("of an older release give partitioned tables another unique index, which finds and guards the rows of before", async () => {
     const place = await newPlace();
     const table = "smartfinance-transactions";
