@@ -59,8 +59,11 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
     let outcome: Outcome;
     try {
       outcome = command.decide(unit.view, at);
-      if (outcome.passing === true && outcome.changes.length + outcome.events.length > 0)
-        throw new InvariantError("a refusal of the moment changes nothing");
+      if (outcome.passing === true) {
+        if (outcome.changes.length > 0 || outcome.events.length > 0) throw new InvariantError("a refusal of the moment changes nothing");
+        answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
+        continue;
+      }
       // The exact cost is only reckoned near the limit: it asks for every record once more.
       const most = outcome.changes.length + outcome.events.length + 1;
       const cost = unit.size() + most <= limits.writesPerCommit ? most : unit.cost(command, outcome);
@@ -77,8 +80,7 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       continue;
     }
     // Outside the guard: what fails half-way through applying must fail the whole group, which is then not written.
-    if (outcome.passing === true) unit.pass(command);
-    else unit.apply(command, outcome, at, pending.seal);
+    unit.apply(command, outcome, at, pending.seal);
     answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
   }
   return { ...unit.writes(), events: unit.events(), answers, deferred };

@@ -26,11 +26,6 @@ export interface Unit {
   /** About how many bytes of JSON applying this outcome would add. */
   weight(command: Command, outcome: Outcome): number;
   apply(command: Command, outcome: Outcome, at: number, seal?: (body: string) => JsonObject): void;
-  /**
-   * Keeps nothing of a refusal of the moment, but has it hold that nothing is kept under its Idempotency-Key: where that was not looked up
-   * but taken to be so, a repetition of what was done would be refused otherwise.
-   */
-  pass(command: Command): void;
   /** The writes so far. A function and no getter: objects with getters that are made anew get a hidden class each, which outlives them. */
   size(): number;
   /** The writes, and those records among them that others may know of. */
@@ -124,14 +119,6 @@ export function createUnit(loaded: Loaded): Unit {
         appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at, seal, command.actor.requestId));
         size += 1;
       }
-    },
-    pass({ idempotency }) {
-      if (idempotency === undefined) return;
-      const key = { hash: idempotency.id };
-      // One that is there was looked at: its thirty days are over.
-      if (loaded.get(IDEMPOTENCY_TABLE, key)?.item !== undefined) return;
-      appended.push({ op: "check", table: IDEMPOTENCY_TABLE, key, condition: "absent" });
-      size += 1;
     },
     size: () => size,
     writes() {
