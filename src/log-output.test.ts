@@ -8,6 +8,7 @@ function standstill() {
   const emitter = new EventEmitter();
   const written: string[] = [];
   let flushed = 0;
+  let broken = false;
   const destination = {
     on: emitter.on.bind(emitter),
     write(text: string) {
@@ -17,10 +18,18 @@ function standstill() {
     flush: () => undefined,
     flushSync() {
       flushed += 1;
+      return !broken;
     },
   };
-  const take = (bytes: number): void => void emitter.emit("write", bytes);
-  return { destination, written, take, flushes: () => flushed };
+  const take = (bytes: number): void => {
+    broken = false;
+    emitter.emit("write", bytes);
+  };
+  const fail = (code: string): void => {
+    broken = true;
+    emitter.emit("error", Object.assign(new Error(code), { code }));
+  };
+  return { destination, written, take, fail, flushes: () => flushed };
 }
 
 const line = `${"x".repeat(9)}\n`;
@@ -56,6 +65,23 @@ test("DOS-03: audit lines are never dropped; too many of them block until they a
   assert.deepEqual([written.length, output.dropped], [21, 1]);
   take(11);
   assert.equal(output.blocked, false);
+});
+
+test("DOS-03: a write that fails blocks until one succeeds, and a stop does not wait for it", () => {
+  const { destination, take, fail, flushes } = standstill();
+  let now = 0;
+  const output = createLogOutput(destination, { now: () => now });
+  output.writeAudit(line);
+  fail("ENOSPC");
+  now = 10_000;
+  assert.equal(output.blocked, true);
+  assert.deepEqual([output.flushSync(), flushes(), output.blocked], [true, 1, true]);
+  take(10);
+  assert.equal(output.blocked, false);
+  // Who has gone away is one who stands still: what waits for him is bounded.
+  output.writeAudit(line);
+  fail("EPIPE");
+  assert.deepEqual([output.blocked, output.flushSync()], [false, true]);
 });
 
 test("bytes are counted, not characters", () => {

@@ -1,10 +1,11 @@
 import type { EventEmitter } from "node:events";
 
-/** Where log lines go in the end: as much of pino's destination as is used here. */
+/** Where log lines go in the end. It emits `write` with the bytes that were taken, and `error` when a write failed, which it tries again. */
 export interface Destination extends Pick<EventEmitter, "on"> {
   write(text: string): boolean;
   flush(): void;
-  flushSync(): void;
+  /** Whether all that was waiting could be written. */
+  flushSync(): boolean;
 }
 
 /**
@@ -34,7 +35,7 @@ export function gathered(destination: Destination, later: (pass: () => void) => 
     },
     flushSync() {
       pass();
-      destination.flushSync();
+      return destination.flushSync();
     },
   };
 }
@@ -44,11 +45,11 @@ export interface LogOutput {
   write(line: string): void;
   /** Lines of the audit log. Never dropped: see `blocked`. */
   writeAudit(lines: string): void;
-  /** Whether so much is waiting that nothing may be accepted which would add to the audit log. */
+  /** Whether nothing may be accepted which would add to the audit log: so much is waiting, or the last write failed. */
   readonly blocked: boolean;
   readonly dropped: number;
   flush(): void;
-  /** Writes all that is waiting and says true, unless nobody reads: then it would wait for ever, and says false. */
+  /** Writes all that is waiting, as far as it can be written, and says true, unless nobody reads: then it would wait for ever, and says false. */
   flushSync(): boolean;
 }
 
@@ -69,7 +70,8 @@ const STALLED_MS = 2_000;
 /**
  * Bounds what waits in memory while standard output stands still. Log lines are dropped and counted. Audit lines are not:
  * above `blockAt` the server turns changes away until they have been written, so what waits is at most that and the events of
- * what was accepted before. A reader that has gone away for good counts as one that stands still.
+ * what was accepted before. A reader that has gone away for good counts as one that stands still. Where a write fails otherwise (a full
+ * disk), changes are turned away until one succeeds.
  */
 export function createLogOutput(destination: Destination, options: LogOutputOptions): LogOutput {
   const { now, dropAt = DROP_AT, blockAt = BLOCK_AT } = options;
@@ -77,10 +79,16 @@ export function createLogOutput(destination: Destination, options: LogOutputOpti
   let dropped = 0;
   let untold = 0;
   let movedAt = now();
+  /** The last write failed: because nobody has the other end any more, or otherwise. */
+  let fault: "none" | "gone" | "failing" = "none";
 
   destination.on("write", (bytes: number) => {
     waiting = Math.max(0, waiting - bytes);
     movedAt = now();
+    fault = "none";
+  });
+  destination.on("error", (error: NodeJS.ErrnoException) => {
+    fault = error.code === "EPIPE" ? "gone" : "failing";
   });
 
   function pass(text: string): void {
@@ -105,17 +113,18 @@ export function createLogOutput(destination: Destination, options: LogOutputOpti
     },
     writeAudit: pass,
     get blocked() {
-      return waiting >= blockAt;
+      return fault === "failing" || waiting >= blockAt;
     },
     get dropped() {
       return dropped;
     },
     flush: () => destination.flush(),
     flushSync() {
-      if (waiting > 0 && now() - movedAt >= STALLED_MS) return false;
-      destination.flushSync();
-      waiting = 0;
-      return true;
+      if (fault === "none" && waiting > 0 && now() - movedAt >= STALLED_MS) return false;
+      const written = destination.flushSync();
+      if (written) waiting = 0;
+      // What fails is told at once, and need not be waited for.
+      return written || fault !== "none";
     },
   };
 }

@@ -20,6 +20,7 @@ import type { Config } from "./config.ts";
 import { readConfig, settingsDigest } from "./config.ts";
 import { createLogOutput, gathered } from "./log-output.ts";
 import { keyFileOf, keysNamed, openKms } from "./open-kms.ts";
+import { openOutputFile } from "./output-file.ts";
 import { openSealer } from "./open-sealer.ts";
 import { openSinks } from "./open-sinks.ts";
 import { openStore } from "./open-store.ts";
@@ -61,14 +62,10 @@ async function start(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
   const [command, ...rest] = process.argv.slice(2);
   // What a command prints is its answer; what it logs must not be in between.
-  const destination = pino.destination({
-    dest: command === undefined ? 1 : 2,
-    sync: false,
-    minLength: 4096,
-    maxWrite: 2 ** 20,
-    periodicFlush: 100,
-  });
+  const destination = openOutputFile(command === undefined ? 1 : 2);
   const output = createLogOutput(gathered(destination, setImmediate), { now: () => performance.now() });
+  // A process that ends of itself or by an error leaves its last lines as well.
+  process.on("exit", () => output.flushSync());
   const logger = pino({ level: config.logLevel, base: { service: "smartfinance" } }, output);
   const clock = systemClock;
   const tls = config.tls === undefined ? undefined : readTls(config.tls, clock.now());
@@ -201,7 +198,11 @@ async function start(): Promise<void> {
   const invited = demo === undefined ? undefined : await inviteFromStore(deps, installer(demo.organisationId), admin);
   // Behind all lines of the log, so that it is what stands on the screen.
   output.flushSync();
-  if (demo !== undefined) process.stdout.write(welcome(url, demo, invited?.ok === true ? invited.token : undefined));
+  if (demo !== undefined) {
+    // Only here, because Node lets nobody wait for an output that it has opened itself. A full one is found out by the log as well.
+    process.stdout.on("error", () => undefined);
+    process.stdout.write(welcome(url, demo, invited?.ok === true ? invited.token : undefined));
+  }
   logger.info({ url, store: config.store, version }, `listening on ${url}`);
   if (installed === undefined && demo === undefined)
     logger.info('there is no organisation yet; stop the server, then: npm run create-organisation -- "NAME"');

@@ -12,6 +12,8 @@ import { createUnit } from "./unit.ts";
 export interface Answer {
   readonly pending: Pending;
   readonly executed: Executed;
+  /** Nothing of it is among the writes, whatever becomes of them. */
+  readonly passing?: true;
   /** Where the body of a replay comes from, when it is not there yet. */
   readonly kept?: KeptElsewhere;
 }
@@ -23,7 +25,7 @@ export interface DecidedGroup {
   readonly events: readonly BuiltEvent[];
   /** What each decided command is answered once the writes are durable. */
   readonly answers: readonly Answer[];
-  /** Commands that did not fit into this commit. */
+  /** Commands that did not fit into this commit, or are to be decided with a look at what is kept under their keys. */
   readonly deferred: Pending[];
 }
 
@@ -36,7 +38,7 @@ type CommitLimits = Pick<Store["limits"], "writesPerCommit" | "commitBytes">;
 export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: CommitLimits, at: number): DecidedGroup {
   const unit = createUnit(loaded);
   const answers: Answer[] = [];
-  let deferred: Pending[] = [];
+  const deferred: Pending[] = [];
   let bytes = 0;
   for (const [index, pending] of group.entries()) {
     if (pending.settled) continue;
@@ -61,7 +63,13 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       outcome = command.decide(unit.view, at);
       if (outcome.passing === true) {
         if (outcome.changes.length > 0 || outcome.events.length > 0) throw new InvariantError("a refusal of the moment changes nothing");
-        answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
+        // What may be kept under its key goes before it. Elsewhere the condition of the write finds that; here nothing is written.
+        if (command.idempotency !== undefined && loaded.get(IDEMPOTENCY_TABLE, { hash: command.idempotency.id }) === undefined) {
+          pending.attempts += 1;
+          deferred.push(pending);
+          continue;
+        }
+        answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false }, passing: true });
         continue;
       }
       // The exact cost is only reckoned near the limit: it asks for every record once more.
@@ -71,7 +79,7 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       const fits = unit.size() + cost <= limits.writesPerCommit && bytes + weight <= (limits.commitBytes ?? 0);
       if (!fits && unit.size() === 0) throw new InvariantError(`one command needs ${cost} writes and ${weight} bytes: no commit takes it`);
       if (!fits) {
-        deferred = group.slice(index);
+        deferred.push(...group.slice(index));
         break;
       }
       bytes += weight;

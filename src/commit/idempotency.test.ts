@@ -7,6 +7,8 @@ import { ORG, T0 } from "#test/support/builders.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { digestOf, IDEMPOTENCY_SECONDS, judgeClaim, keepReply } from "./idempotency.ts";
 import { refused } from "./outcome.ts";
+import { MAX_SENDS } from "./settle.ts";
+import type { Command } from "./command.ts";
 import { adding, bench, fates, gate, refusing, turns } from "./test-kit.ts";
 
 const CLAIM = { id: "k", fingerprint: "body" };
@@ -44,6 +46,34 @@ void describe("Idempotency-Key: repeating a command", () => {
       InvariantError,
     );
     assert.equal(await value("a"), 1);
+  });
+
+  void it("answers what is kept, and no refusal of the moment, where the kept reply was not looked for at first", async () => {
+    const { queue, commits, value, events } = bench({ limits: { ordered: true } });
+    const done = await queue.execute(adding(["a"], { key: "k" }));
+    const moment = (key: string, fingerprint: string): Command => ({
+      ...refusing(key, fingerprint),
+      decide: () => refused(refuse("contention"), null),
+    });
+    // Beside another command, which is not to wait for the look.
+    const [again, beside] = await Promise.all([queue.execute(moment("k", "body")), queue.execute(adding(["b"], { key: "other" }))]);
+    assert.ok(done.ok && again.ok && beside.ok);
+    assert.deepEqual([again.reply, again.replayed, beside.reply.status], [done.reply, true, 201]);
+    assert.deepEqual(await queue.execute(moment("k", "another body")), { ok: false, code: "idempotency_key_reused" });
+    const first = await queue.execute(moment("new", "body"));
+    assert.ok(first.ok && !first.replayed);
+    assert.deepEqual([first.reply.status, commits.length, events.length], [409, 2, 2]);
+    assert.deepEqual([await value("a"), await value("b"), queue.depth, queue.load], [1, 1, 0, 0]);
+  });
+
+  void it("says of a refusal of the moment that nothing was done, also where nobody knows what became of the commands beside it", async () => {
+    const { queue, script } = bench();
+    for (let sends = 0; sends < MAX_SENDS; sends++) script.push(fates.lostUnknown);
+    const moment = { ...refusing("k"), decide: () => refused(refuse("contention"), null) };
+    const [doubtful, passed] = await Promise.all([queue.execute(adding(["a"], { key: "other" })), queue.execute(moment)]);
+    assert.deepEqual(doubtful, { ok: false, code: "outcome_unknown" });
+    assert.ok(passed.ok);
+    assert.equal(passed.reply.status, 409);
   });
 
   void it("refuses another request under the key and leaves the record as it was", async () => {

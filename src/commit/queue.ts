@@ -199,8 +199,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         if (settled === "unavailable") return end(open, "store_unavailable");
         if (settled === "unknown") {
           // Only what was part of the doubtful commit is in doubt; replays wrote nothing, and the rest was never sent.
-          for (const { pending, executed, kept } of decided.answers) {
-            const wrote = executed.ok && !executed.replayed;
+          for (const { pending, executed, kept, passing } of decided.answers) {
+            const wrote = executed.ok && !executed.replayed && passing !== true;
             pending.answer(wrote ? { ok: false, code: "outcome_unknown" } : executed, kept);
           }
           return decided.deferred;

@@ -10,10 +10,11 @@ const REPLY = { id: "claim", kept_id: "req_own", body: "the reply", version: 1 }
 const event: Write = { op: "put", table: "smartfinance-audit-logs", item: EVENT, condition: "absent" };
 const reply: Write = { op: "put", table: "smartfinance-idempotency", item: REPLY, condition: "absent" };
 
-type Answer = "committed" | "conflict" | "throttled" | "unavailable" | "unknown";
+type Answer = "committed" | "conflict" | "meets itself" | "throttled" | "unavailable" | "unknown";
 const results: Record<Answer, CommitResult> = {
   committed: { outcome: "committed" },
   conflict: { outcome: "conflict", writes: [0] },
+  "meets itself": { outcome: "conflict", writes: [1], contended: true },
   throttled: { outcome: "conflict", writes: [] },
   unavailable: { outcome: "unavailable", cause: "closed" },
   unknown: { outcome: "unknown", cause: "timeout" },
@@ -49,6 +50,10 @@ void describe("settle", () => {
     ["unknown, then a conflict with another's marker", ["unknown", "conflict"], { ...EVENT, checksum: "other" }, "conflict", 2],
     ["unknown, then throttled, while the marker is not there yet", ["unknown", "throttled", "committed"], lost, "committed", 3],
     ["unknown, then throttled, while the marker is there", ["unknown", "throttled"], EVENT, "committed", 2],
+    ["a failed condition beside a transaction under way", ["meets itself"], lost, "conflict", 1],
+    ["unknown, then met half-way, then committed", ["unknown", "meets itself", "committed"], lost, "committed", 3],
+    ["unknown, then met half-way, while the marker is there", ["unknown", "meets itself"], EVENT, "committed", 2],
+    ["unknown, then met half-way by another's", ["unknown", "meets itself", "conflict"], lost, "conflict", 3],
     ["unknown, then refused, then committed", ["unknown", "unavailable", "committed"], lost, "committed", 3],
     ["unknown, then a conflict that cannot be looked into", ["unknown", "conflict"], "unreadable", "unknown", MAX_SENDS],
     ["unknown for ever, but written", ["unknown"], EVENT, "committed", MAX_SENDS],

@@ -34,8 +34,9 @@ export async function settle(store: Store, clock: Clock, random: Random, writes:
         if (!doubtful) return result.writes.length === 0 ? "contention" : "conflict";
         const landed = await hasLanded(store, writes);
         if (landed === true) return "committed";
-        // Without a failed condition the earlier sending may still be on its way: ask again.
-        if (landed === false && result.writes.length > 0) return "conflict";
+        // Without a failed condition the earlier sending may still be on its way, and where some of the writes met a transaction
+        // under way it may be the earlier sending that the others met: ask again.
+        if (landed === false && result.writes.length > 0 && result.contended !== true) return "conflict";
         break;
       }
       case "unavailable":

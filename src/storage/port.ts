@@ -47,14 +47,15 @@ export type Write =
  * - `committed`: every write happened and is durable.
  * - `conflict`: nothing was written; `writes` are the indexes of writes whose condition failed (at
  *   least one; possibly not all). Also given, with `writes` empty, when the engine refused because of
- *   concurrent transactions and its own bounded retries ran out.
+ *   concurrent transactions and its own bounded retries ran out. `contended`: beside the failed conditions other writes met a
+ *   transaction under way, which may be an earlier sending of this very commit, of which a part is to be seen already.
  * - `unavailable`: nothing was written and nothing will be; the engine refuses work (throttled, closed, disk full).
  * - `unknown`: the writes may have happened or may yet happen. The same commit may be sent again:
  *   every commit of ours puts something under `absent`, so it cannot happen twice.
  */
 export type CommitResult =
   | { readonly outcome: "committed" }
-  | { readonly outcome: "conflict"; readonly writes: readonly number[] }
+  | { readonly outcome: "conflict"; readonly writes: readonly number[]; readonly contended?: true }
   | { readonly outcome: "unavailable"; readonly cause: unknown }
   | { readonly outcome: "unknown"; readonly cause: unknown };
 

@@ -108,6 +108,7 @@ export const houseRules: HouseRules = {
     "open-kms.ts",
     "open-store.ts",
     "log-output.ts",
+    "output-file.ts",
     "audit-verify.ts",
     "told-collections.ts",
     "audit-witness.ts",

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createClient, ok } from "../support/http-client.ts";
+import { createClient, ok, refused } from "../support/http-client.ts";
 
 const START = fileURLToPath(new URL("../../bin/start.mjs", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "smartfinance-dos-process-"));
@@ -49,4 +51,39 @@ it("DOS-03: a process whose standard output nobody reads serves on, and stops wh
   // It cannot leave in the ordinary way, which writes what is waiting first.
   assert.deepEqual([code, signal, gaveUp], [null, "SIGKILL", false]);
   child.stdout.destroy();
+});
+
+it("DOS-03: a process whose standard output is full serves reads, takes no changes, and stops when it is told to", async () => {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  const environment: Record<string, string> = { SMARTFINANCE_PORT: String(port), SMARTFINANCE_DATA_DIR: join(directory, "full") };
+  for (const name of ["PATH", "HOME", "TMPDIR"]) environment[name] = process.env[name] ?? "";
+  const full = openSync("/dev/full", "w");
+  const child = spawn(process.execPath, [START], { env: environment, stdio: ["ignore", full, "inherit"] });
+  closeSync(full);
+  const ended = once(child, "exit");
+  let gaveUp = false;
+  const timer = setTimeout(() => {
+    gaveUp = true;
+    child.kill("SIGKILL");
+  }, 20_000);
+  const client = createClient(`http://127.0.0.1:${port}`, undefined, 4);
+  const started = async (): Promise<boolean> =>
+    client.get("/healthz").then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  while (!gaveUp && child.exitCode === null && !(await started())) await sleep(50);
+  // The first lines of the log are written behind the start.
+  await sleep(500);
+  ok(await client.get("/healthz"), 200);
+  refused(await client.get("/readyz"), "overloaded");
+  refused(await client.post("/v1/transfers", {}), "overloaded");
+  client.close();
+  child.kill("SIGTERM");
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+  clearTimeout(timer);
+  assert.deepEqual([code, signal, gaveUp], [0, null, false]);
 });

@@ -112,7 +112,7 @@ if (server !== undefined) {
 
     it("names the failed conditions beside other reasons, without another attempt", async () => {
       fates("TransactWriteItems", [cancelled("TransactionConflict", "ConditionalCheckFailed", "None", "ConditionalCheckFailed")]);
-      assert.deepEqual(await store.commit([putNew(newId())]), { outcome: "conflict", writes: [1, 3] });
+      assert.deepEqual(await store.commit([putNew(newId())]), { outcome: "conflict", writes: [1, 3], contended: true });
       assert.equal(attempts(), 1);
     });
 

@@ -86,9 +86,10 @@ function judgeReasons(body: unknown, cause: unknown): Verdict {
   const { CancellationReasons = [] } = body as { CancellationReasons?: readonly { Code?: string; Message?: string }[] };
   const codes = CancellationReasons.map(({ Code }) => Code ?? "None");
   const failed = codes.flatMap((code, index) => (code === "ConditionalCheckFailed" ? [index] : []));
-  if (failed.length > 0) return { end: { outcome: "conflict", writes: failed } };
+  const contended = codes.includes("TransactionConflict");
+  if (failed.length > 0) return { end: { outcome: "conflict", writes: failed, ...(contended ? { contended } : {}) } };
   const mistake = codes.findIndex(isMistake);
   if (mistake >= 0) throw new InvariantError(`write ${mistake} is malformed: ${CancellationReasons[mistake]?.Message ?? codes[mistake]}`);
-  if (codes.includes("TransactionConflict")) return { again: "contended", otherwise: { outcome: "conflict", writes: [] } };
+  if (contended) return { again: "contended", otherwise: { outcome: "conflict", writes: [] } };
   return { again: "contended", otherwise: { outcome: "unavailable", cause } };
 }
