@@ -9,8 +9,8 @@ import type { OrganisationDeps, OrganisationFields } from "#identity/index.ts";
 import { changeOrganisation } from "#identity/index.ts";
 import type { AccountId, ReviewId, RiskModelId, RuleSetId } from "#kernel/ids.ts";
 import { minorFromWire } from "#kernel/money.ts";
-import type { LearningDeps, PromoteBody } from "#learning/index.ts";
-import { promoteModel, rollBackModel } from "#learning/index.ts";
+import type { LearningDeps, ModelLine, PromoteBody } from "#learning/index.ts";
+import { promoteModel, readModelLine, rollBackModel } from "#learning/index.ts";
 import { readAccount } from "#ledger/index.ts";
 import type { OperatorDeps } from "#operators/index.ts";
 import { changeSessionPolicy } from "#operators/index.ts";
@@ -32,6 +32,10 @@ export interface ControlledRooms {
   readonly learning: LearningDeps;
 }
 
+interface PinnedLine {
+  readonly champion_id: ModelLine["championId"];
+  readonly former_ids: ModelLine["formerIds"];
+}
 type SessionTerms = Parameters<typeof changeSessionPolicy>[2];
 type ScaTerms = Parameters<typeof changeScaPolicy>[2];
 
@@ -139,9 +143,20 @@ function riskOperations(rooms: () => ControlledRooms): readonly ControlledOperat
       ...models,
       operationId: "rollBackRiskModel",
       facts: always,
-      execute: (_payload: Payload, { asked, queue }) => rollBackModel({ ...rooms().learning, queue }, asked),
+      // Another model can be promoted while it waits: the one that decided is meant, and what it goes back to.
+      async pin(payload, organisationId) {
+        const { championId, formerIds } = await readModelLine(rooms().learning, organisationId);
+        return { ...payload, body: { champion_id: championId, former_ids: formerIds } };
+      },
+      execute: (payload, { asked, queue }) => rollBackModel({ ...rooms().learning, queue }, asked, lineOf(payload)),
     },
   ];
+}
+
+/** The line of models that a rollback was asked for over; `undefined` where that was before it was kept. */
+function lineOf(payload: Payload): ModelLine | undefined {
+  const { champion_id: championId, former_ids: formerIds } = bodyOf<Partial<PinnedLine>>(payload);
+  return championId === undefined || formerIds === undefined ? undefined : { championId, formerIds };
 }
 
 function organisationSettings(rooms: () => ControlledRooms): readonly ControlledOperation[] {

@@ -1,7 +1,8 @@
 export type { LearningDeps } from "./deps.ts";
 export { promoteModel } from "./promote-model.ts";
 export type { PromoteBody } from "./promote-model.ts";
-export { rollBackModel } from "./roll-back-model.ts";
+export { readModelLine, rollBackModel } from "./roll-back-model.ts";
+export type { ModelLine } from "./roll-back-model.ts";
 export type { ModelsInForce, ModelSnapshot } from "#risk/index.ts";
 export { MODEL_FEATURES } from "./map-features.ts";
 export { createModelCache } from "./model-cache.ts";

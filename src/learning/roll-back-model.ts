@@ -4,17 +4,30 @@ import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import { toTimestamp } from "#kernel/clock.ts";
-import type { RiskModelId } from "#kernel/ids.ts";
+import type { OrganisationId, RiskModelId } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { LearningDeps } from "./deps.ts";
 import { inState, isUsable, riskModels } from "./model-record.ts";
+import type { ModelRegistry } from "./registry.ts";
 import { emptyRegistry, readRegistry, registries, registryKey } from "./registry.ts";
+
+/** What decides, and what decided before, the latest first. */
+export type ModelLine = Pick<ModelRegistry, "championId" | "formerIds">;
+
+/** The line as it stands, to be pinned by what waits for approval. */
+export async function readModelLine(deps: Pick<LearningDeps, "store">, organisationId: OrganisationId): Promise<ModelLine> {
+  const { championId, formerIds } = await readRegistry(deps.store, organisationId);
+  return { championId, formerIds };
+}
+
+const isSameLine = (a: ModelLine, b: ModelLine): boolean => a.championId === b.championId && isDeepStrictEqual(a.formerIds, b.formerIds);
 
 /**
  * POST /v1/risk/models/rollback: back to what decided before, at once and without being judged. Former models that the running code cannot
  * use are passed over; at the end of the line stand the factors. Whoever made the model gone back to is refused.
+ * @param meant the line that it was asked for over, where that was some time ago
  */
-export async function rollBackModel(deps: LearningDeps, asked: Asked): Promise<Executed> {
+export async function rollBackModel(deps: LearningDeps, asked: Asked, meant?: ModelLine): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const person = personOf(asked.actor);
   invariant(person !== null, "a model is gone back from by somebody");
@@ -33,7 +46,12 @@ export async function rollBackModel(deps: LearningDeps, asked: Asked): Promise<E
       const before = work.get(registries, registry) ?? emptyRegistry(organisationId);
       const { championId, formerIds, shadowId } = before;
       // Trainings, imports and shadows change the registry as well, and must not hold up whoever wants to be rid of a model.
-      if (championId !== seen.championId || !isDeepStrictEqual(formerIds, seen.formerIds)) return refused(refuse("contention"), requestId);
+      if (!isSameLine(before, seen)) return refused(refuse("contention"), requestId);
+      if (meant !== undefined && !isSameLine(before, meant))
+        return refused(
+          refuse("version_conflict", undefined, "Other models decide, or decided before, than when this was asked for."),
+          requestId,
+        );
       if (championId === null || formerIds.length === 0) return refused(refuse("no_former_model"), requestId);
       const isGood = (id: RiskModelId | null): boolean => {
         const model = id === null ? undefined : work.get(riskModels, { hash: id });

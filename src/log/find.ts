@@ -43,12 +43,12 @@ async function spansOf(store: Store, bucket: string): Promise<Span[]> {
   invariant(false, `the bucket ${bucket} has no end`);
 }
 
-/** The numbers of the rows of a log of `size` that the stretches lie in. What leads behind its end was not written by this program. */
+/** The numbers of the rows of a log of `size` that the stretches lie in. What leads out of it was not written by this program. */
 export function rowsIn(spans: readonly Span[], size: number): ReadonlySet<number> {
   const rows = new Set<number>();
   for (const { first, last } of spans) {
     const end = Math.min(last, size - 1);
-    for (let row = Math.floor(first / TILE_WIDTH); row <= Math.floor(end / TILE_WIDTH); row++) rows.add(row);
+    for (let row = Math.floor(Math.max(first, 0) / TILE_WIDTH); row <= Math.floor(end / TILE_WIDTH); row++) rows.add(row);
   }
   return rows;
 }

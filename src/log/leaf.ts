@@ -1,6 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import { canonicalJson } from "#kernel/canonical-json.ts";
-import type { JsonObject } from "#kernel/json.ts";
+import type { JsonObject, JsonValue } from "#kernel/json.ts";
 import type { Item } from "#storage/index.ts";
 import { HASH_BYTES, sha256 } from "./hashing.ts";
 import type { Hash } from "./hashing.ts";
@@ -110,6 +110,8 @@ export function usualText(event: Item, client_sha256: string): string | undefine
   if (details !== null || Object.keys(event).length !== (versioned ? USUAL + 1 : USUAL)) return undefined;
   // With the thirteen below, and the version, these are all: another member in the place of one of them takes the general way.
   for (const name of UNSAID) if (!Object.hasOwn(event, name)) return undefined;
+  // Entries with more to say, or with something else in their place, take the general way.
+  if (Array.isArray(entries) && !(entries as readonly JsonValue[]).every(isUsualEntry)) return undefined;
   const own = {
     amount: event.amount,
     api_key_id: event.api_key_id,
@@ -129,14 +131,15 @@ export function usualText(event: Item, client_sha256: string): string | undefine
     user_id: event.user_id,
     ...(versioned ? { version } : {}),
   };
-  // A member that is not there, or entries with more to say, take the general way.
+  // And so does a member that is not there.
   for (const value of Object.values(own)) if (value === undefined) return undefined;
-  if (Array.isArray(entries) && (entries as readonly JsonObject[]).some((entry) => !isUsualEntry(entry))) return undefined;
   return JSON.stringify(own);
 }
 
-function isUsualEntry(entry: JsonObject): boolean {
-  return Object.keys(entry).length === 2 && typeof entry.account_id === "string" && typeof entry.amount === "number";
+function isUsualEntry(entry: JsonValue): boolean {
+  if (typeof entry !== "object" || entry === null) return false;
+  const { account_id, amount } = entry as JsonObject;
+  return Object.keys(entry).length === 2 && typeof account_id === "string" && typeof amount === "number";
 }
 
 /** The entry of the log that stands for an event: 32 bytes. */

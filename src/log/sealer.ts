@@ -5,7 +5,9 @@ import type { FeedPage, Item, Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { checkpointText } from "./checkpoint.ts";
 import { findSpans, readRows, rowsIn } from "./find.ts";
+import type { Hash } from "./hashing.ts";
 import { entryOf, SALT_BYTES } from "./leaf.ts";
+import type { Opening } from "./leaf.ts";
 import { formatNote } from "./note.ts";
 import type { Signer } from "./note-keys.ts";
 import { bucketOf, entriesFromItem, entriesId, LOG_TABLE, logKeyKey } from "./rows.ts";
@@ -18,6 +20,7 @@ import { parseVkey, signaturesOf } from "./note-keys.ts";
 import { EMPTY_EDGE, rootOf } from "./tree.ts";
 import type { Anchor } from "./trusted-state.ts";
 import { LogTamperedError, trustedState } from "./trusted-state.ts";
+import { isObject } from "./verify-wrong.ts";
 
 export { LogTamperedError };
 
@@ -63,6 +66,16 @@ const OTHER_ROWS = 12;
 export const MAX_SKEW_MS = 60_000;
 const MAX_HALVINGS = 12;
 
+/** The entry of an event. @throws LogTamperedError for one that no version of this program has written: half a character, a depth beyond all */
+function entryFor(item: Item, opening: Opening): Hash {
+  try {
+    return entryOf(item, opening);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new LogTamperedError(`event ${String(item.event_id)} has no text that a leaf commits to: ${why}`, { cause: error });
+  }
+}
+
 /**
  * Seals the feed into the log, step by step. A step reads the state, the feed behind it, and writes the new entries, the tiles
  * they complete, where to find them and the new state in one commit, under the condition that the state is the one it read.
@@ -97,6 +110,7 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
   const unsealed = async (items: readonly Item[], size: number): Promise<Item[]> => {
     const fresh = new Map<string, Item>();
     for (const item of items) {
+      if (!isObject(item)) throw new LogTamperedError("the feed has a row that is no event");
       const id = String(item.event_id);
       const before = fresh.get(id);
       if (before !== undefined && !isSame(before, item)) throw new LogTamperedError(`there are two events ${id}`);
@@ -153,7 +167,7 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
         return {
           organisationId: String(item.organisation_id),
           eventId: String(item.event_id),
-          entry: entryOf(item, opening),
+          entry: entryFor(item, opening),
           opening,
         };
       });

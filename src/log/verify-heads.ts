@@ -1,5 +1,4 @@
-import { invariant } from "#kernel/assert.ts";
-import { StoreUnavailableError } from "#storage/index.ts";
+import { invariant, InvariantError } from "#kernel/assert.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { readCosigned } from "./cosigned.ts";
@@ -52,7 +51,7 @@ export async function pinnedHeads({ store, log, witnesses = [], since }: VerifyS
   };
   if (since !== undefined) pin(since, "the earlier look", []);
   const kept = await readCosigned(store).catch((error: unknown) => {
-    if (error instanceof StoreUnavailableError) throw error;
+    if (!(error instanceof InvariantError || error instanceof TypeError)) throw error;
     throw new Wrong("the checkpoint of the witnesses is malformed");
   });
   if (kept !== undefined) pin(kept.checkpoint, "the witnesses", []);

@@ -1,5 +1,4 @@
 import type { Item } from "#storage/index.ts";
-import { StoreUnavailableError } from "#storage/index.ts";
 import { createBalanceFold } from "./balance-fold.ts";
 import { findEvent } from "./find.ts";
 import { leafHash } from "./hashing.ts";
@@ -98,7 +97,8 @@ async function verify(options: VerifyStoreOptions): Promise<VerifyReport> {
       fold.add(item);
       await objects.add(item, leaf !== undefined);
     } catch (error) {
-      if (error instanceof Wrong || error instanceof StoreUnavailableError) throw error;
+      // Whatever else it is, such as a right that is lacking, says nothing of the event.
+      if (!(error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError)) throw error;
       // Put into the feed by somebody before it was sealed, it may say anything, also what no event says.
       throw new Wrong(`what event ${String(item.event_id)} says of accounts and objects is malformed`, leaf);
     }

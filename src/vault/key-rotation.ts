@@ -36,13 +36,15 @@ export interface Progress {
   readonly found: number;
   /** Sealed texts of this pass that do not open, and so stay as they are. */
   readonly unreadable: number;
+  /** Sealed texts of this pass that stay under an old key, because their user may have no further one; absent where there is none. */
+  readonly kept?: number;
   /** Records changed by all passes. */
   readonly rewritten: number;
 }
 
 export interface RotationFault {
-  /** `key_blocked` ends the rotation; the others are tried again. */
-  readonly code: "key_blocked" | "kms_unavailable" | "store_unavailable";
+  /** `key_blocked` ends the rotation, `too_many_keys` is told at its end; the others are tried again. */
+  readonly code: "key_blocked" | "too_many_keys" | "kms_unavailable" | "store_unavailable";
   readonly detail: string;
 }
 

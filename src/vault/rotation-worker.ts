@@ -47,6 +47,8 @@ const TURN = 20;
 const MAX_TURNS = 50_000;
 /** How long a worker that says nothing is taken for alive. */
 const LEASE_MS = 30_000;
+/** When one that could not go on has its turn again, while others are at work for hours. */
+const RETRY_MS = 5_000;
 /** A breath between batches, so that requests come first. */
 const PAUSE_MS = 2;
 
@@ -81,8 +83,8 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
   let running: Promise<void> | undefined;
   let stopped = false;
 
-  /** Gives every rotation under way its turn, but not those that cannot go on. @returns whether any of them has more to do at once */
-  const turn = async (stuck: Set<string>): Promise<boolean> => {
+  /** Gives every rotation under way its turn, but not those that could not go on just now. @returns whether any of them has more to do at once */
+  const turn = async (stuck: Map<string, number>): Promise<boolean> => {
     const list = { table: ROTATIONS_TABLE, index: "RunningKeyRotationsIndex", hash: RUNNING, order: "ascending" } as const;
     let cursor: string | undefined;
     let more = false;
@@ -91,11 +93,12 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
       for (const item of page.items) {
         // One rotation that cannot go on (its KMS key is disabled) must not hold up those of other organisations.
         const rotation = keyRotations.fromItem(item);
-        if (stuck.has(rotation.id)) continue;
+        const stuckFor = clock.now() - (stuck.get(rotation.id) ?? Number.NEGATIVE_INFINITY);
+        if (stuckFor >= 0 && stuckFor < RETRY_MS) continue;
         try {
           if (await advance(rotation)) more = true;
         } catch (error) {
-          stuck.add(rotation.id);
+          stuck.set(rotation.id, clock.now());
           await stumbled(rotation, error);
         }
       }
@@ -107,7 +110,7 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
 
   const work = async (): Promise<void> => {
     try {
-      const stuck = new Set<string>();
+      const stuck = new Map<string, number>();
       for (let turns = 0; turns < MAX_TURNS && !stopped; turns++) if (!(await turn(stuck))) break;
       silence = "";
     } catch (error) {
@@ -191,13 +194,14 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
       const step = steps[progress.step];
       if (step === undefined) return passed(rotation, progress, now);
       const page = await read(step, progress.cursor);
-      const { rewrites, unreadable } = await step.look(page.items);
+      const { rewrites, unreadable, kept = 0 } = await step.look(page.items);
       progress = {
         ...progress,
         ...(page.cursor === undefined ? { step: progress.step + 1, cursor: null } : { cursor: page.cursor }),
         examined: progress.examined + page.items.length,
         found: progress.found + rewrites.length,
         unreadable: progress.unreadable + unreadable,
+        kept: (progress.kept ?? 0) + kept,
       };
       if (rewrites.length > 0) return { rewrites, next: progress, finished: false };
     }
@@ -219,7 +223,7 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     const settled = Math.max(rotation.createdAt, metAt.get(rotation.id) ?? now) + settleMs;
     if (progress.found === 0 && progress.passStartedAt >= settled)
       return { rewrites: [], next: { ...progress, phase: "retire", step: 0, cursor: null }, finished: false };
-    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0 };
+    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0, kept: 0 };
     return {
       rewrites: [],
       next: { ...progress, ...start, pass: progress.pass + 1, passStartedAt: Math.max(now, settled) },
@@ -232,6 +236,7 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     const eventId = ids.next("event");
     const key = { hash: id };
     const pointerKey = { hash: organisationId };
+    const fault = finished ? keptFault(next.kept ?? 0) : null;
     const executed = await queue.execute({
       actor: { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null },
       needs: [
@@ -256,17 +261,21 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
           ...rotation,
           // Retired keys are no records that were sealed anew.
           progress: { ...next, rewritten: next.rewritten + (rotation.progress.phase === "sweep" ? rewritten : 0) },
-          status: finished ? "completed" : "running",
-          fault: null,
+          status: fault !== null ? "failed" : finished ? "completed" : "running",
+          fault,
           worker: name,
           leasedUntil: at + LEASE_MS,
           updatedAt: Math.max(at, rotation.updatedAt),
-          completedAt: finished ? Math.max(at, rotation.createdAt) : null,
+          completedAt: finished && fault === null ? Math.max(at, rotation.createdAt) : null,
           version: rotation.version + 1,
         });
         if (finished) release(work, rotation);
-        const details = finished ? { rewritten: next.rewritten, unreadable: next.unreadable } : { rewritten };
-        work.tell({ id: eventId, type: finished ? "key_rotation.completed" : "key_rotation.advanced", objectId: id, details });
+        const details = {
+          ...(finished ? { rewritten: next.rewritten, unreadable: next.unreadable } : { rewritten }),
+          ...(fault === null ? {} : { code: fault.code, kept: next.kept }),
+        };
+        const type = fault !== null ? "key_rotation.failed" : finished ? "key_rotation.completed" : "key_rotation.advanced";
+        work.tell({ id: eventId, type, objectId: id, details });
         return work.outcome({ status: 204, body: "" });
       },
     });
@@ -295,6 +304,13 @@ function release(work: Working, { id, organisationId, target }: KeyRotation): vo
   const pointer = work.get(rotationPointers, { hash: organisationId });
   if (pointer?.running[target] !== id) return;
   work.put(rotationPointers, { ...pointer, running: { ...pointer.running, [target]: null }, version: pointer.version + 1 });
+}
+
+/** What a rotation ends with that could not give every user a new key, though it has done all else; `null` where it could. */
+function keptFault(kept: number): RotationFault | null {
+  if (kept === 0) return null;
+  const what = `${kept} sealed text${kept === 1 ? "" : "s"} of users stay under the key of before`;
+  return { code: "too_many_keys", detail: `${what}: they have as many keys as one user may have. All else is sealed anew.` };
 }
 
 /** What is shown of an error: its own words where it is one of ours, which name keys by their ids and nothing else. */

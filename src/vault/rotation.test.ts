@@ -7,6 +7,7 @@ import { createCommitQueue, workOn } from "#commit/index.ts";
 import { createIds } from "#kernel/ids.ts";
 import type { AccountId, OrganisationId } from "#kernel/ids.ts";
 import { accounts } from "#ledger/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import type { Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
@@ -150,6 +151,38 @@ void describe("a rotation of data keys", () => {
     await complete(made, long, [made.quiet.worker]);
   });
 
+  void it("goes on within seconds where the store did not answer once, though a long one is at work", async () => {
+    const made = bench();
+    await made.fill(45 * 60);
+    const long = await started(made.quiet.start);
+    const key = (await made.currentKey()) ?? "";
+    const urgent = await started(() => made.quiet.start({ reason: "compromise", key_id: key as DataKeyId }));
+    const { store } = made.quiet;
+    let failures = 0;
+    let seen: string | undefined;
+    const faulty: Store = {
+      ...store,
+      get(table, item) {
+        if (item.hash !== urgent || failures > 0) return store.get(table, item);
+        failures += 1;
+        return Promise.reject(new StoreUnavailableError("throttled"));
+      },
+      async commit(writes) {
+        made.clock.time += 500;
+        if ((await made.rotation(urgent)).progress.examined > 0) seen ??= (await made.rotation(long)).status;
+        return store.commit(writes);
+      },
+    };
+    const queue = createCommitQueue({ store: faulty, clock: made.clock, random: seededRandom(3) });
+    const { vault, kms } = made;
+    const deps = { store: faulty, vault, queue, kms, clock: made.clock, ids: made.ids, environment: "test" as const, places };
+    await createRotationWorker({ ...deps, onError: (error) => made.errors.push(error) }).work();
+    assert.deepEqual([failures, made.errors.length], [1, 1]);
+    assert.equal(seen, "running");
+    await complete(made, urgent, [made.quiet.worker]);
+    await complete(made, long, [made.quiet.worker]);
+  });
+
   void it("takes fewer records at once where a commit could not take as many, because they are large", async () => {
     const made = bench();
     await made.fill(100);
@@ -268,6 +301,38 @@ void describe("a rotation of data keys", () => {
     assert.deepEqual([progress.rewritten, progress.unreadable], [1, 1]);
     assert.deepEqual((await made.quiet.store.get(TABLE, { hash: one as string }))?.metadata, broken);
     assert.deepEqual((await made.metadataOf(two as AccountId)).pairs, { id: two });
+  });
+
+  void it("says so where a user has as many keys as he may have: what his key seals stays as it is, all else is sealed anew", async () => {
+    const made = bench();
+    const { vault, store } = made.quiet;
+    const [own, other] = [made.ids.next("user"), made.ids.next("user")];
+    const accountOf = async (user: typeof own): Promise<AccountId> => {
+      const id = made.ids.next("account");
+      const metadata = sealMetadata(vault, await vault.userKey(made.org, user), TABLE, id, { id });
+      await keep(store, accounts, [anAccount({ id, organisationId: made.org, metadata })]);
+      return id;
+    };
+    const [full, usual] = [await accountOf(own), await accountOf(other)];
+    await made.fill(1);
+    const ring = keyrings.fromItem((await store.get(keyrings.table, { hash: own })) ?? {});
+    const keyIds = [...Array.from({ length: 49 }, () => made.ids.next("dataKey")), ...ring.keyIds];
+    const item = keyrings.toItem({ ...ring, keyIds, version: 2 });
+    await store.commit([{ op: "put", table: keyrings.table, item, condition: { version: 1 } }]);
+    const before = (await made.metadataOf(usual)).keyId;
+    made.clock.time += 1_000;
+    const id = await started(made.quiet.start);
+    for (let run = 0; run < RUNS_MAX && (await made.rotation(id)).status === "running"; run++) {
+      await made.quiet.worker.work();
+      made.clock.time += 31_000;
+    }
+    const { status, fault, progress } = await made.rotation(id);
+    assert.deepEqual([status, fault?.code, progress.rewritten], ["failed", "too_many_keys", 2]);
+    assert.match(fault?.detail ?? "", /^1 sealed text /);
+    assert.deepEqual(await made.metadataOf(full), { keyId: ring.currentKeyId, pairs: { id: full } });
+    assert.notEqual((await made.metadataOf(usual)).keyId, before);
+    // It is over: another one may begin.
+    await started(made.quiet.start);
   });
 
   void it("is refused when the organisation has as many keys as it may have", async () => {

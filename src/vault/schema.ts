@@ -63,8 +63,10 @@ export const keyRotationSchema = Type.Object(
     }),
     error: nullable(
       Type.Object({
-        code: Type.Enum(["key_blocked", "kms_unavailable", "store_unavailable"], {
-          description: "`key_blocked` has ended the rotation; with the others it goes on by itself.",
+        code: Type.Enum(["key_blocked", "too_many_keys", "kms_unavailable", "store_unavailable"], {
+          description:
+            "`key_blocked` has ended the rotation. `too_many_keys` stands at its end: all is done, but for users who have as many keys as one " +
+            "may have. With the others it goes on by itself.",
         }),
         detail: text("For humans; may change."),
       }),

@@ -27,6 +27,8 @@ export interface Found {
   readonly rewrites: readonly Rewrite[];
   /** Sealed texts that do not open: shredded, or broken. They stay. */
   readonly unreadable: number;
+  /** Sealed texts that stay under an old key, because their user may have no further one. */
+  readonly kept?: number;
 }
 
 /** One part of a pass: a range of stored items, and what is to be done to a page of them. */
@@ -72,13 +74,16 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
   const { collection, fields, index } = place;
   const oldest = firstIdAt("dataKey", createdAt);
 
-  /** The key to seal with, or `undefined` when `old` is that already. */
-  const successor = async (old: DataKey): Promise<DataKey | undefined> => {
+  /** The key to seal with, or `undefined` when `old` is that already. @param onKept told where it ought to be a newer one */
+  const successor = async (old: DataKey, onKept: () => void): Promise<DataKey | undefined> => {
     const userId = old.userId ?? null;
     let current = userId === null ? await vault.dataKey(organisationId) : await vault.userKey(organisationId, userId);
     // Users get their new keys here, when their records come by: a million users cannot get theirs in one commit.
-    if (userId !== null && reason === "scheduled" && keyId === null && current.id < oldest && isId("dataKey", current.id))
-      current = (await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id)) ?? current;
+    if (userId !== null && reason === "scheduled" && keyId === null && current.id < oldest && isId("dataKey", current.id)) {
+      const next = await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id);
+      if (next === undefined) onKept();
+      current = next ?? current;
+    }
     return current.id === old.id ? undefined : current;
   };
 
@@ -87,6 +92,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
     async look(items) {
       const rewrites: Rewrite[] = [];
       let unreadable = 0;
+      let kept = 0;
       const opened = new Map<string, DataKey>();
       const keyOf = async (id: string): Promise<DataKey> => {
         const known = opened.get(id) ?? (await openingKey(vault, organisationId, id, reason === "compromise" ? keyId : null));
@@ -103,7 +109,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
           let text: string;
           try {
             const old = await keyOf(sealed.key_id);
-            next = await successor(old);
+            next = await successor(old, () => (kept += 1));
             if (next === undefined) continue;
             text = vault.open(old, binding, sealed);
           } catch (error) {
@@ -116,7 +122,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
         if (fresh.size > 0)
           rewrites.push({ collection, key: keyOfItem(collection, item), apply: (record) => resealed(collection, record, fresh) });
       }
-      return { rewrites, unreadable };
+      return { rewrites, unreadable, kept };
     },
   };
 }

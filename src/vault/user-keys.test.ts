@@ -220,6 +220,24 @@ void describe("the cache of data keys", () => {
     assert.equal(vault.open(await vault.dataKeyById(made.org, key.id), place(made.org), sealed), "text");
   });
 
+  void it("holds no key for longer because the clock was set back", async () => {
+    const made = bench();
+    const other = made.node();
+    const vault = made.node({ cacheMs: 60_000 });
+    const key = await vault.dataKey(made.org);
+    const since = made.clock.time;
+    const next = await other.replaceKey({ organisationId: made.org, userId: null, purpose: "data-key" }, key.id as never);
+    made.clock.time = since - 3_600_000;
+    assert.equal((await vault.dataKey(made.org)).id, next?.id);
+    const asked = made.contexts.length;
+    await vault.dataKeyById(made.org, key.id);
+    assert.equal(made.contexts.length, asked + 1);
+    // What was unwrapped since is good by the clock as it goes now.
+    made.clock.time += 59_999;
+    made.down = true;
+    assert.equal((await vault.dataKeyById(made.org, key.id)).id, key.id);
+  });
+
   void it("asks the KMS again after so many uses, seals and opens alike", async () => {
     const made = bench();
     const vault = made.node({ cacheUses: 4 });
