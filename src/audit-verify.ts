@@ -44,6 +44,11 @@ const values = programOptions(USAGE, {
   quiet: { type: "boolean" },
 });
 
+// Whoever reads no further (`| head`) is told nothing more, and that says nothing about the log.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {

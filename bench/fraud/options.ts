@@ -18,7 +18,7 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench:fraud -- [options]
-  --data DIR        directory of the handbook's payments as .csv or .csv.gz, default ../shared/data/fraud
+  --data DIR        directory of the handbook's payments as .csv or .csv.gz (docs/fraud.md), default data/handbook
                     (where it is missing, payments of the project's own simulator, and rows named simulated_…)
   --only NAME,…     rows: ${rowNames.join(", ")}
   --train-from DAY  first of the seven days of training, default 2018-07-25; the test is the week two weeks later
@@ -39,7 +39,7 @@ export function readOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      data: { type: "string", default: "../shared/data/fraud" },
+      data: { type: "string", default: "data/handbook" },
       only: { type: "string", default: rowNames.join(",") },
       "train-from": { type: "string", default: "2018-07-25" },
       seed: { type: "string", default: "1" },

@@ -76,6 +76,16 @@ void describe("Idempotency-Key: repeating a command", () => {
     assert.equal(passed.reply.status, 409);
   });
 
+  void it("gives what was done again, though it would be a refusal of the moment by now, also where nothing was looked up first", async () => {
+    for (const ordered of [false, true]) {
+      const { queue, value } = bench({ limits: { ordered } });
+      const done = await queue.execute(adding(["a"], { key: "k" }));
+      const again = await queue.execute({ ...refusing("k"), decide: () => refused(refuse("contention"), null) });
+      assert.ok(done.ok && again.ok);
+      assert.deepEqual([again.reply, again.replayed, await value("a")], [done.reply, true, 1]);
+    }
+  });
+
   void it("refuses another request under the key and leaves the record as it was", async () => {
     const { queue, value } = bench();
     await queue.execute(adding(["a"], { key: "k" }));

@@ -84,6 +84,13 @@ async function createViewer(): Promise<FastifyInstance> {
       withDefaultFonts: false,
       telemetry: false,
       proxyUrl: "",
+      // Nor what its maker offers beside it, on this machine's own address too: deploying, generating, asking a service that would be sent the document.
+      showDeveloperTools: "never",
+      agent: { disabled: true },
+      mcp: { disabled: true },
+      hideClientButton: true,
+      // So that the samples name this server.
+      servers: [{ url: "/" }],
     },
   });
   await instance.ready();

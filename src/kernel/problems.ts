@@ -91,7 +91,7 @@ export const problems = {
   too_many_accounts: { status: 422, title: "The user has as many accounts as one user may have." },
   too_many_holds: { status: 422, title: "The account has as many open holds as one account may have." },
   version_conflict: { status: 412, title: "The resource has changed since the version named in If-Match." },
-  hold_not_active: { status: 422, title: "The hold is captured, void or expired." },
+  hold_not_active: { status: 422, title: "The hold is captured, voided or expired." },
   hold_expired: { status: 422, title: "The hold has expired." },
   hold_amount_exceeded: { status: 422, title: "The capture is larger than what the hold still reserves." },
   transaction_not_reversible: { status: 422, title: "This transaction cannot be reversed." },

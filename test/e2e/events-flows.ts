@@ -41,6 +41,11 @@ export function eventFlows(stage: Stage): void {
     assert.deepEqual(ok(await api.get(`/v1/events/${one?.id}`), 200), one);
     assert.deepEqual(ok(await api.get("/v1/events?created_to=2020-01-01T00:00:00Z"), 200).data, []);
     assert.equal(ok(await api.get("/v1/events?created_from=2020-01-01T00:00:00Z&types=transfer.posted"), 200).data.length, 3);
+    for (const nonsense of ["bogus", "transfer.posted,", "%F0%9F%92%B6", "x".repeat(8_000)])
+      assert.match(
+        String(refused(await api.get(`/v1/events?types=${nonsense}`), "invalid_request", "types")["detail"]),
+        /^There is no type /,
+      );
     const unknown = refused(await api.get("/v1/events?types=transfer.imagined"), "invalid_request", "types");
     assert.match(String(unknown["detail"]), /^There is no type transfer\.imagined .*`webhooks`/);
     const stranger = await stage.app.newOrganisation();

@@ -38,8 +38,8 @@ function report(result: SimulationResult, more: string): void {
   }
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
+function readArguments() {
+  return parseArgs({
     options: {
       seed: { type: "string" },
       seeds: { type: "string" },
@@ -48,7 +48,11 @@ async function main(): Promise<void> {
       counts: { type: "boolean" },
       help: { type: "boolean" },
     },
-  });
+  }).values;
+}
+
+async function main(): Promise<void> {
+  const values = readArguments();
   if (values.help === true) {
     console.log(USAGE);
     return;
@@ -77,4 +81,12 @@ async function main(): Promise<void> {
   if (failed.length > 0) process.exitCode = 1;
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // What is wrong with the arguments is told in a line, and the rest with its stack: it is a fault of the simulation.
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code?.startsWith("ERR_PARSE_ARGS") !== true && !message.startsWith("--")) throw error;
+  console.error(`${message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}

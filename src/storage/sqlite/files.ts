@@ -77,7 +77,9 @@ export function takeOwnership(file: string): Ownership {
   } catch (error) {
     lock.close();
     if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_BUSY) throw error;
-    throw new StoreOwnedError(`${file} is in use by another SmartFinance process (or another store of this one).`, { cause: error });
+    throw new StoreOwnedError(`${file} is in use by another SmartFinance process (or another store of this one); stop that first.`, {
+      cause: error,
+    });
   }
   try {
     // SQLite gives its -wal and -shm files the mode of the file itself.
