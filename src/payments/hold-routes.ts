@@ -126,8 +126,8 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
         tags,
         summary: "Raise a hold",
         description:
-          "Reserves `amount` more. The expiry stays as it is. Judged for fraud as a hold of the whole amount that it becomes: what such a hold " +
-          "would be declined for declines the raise with `risk_declined`, and the hold stays as it was.",
+          "Reserves `amount` more. The expiry stays as it is. Judged for fraud as one payment more, by rules that are asked about the whole " +
+          "amount that the hold becomes; what is not simply allowed is declined with `risk_declined`, and the hold stays as it was.",
         params,
         body: incrementBody,
         response: { 200: ref("Hold") },

@@ -88,6 +88,18 @@ export function holdFlows(stage: Stage): void {
       await auditBooks(own);
     });
 
+    it("count by every raise, so that sums and counts of a time are not evaded by raising", async () => {
+      const { own, hold } = await begin();
+      await activate(own, [{ expression: "payer_sum_24h > 300.0", action: "block" }]);
+      const raise = (id: string, amount: number) => own.api.post(`/v1/holds/${id}/increment`, { amount });
+      const id = await hold(100);
+      ok(await raise(id, 150), 200);
+      ok(await raise(id, 100), 200);
+      // 350 have been asked for by now, in whatever pieces.
+      refused(await raise(id, 1), "risk_declined");
+      assert.equal((await read(own, id)).amount, 350);
+    });
+
     it("are captured whole without being told so", async () => {
       const { own, from, hold, capture } = await begin();
       const id = await hold(100);

@@ -208,7 +208,12 @@ export function perform(scene: Scene, operation: Exclude<Operation, { readonly o
       scene.events.push({ type: "hold.authorised", object: id, user: payer.user, amount, currency: payer.currency });
       return;
     }
-    case "increment":
+    case "increment": {
+      const hold = model.now.hold(operation.hold);
+      if (hold !== undefined) countVelocity(scene, accountOf(scene, hold.from));
+      performOnHold(scene, operation, id);
+      return;
+    }
     case "void":
     case "capture":
       performOnHold(scene, operation, id);

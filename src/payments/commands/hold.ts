@@ -7,7 +7,7 @@ import type { Minor } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Account, Hold } from "#ledger/index.ts";
-import { accounts, captureHold, holds, incrementHold, readHold, release, transactions, voidHold } from "#ledger/index.ts";
+import { accounts, captureHold, holds, incrementHold, readHold, transactions, voidHold } from "#ledger/index.ts";
 import type { RiskContext } from "#risk/index.ts";
 import { assessmentFromItem, deviceIdIn, riskDevices, riskProfiles } from "#risk/index.ts";
 import { judge, learnt, profileIdOf } from "../decide/judge.ts";
@@ -75,8 +75,8 @@ export interface IncrementBody {
 }
 
 /**
- * POST /v1/holds/{id}/increment. What was judged was the amount of the hold, and a capture is not judged again: so the hold is judged
- * anew as the one it becomes, and what is not simply allowed is declined as a hold of that amount would be.
+ * POST /v1/holds/{id}/increment. What was judged was the amount of the hold, and a capture is not judged again: so what is added is judged,
+ * and learnt, as one payment more, by rules that are asked about the whole amount it becomes. What is not simply allowed is declined.
  */
 export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, body: IncrementBody): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
@@ -94,10 +94,10 @@ export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, bod
     if (!decision.ok) return refused(decision, requestId);
     const payee = work.get(accounts, { hash: hold.toAccountId });
     invariant(payee, "a stored hold has its payee");
-    const judgeable = { organisationId, type: "hold" as const, amount: decision.hold.amount, currency: hold.currency, context, deviceId };
+    const { amount: whole } = decision.hold;
+    const judgeable = { organisationId, type: "hold" as const, amount, whole, currency: hold.currency, context, deviceId };
     const over = {
-      // What is reserved for this hold is there for it.
-      payer: release(payer, id, at),
+      payer,
       payee,
       profile: work.get(riskProfiles, { hash: profileIdOf(payer) }),
       device: deviceId === undefined ? undefined : work.get(riskDevices, { hash: deviceId }),
@@ -108,7 +108,7 @@ export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, bod
       work.tell(declined(judged, { id, eventId, payer, amount }));
       return work.outcome(refused(refuse("risk_declined"), requestId).reply);
     }
-    // Nothing more is learnt: the payment counted when it was authorised, and is still the same one.
+    keepLearnt(work, learnt(judged, judgeable, over, "posted"));
     putAccounts(work, decision.payer);
     work.put(holds, decision.hold);
     tell("hold.incremented", amount, eventId);

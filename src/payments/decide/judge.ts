@@ -42,6 +42,8 @@ export interface Judgeable {
   readonly organisationId: OrganisationId;
   readonly type: "transfer" | "withdrawal" | "hold";
   readonly amount: Minor;
+  /** Where the amount is added to one that was judged before (a hold is raised): what they come to, which is the amount that rules ask for. */
+  readonly whole?: Minor;
   readonly currency: Currency;
   readonly context: RiskContext;
   /** Where the context's device is kept; `undefined` when it names none. */
@@ -221,7 +223,7 @@ function factOf(name: string, { asked, over, features, scored, score, champion }
   const { factors } = scored.assessment;
   switch (name) {
     case "amount":
-      return asked.amount;
+      return asked.whole ?? asked.amount;
     case "currency":
       return asked.currency;
     case "payment_type":
