@@ -50,7 +50,7 @@ test("a few bytes are written soon", async (t) => {
   await until(() => read() === "a");
 });
 
-test("what could not be written is tried again until it can be: nothing is lost, doubled or thrown", async (t) => {
+test("DOS-03 what could not be written is tried again until it can be: nothing is lost, doubled or thrown", async (t) => {
   const { fd, read } = place(t);
   const file = openOutputFile(fd);
   const output = createLogOutput(file, { now: () => 0 });
@@ -74,7 +74,7 @@ test("what could not be written is tried again until it can be: nothing is lost,
   mocked.mock.restore();
 });
 
-test("a stop does not wait for a full disk", () => {
+test("DOS-03 a stop does not wait for a full disk", () => {
   const output = createLogOutput(openOutputFile(full), { now: () => 0 });
   output.writeAudit("a\n");
   assert.deepEqual([output.flushSync(), output.blocked], [true, true]);
