@@ -10,7 +10,6 @@ import type { Kms } from "#vault/index.ts";
 import { createAgeAlarm } from "./age-alarm.ts";
 import type { WitnessAddress } from "./ask-witnesses.ts";
 import { createWitnessAsker } from "./ask-witnesses.ts";
-import { toBase64 } from "./base64.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import { createClockGuard } from "./clock-guard.ts";
 import type { LifeLog } from "./life-log.ts";
@@ -24,6 +23,7 @@ import { createReadLog } from "./read-log.ts";
 import type { RotatedKey } from "./rotate-key.ts";
 import { rotateLogKey } from "./rotate-key.ts";
 import type { SealedText } from "./sealed-texts.ts";
+import { shownProof } from "./shown-proof.ts";
 import { readSealedTexts } from "./sealed-texts.ts";
 import type { Sealed } from "./sealer.ts";
 import { ClockSkewError, createSealer } from "./sealer.ts";
@@ -190,15 +190,7 @@ export function createAuditTree(deps: AuditTreeDeps): AuditTree {
     async proofOf(eventId) {
       const proof = await reader.proof(eventId);
       if (proof === undefined) return null;
-      const { index, size, leaf, opening, hashes, checkpoint } = proof;
-      return {
-        index,
-        tree_size: size,
-        leaf_hash: toBase64(leaf),
-        opening: toBase64(opening),
-        hashes: hashes.map(toBase64),
-        checkpoint,
-      };
+      return shownProof(proof);
     },
   };
 }

@@ -9,6 +9,7 @@ import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { createAuditTree } from "./audit-tree.ts";
 import { createClockGuard } from "./clock-guard.ts";
 import { stateFromItem, stateKey } from "./rows.ts";
+import { fixedKey } from "./testing/fixed-key.ts";
 
 const DAY = 24 * 3_600_000;
 const QUARTER = 15 * 60_000;
@@ -63,7 +64,6 @@ void describe("AUD-12 the clock guard", () => {
   void it("keeps the log from a time that it could not leave again", async () => {
     const { time, clock, monotonic } = clocks();
     const store = openMemoryStore(createMemoryDatabase());
-    const seed = Buffer.alloc(32, 9);
     const errors: string[] = [];
     const random = seededRandom(3);
     const tree = createAuditTree({
@@ -72,11 +72,7 @@ void describe("AUD-12 the clock guard", () => {
       monotonic,
       random,
       ids: createIds(clock, random),
-      queue: { execute: () => assert.fail("nothing to commit") } as never,
-      kms: {
-        generateDataKey: () => Promise.resolve({ plaintext: Buffer.from(seed), wrapped: "w", kmsKeyId: "k" }),
-        decrypt: () => Promise.resolve(Buffer.from(seed)),
-      },
+      ...fixedKey(9),
       environment: "test",
       witnesses: [],
       onError: (error) => errors.push(String(error)),

@@ -8,6 +8,7 @@ import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { createAuditTree } from "./audit-tree.ts";
 import { entriesId, LOG_TABLE, stateKey } from "./rows.ts";
+import { fixedKey } from "./testing/fixed-key.ts";
 
 /** The log of a node over the network, which has no checkpoint kept outside of the store. */
 function scene() {
@@ -15,17 +16,12 @@ function scene() {
   const store = openMemoryStore(createMemoryDatabase());
   const random = seededRandom(3);
   const errors: string[] = [];
-  const seed = Buffer.alloc(32, 7);
   const tree = createAuditTree({
     store,
     clock,
     random,
     ids: createIds(clock, random),
-    queue: { execute: () => assert.fail("nothing to commit") } as never,
-    kms: {
-      generateDataKey: () => Promise.resolve({ plaintext: Buffer.from(seed), wrapped: "w", kmsKeyId: "k" }),
-      decrypt: () => Promise.resolve(Buffer.from(seed)),
-    },
+    ...fixedKey(7),
     environment: "test",
     witnesses: [],
     onError: (error) => errors.push(error instanceof Error ? error.name : String(error)),

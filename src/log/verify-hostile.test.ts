@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { after, before, describe, it } from "node:test";
 import { actorOf, newId, T0 } from "#test/support/builders.ts";
 import { buildEvent, checksumOf } from "#audit/index.ts";
@@ -14,6 +14,7 @@ import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { openSqliteReadOnly } from "#storage/sqlite/index.ts";
 import { createLogReader } from "./log-reader.ts";
 import { bucketOf, entriesFromItem, entriesToItem, spanToItem } from "./rows.ts";
+import { editedCopy } from "./testing/edited-copy.ts";
 import { AUDIT, LOG, makeStore, SEALED, sealAll, signer, witness } from "./testing/tampering.ts";
 import { toldCollection } from "./verify-state.ts";
 import { verifyStore } from "./verify-store.ts";
@@ -26,17 +27,7 @@ void describe("verifyStore over rows that are more than they ought to be", () =>
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  let copies = 0;
-  const edited = (edit: (db: DatabaseSync) => void) => {
-    copies += 1;
-    const copy = join(folder, `copy-${copies}`);
-    cpSync(join(folder, "good"), copy, { recursive: true });
-    const file = join(copy, "smartfinance.db");
-    const db = new DatabaseSync(file);
-    edit(db);
-    db.close();
-    return openSqliteReadOnly(file);
-  };
+  const edited = (edit: (db: DatabaseSync) => void) => openSqliteReadOnly(editedCopy(folder, edit));
   const verdict = async (edit: (db: DatabaseSync) => void, told = false): Promise<string> => {
     const store = edited(edit);
     try {

@@ -15,6 +15,7 @@ import { signerOf } from "./note-keys.ts";
 import { createSealer } from "./sealer.ts";
 import { parseTilePath } from "./tiles.ts";
 import { verifyRemote } from "./verify-remote.ts";
+import { shownProof } from "./shown-proof.ts";
 
 const signer = signerOf("bank.example/audit", "signature", sha256("key"));
 const witness = signerOf("witness.example/w", "cosignature", sha256("witness"));
@@ -46,16 +47,7 @@ function server() {
   const eventOf = async (id: string): Promise<JsonObject> => {
     const proof = await reader.proof(id);
     assert.ok(proof);
-    const { index, size, leaf, opening, hashes, checkpoint } = proof;
-    const inLog = {
-      index,
-      tree_size: size,
-      leaf_hash: toBase64(leaf),
-      opening: toBase64(opening),
-      hashes: hashes.map(toBase64),
-      checkpoint,
-    };
-    return { ...shown.get(id), proof: inLog };
+    return { ...shown.get(id), proof: shownProof(proof) };
   };
   const answer = async (path: string): Promise<string | Buffer> => {
     const { pathname, searchParams } = new URL(path, "http://bank.example");

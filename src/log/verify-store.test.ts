@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { after, before, describe, it } from "node:test";
 import { actorOf, newId, ORG, T0 } from "#test/support/builders.ts";
 import { buildEvent, checksumOf } from "#audit/index.ts";
@@ -17,6 +17,7 @@ import { entriesFromItem, entriesToItem, stateFromItem, stateToItem } from "./ro
 import { signState } from "./state-seal.ts";
 import type { VerifyReport } from "./verify-store.ts";
 import { verifyStore } from "./verify-store.ts";
+import { editedCopy } from "./testing/edited-copy.ts";
 import { signer, witness, EVENTS, SEALED, AUDIT, LOG, makeStore } from "./testing/tampering.ts";
 
 void describe("AUD-02 verifyStore over a SQLite file that was tampered with", () => {
@@ -29,17 +30,9 @@ void describe("AUD-02 verifyStore over a SQLite file that was tampered with", ()
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   type Options = Partial<Parameters<typeof verifyStore>[0]>;
-  let copies = 0;
   /** What verification says of a copy that somebody edited with a SQLite client. */
   async function verdict(edit: (db: DatabaseSync) => void, options: Options = {}): Promise<VerifyReport> {
-    copies += 1;
-    const copy = join(folder, `copy-${copies}`);
-    cpSync(join(folder, "good"), copy, { recursive: true });
-    const file = join(copy, "smartfinance.db");
-    const db = new DatabaseSync(file);
-    edit(db);
-    db.close();
-    const store = openSqliteReadOnly(file);
+    const store = openSqliteReadOnly(editedCopy(folder, edit));
     try {
       return await verifyStore({ store, log: signer.verifier, ...options });
     } finally {

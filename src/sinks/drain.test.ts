@@ -8,25 +8,33 @@ import { readProgress } from "./progress.ts";
 import { sinkStatus } from "./status.ts";
 import { sceneAt } from "./testing/scene.ts";
 
+/** A sink, and the ids of what it was sent. */
+function collecting() {
+  const taken: string[] = [];
+  const sink: LineSink = {
+    name: "lines",
+    takes: "lines",
+    send: (lines) => Promise.resolve(void taken.push(...lines.map(({ eventId }) => eventId))),
+    close: () => undefined,
+  };
+  return { sink, taken };
+}
+
+/** A store from whose feed events are gone: so does that of DynamoDB, where somebody has deleted them. */
+const without = (store: Store, gone: ReadonlySet<string>): Store => ({
+  ...store,
+  async feed(cursor, limit) {
+    const page = await store.feed(cursor, limit);
+    return { ...page, items: page.items.filter(({ event_id }) => !gone.has(String(event_id))) };
+  },
+});
+
 void describe("a sink of lines", () => {
   void it("passes over events that are gone from the table, and takes those behind them", async () => {
     const scene = await sceneAt(T0);
-    const taken: string[] = [];
-    const sink: LineSink = {
-      name: "lines",
-      takes: "lines",
-      send: (lines) => Promise.resolve(void taken.push(...lines.map(({ eventId }) => eventId))),
-      close: () => undefined,
-    };
+    const { sink, taken } = collecting();
     const gone = new Set<string>();
-    // So does the feed of DynamoDB, where somebody has deleted them.
-    const store: Store = {
-      ...scene.store,
-      async feed(cursor, limit) {
-        const page = await scene.store.feed(cursor, limit);
-        return { ...page, items: page.items.filter(({ event_id }) => !gone.has(String(event_id))) };
-      },
-    };
+    const store = without(scene.store, gone);
     await scene.tell(1);
     const worker = scene.worker([sink], "node-1", store);
     await scene.until(worker, async () => (await readProgress(store, "lines")).position === 1);
@@ -42,21 +50,9 @@ void describe("a sink of lines", () => {
 
   void it("does so from the very beginning as well", async () => {
     const scene = await sceneAt(T0);
-    const taken: string[] = [];
-    const sink: LineSink = {
-      name: "lines",
-      takes: "lines",
-      send: (lines) => Promise.resolve(void taken.push(...lines.map(({ eventId }) => eventId))),
-      close: () => undefined,
-    };
+    const { sink, taken } = collecting();
     const gone = new Set((await scene.tell(1_050)).map(({ event_id }) => String(event_id)));
-    const store: Store = {
-      ...scene.store,
-      async feed(cursor, limit) {
-        const page = await scene.store.feed(cursor, limit);
-        return { ...page, items: page.items.filter(({ event_id }) => !gone.has(String(event_id))) };
-      },
-    };
+    const store = without(scene.store, gone);
     const [last] = await scene.tell(1);
     const worker = scene.worker([sink], "node-1", store);
     await scene.until(worker, () => taken.length === 1);

@@ -26,6 +26,8 @@ const PAGE = 200;
 /** Deliveries under way at once to one endpoint that answers; one that does not gets one at a time. */
 const MAX_SENDING = 64;
 const FIRST_SENDING = 8;
+/** How often an endpoint is read anew because it was changed meanwhile. */
+const MAX_READS = 8;
 /** How long what is known of an endpoint counts, ms: its URL, its secrets, whether it is disabled. */
 const KNOWN_MS = 1_000;
 /** How long to wait after something of our own went wrong, ms. */
@@ -86,7 +88,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
 
   /** The endpoint as it is, or was a moment ago. */
   const endpointNow = async (): Promise<Known> => {
-    for (;;) {
+    for (let reads = 1; ; reads++) {
       const now = clock.now();
       if (known !== undefined && known.until > now) return known;
       const asked = changes;
@@ -94,8 +96,8 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
       const endpoint = item === undefined ? undefined : webhookEndpoints.fromItem(item);
       const usable = endpoint?.status === "enabled";
       const keys = usable ? await signingKeys(vault, endpoint, now) : [];
-      // What was read may be from before the change.
-      if (asked !== changes) continue;
+      // What was read may be from before the change. Whoever changes it all the time gets what was read last, for a moment.
+      if (asked !== changes && reads < MAX_READS) continue;
       // Enabled again: what waited for a retry is due now.
       if (usable && enabledAt !== endpoint.enabledAt) {
         mustRestart ||= enabledAt !== undefined;

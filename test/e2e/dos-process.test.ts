@@ -20,23 +20,31 @@ const REQUESTS = 6_000;
 /** Longer than output must stand still before nobody is thought to read it (src/log-output.ts). */
 const STANDSTILL_MS = 2_500;
 
-it("DOS-03: a process whose standard output nobody reads serves on, and stops when it is told to", async () => {
-  const environment: Record<string, string> = { SMARTFINANCE_PORT: "0", SMARTFINANCE_DATA_DIR: join(directory, "data") };
+/** Starts the server with this standard output, and kills it where it does not end by itself; `gaveUp` says so. */
+function startWith(output: "pipe" | number, port: number, data: string) {
+  const environment: Record<string, string> = { SMARTFINANCE_PORT: String(port), SMARTFINANCE_DATA_DIR: join(directory, data) };
   for (const name of ["PATH", "HOME", "TMPDIR"]) environment[name] = process.env[name] ?? "";
-  const child = spawn(process.execPath, [START], { env: environment, stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(child, "exit");
-  let gaveUp = false;
+  const child = spawn(process.execPath, [START], { env: environment, stdio: ["ignore", output, "inherit"] });
+  const state = { gaveUp: false };
   const timer = setTimeout(() => {
-    gaveUp = true;
+    state.gaveUp = true;
     child.kill("SIGKILL");
   }, 20_000);
+  const ended = once(child, "exit").finally(() => clearTimeout(timer)) as Promise<[number | null, NodeJS.Signals | null]>;
+  return { child, ended, state };
+}
+
+it("DOS-03: a process whose standard output nobody reads serves on, and stops when it is told to", async () => {
+  const { child, ended, state } = startWith("pipe", 0, "data");
+  const { stdout } = child;
+  assert.ok(stdout);
   let text = "";
   const url = await new Promise<string>((resolve) => {
-    child.stdout.on("data", (chunk: Buffer) => {
+    stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString("utf8");
       const found = /"url":"([^"]+)"/.exec(text)?.[1];
       if (found === undefined) return;
-      child.stdout.pause();
+      stdout.pause();
       resolve(found);
     });
   });
@@ -46,11 +54,10 @@ it("DOS-03: a process whose standard output nobody reads serves on, and stops wh
   ok(await client.get("/readyz"), 200);
   client.close();
   child.kill("SIGTERM");
-  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
-  clearTimeout(timer);
+  const [code, signal] = await ended;
   // It cannot leave in the ordinary way, which writes what is waiting first.
-  assert.deepEqual([code, signal, gaveUp], [null, "SIGKILL", false]);
-  child.stdout.destroy();
+  assert.deepEqual([code, signal, state.gaveUp], [null, "SIGKILL", false]);
+  stdout.destroy();
 });
 
 it("DOS-03: a process whose standard output is full serves reads, takes no changes, and stops when it is told to", async () => {
@@ -58,24 +65,16 @@ it("DOS-03: a process whose standard output is full serves reads, takes no chang
   await once(probe, "listening");
   const { port } = probe.address() as AddressInfo;
   probe.close();
-  const environment: Record<string, string> = { SMARTFINANCE_PORT: String(port), SMARTFINANCE_DATA_DIR: join(directory, "full") };
-  for (const name of ["PATH", "HOME", "TMPDIR"]) environment[name] = process.env[name] ?? "";
   const full = openSync("/dev/full", "w");
-  const child = spawn(process.execPath, [START], { env: environment, stdio: ["ignore", full, "inherit"] });
+  const { child, ended, state } = startWith(full, port, "full");
   closeSync(full);
-  const ended = once(child, "exit");
-  let gaveUp = false;
-  const timer = setTimeout(() => {
-    gaveUp = true;
-    child.kill("SIGKILL");
-  }, 20_000);
   const client = createClient(`http://127.0.0.1:${port}`, undefined, 4);
   const started = async (): Promise<boolean> =>
     client.get("/healthz").then(
       ({ status }) => status === 200,
       () => false,
     );
-  while (!gaveUp && child.exitCode === null && !(await started())) await sleep(50);
+  while (!state.gaveUp && child.exitCode === null && !(await started())) await sleep(50);
   // The first lines of the log are written behind the start.
   await sleep(500);
   ok(await client.get("/healthz"), 200);
@@ -83,7 +82,6 @@ it("DOS-03: a process whose standard output is full serves reads, takes no chang
   refused(await client.post("/v1/transfers", {}), "overloaded");
   client.close();
   child.kill("SIGTERM");
-  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
-  clearTimeout(timer);
-  assert.deepEqual([code, signal, gaveUp], [0, null, false]);
+  const [code, signal] = await ended;
+  assert.deepEqual([code, signal, state.gaveUp], [0, null, false]);
 });
