@@ -1,5 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { ApiKeyId, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
@@ -181,8 +182,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     cache.set(id, known);
   };
 
-  /** A clock that went back must not make what is known good for longer. */
-  const isFresh = ({ goodUntil }: Known, now: number): boolean => now < goodUntil && now >= goodUntil - ttlMs;
+  const isFresh = ({ goodUntil }: Known, now: number): boolean => isGood(goodUntil, ttlMs, now);
 
   const readOnce = (id: ApiKeyId): Promise<Known> | undefined => {
     const running = reads.get(id);

@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
@@ -57,8 +58,7 @@ export function createScaPolicies({ store, clock }: { readonly store: Store; rea
     of(id) {
       const found = known.get(id);
       const now = clock.now();
-      // A clock that went back must not make what is known good for longer.
-      return found !== undefined && now >= found.readAt && now < found.readAt + TTL_MS ? found.policy : read(id);
+      return found !== undefined && isGood(found.readAt + TTL_MS, TTL_MS, now) ? found.policy : read(id);
     },
     forget(id) {
       known.delete(id);

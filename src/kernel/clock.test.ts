@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { systemClock, toTimestamp } from "./clock.ts";
+import { isGood, systemClock, toTimestamp } from "./clock.ts";
 
 test("timestamps are RFC 3339 UTC with milliseconds", () => {
   assert.equal(toTimestamp(0), "1970-01-01T00:00:00.000Z");
@@ -33,4 +33,12 @@ test("the system clock gives whole milliseconds of this century and sleeps", asy
   const before = systemClock.now();
   assert.ok(Number.isSafeInteger(before) && before > Date.UTC(2025, 0, 1) && before < Date.UTC(2100, 0, 1));
   assert.equal(await systemClock.sleep(1), undefined);
+});
+
+test("what was read is good from its reading to its end, and not before the reading", () => {
+  assert.deepEqual(
+    [899, 900, 999, 1_000].map((now) => isGood(1_000, 100, now)),
+    [false, true, true, false],
+  );
+  assert.equal(isGood(Number.NEGATIVE_INFINITY, 100, 0), false);
 });

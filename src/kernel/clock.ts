@@ -12,6 +12,14 @@ export const systemClock: Clock = {
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
+/**
+ * Whether what was read `forMs` before `until`, and is good until then, is good now. A clock that went back to before the reading must not
+ * make it good for longer.
+ */
+export function isGood(until: number, forMs: number, now: number): boolean {
+  return now < until && now >= until - forMs;
+}
+
 const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
 
 /**

@@ -2,6 +2,7 @@ import type { Environment, OrganisationAccess, Principal } from "#access/index.t
 import { parseAllowlist } from "#access/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { OperatorId, OperatorSessionId, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
@@ -160,8 +161,7 @@ export function createSessionAuthenticator(deps: SessionAuthenticatorDeps): Sess
     found.set(id, known);
   };
 
-  /** A clock that went back must not make what is known good for longer. */
-  const isFresh = ({ goodUntil }: Known, now: number): boolean => now < goodUntil && now >= goodUntil - ttlMs;
+  const isFresh = ({ goodUntil }: Known, now: number): boolean => isGood(goodUntil, ttlMs, now);
 
   const isIdle = ({ session, idleMs }: Known, now: number): boolean =>
     session.status === "active" && now - (seen.at(session.id) ?? session.createdAt) >= idleMs;

@@ -1,5 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { OrganisationId, RuleSetId } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
@@ -166,8 +167,7 @@ export function createPolicies(deps: PoliciesDeps): Policies {
     of(id) {
       const found = known.get(id);
       const now = clock.now();
-      // A clock that went back must not make what is known good for longer.
-      if (found === undefined || now >= found.goodUntil || now < found.goodUntil - ttlMs) return renew(id);
+      if (found === undefined || !isGood(found.goodUntil, ttlMs, now)) return renew(id);
       // What fails now is tried again by the next payment, at the latest when nothing good is known any more.
       if (now >= found.renewAt && reads.size < maxReads) renew(id).catch(() => undefined);
       return found.snapshot;

@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import { keyringId } from "./data-key-record.ts";
 import type { DataKeyId, DataKeyRecord, KeyState, KeySubject } from "./data-key-record.ts";
 import type { DataKey } from "./seal.ts";
@@ -61,9 +62,7 @@ export function createKeyCache(clock: Clock, bounds: Partial<KeyCacheBounds>) {
   };
   const nameOf = (subject: KeySubject): string =>
     subject.userId === null && subject.purpose === "data-key" ? subject.organisationId : `${subject.organisationId}/${keyringId(subject)}`;
-  /** Whether what was read `ms` before `until` counts still. A clock that went back must not make it good for longer. */
-  const isWithin = (until: number, ms: number, now: number): boolean => now < until && now >= until - ms;
-  const alive = (held: Held, now: number): boolean => isWithin(held.expiresAt, cacheMs, now) && usesOf(held.value) < held.usesEnd;
+  const alive = (held: Held, now: number): boolean => isGood(held.expiresAt, cacheMs, now) && usesOf(held.value) < held.usesEnd;
 
   return {
     /** A key that may be used without asking anybody. */
@@ -71,7 +70,7 @@ export function createKeyCache(clock: Clock, bounds: Partial<KeyCacheBounds>) {
       const held = keys.get(id);
       if (held === undefined) return undefined;
       const now = clock.now();
-      return isWithin(held.checkAt, checkMs, now) && alive(held, now) ? held.value : undefined;
+      return isGood(held.checkAt, checkMs, now) && alive(held, now) ? held.value : undefined;
     },
     /** A key that needs no unwrapping, though its record has to be read. */
     unwrapped(id: DataKeyId): DataKey | undefined {
@@ -96,7 +95,7 @@ export function createKeyCache(clock: Clock, bounds: Partial<KeyCacheBounds>) {
     },
     current(subject: KeySubject): DataKeyId | undefined {
       const entry = currents.get(nameOf(subject));
-      return entry !== undefined && isWithin(entry.checkAt, checkMs, clock.now()) ? entry.id : undefined;
+      return entry !== undefined && isGood(entry.checkAt, checkMs, clock.now()) ? entry.id : undefined;
     },
     makeCurrent(subject: KeySubject, id: DataKeyId, since: number): void {
       remember(currents, nameOf(subject), { id, checkAt: since + checkMs });
