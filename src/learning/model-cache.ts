@@ -8,9 +8,14 @@ import type { ModelReader } from "./read-in-worker.ts";
 
 /** Models ready to score, in memory, by the hash of their content: organisations with the same model share one. */
 export interface ModelCache {
-  /** @throws BrokenContentError when what is kept is not what was written; StoreUnavailableError. */
-  load(model: Pick<RiskModel, "id" | "hash" | "pieces" | "card">): Promise<Scorer>;
+  /**
+   * @param waits who waits for it: those of payments are read first, in the order in which they were asked for.
+   * @throws BrokenContentError when what is kept is not what was written; StoreUnavailableError.
+   */
+  load(model: Pick<RiskModel, "id" | "hash" | "pieces" | "card">, waits?: Waits): Promise<Scorer>;
 }
+
+export type Waits = "payment" | "reader";
 
 export interface ModelCacheDeps {
   readonly store: Store;
@@ -31,19 +36,36 @@ export function createModelCache({ store, read, maxNodes = 4_000_000 }: ModelCac
   const loading = new Map<string, Promise<Scorer>>();
   let nodes = 0;
   let reading = 0;
-  const waiting: (() => void)[] = [];
+  /** By hash, the one asked for first in front. */
+  const lines: Readonly<Record<Waits, Map<string, () => void>>> = { payment: new Map(), reader: new Map() };
+
+  const nextIn = (line: Map<string, () => void>): (() => void) | undefined => {
+    for (const [hash, go] of line) {
+      line.delete(hash);
+      return go;
+    }
+    return undefined;
+  };
 
   /** Runs `work` when it is its turn; the place is handed on. */
-  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
+  const inTurn = async <T>(hash: string, waits: Waits, work: () => Promise<T>): Promise<T> => {
     if (reading < MAX_READING) reading += 1;
-    else await new Promise<void>((go) => void waiting.push(go));
+    else await new Promise<void>((go) => void lines[waits].set(hash, go));
     try {
       return await work();
     } finally {
-      const next = waiting.shift();
+      const next = nextIn(lines.payment) ?? nextIn(lines.reader);
       if (next === undefined) reading -= 1;
       else next();
     }
+  };
+
+  /** What a reader has asked for, a payment waits for now. */
+  const putForward = (hash: string): void => {
+    const go = lines.reader.get(hash);
+    if (go === undefined) return;
+    lines.reader.delete(hash);
+    lines.payment.set(hash, go);
   };
 
   const keep = (hash: string, scorer: Scorer, size: number): void => {
@@ -77,13 +99,14 @@ export function createModelCache({ store, read, maxNodes = 4_000_000 }: ModelCac
   };
 
   return {
-    load(model) {
+    load(model, waits = "reader") {
       const { hash } = model;
       const found = use(hash);
       if (found !== undefined) return Promise.resolve(found);
+      if (waits === "payment") putForward(hash);
       const shared = loading.get(hash);
       if (shared !== undefined) return shared;
-      const started = inTurn(() => load(model)).finally(() => loading.delete(hash));
+      const started = inTurn(hash, waits, () => load(model)).finally(() => loading.delete(hash));
       loading.set(hash, started);
       return started;
     },

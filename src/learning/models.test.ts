@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { OTHER_ORG, ORG } from "#test/support/builders.ts";
+import { newId, OTHER_ORG, ORG } from "#test/support/builders.ts";
 import { FEATURES_HASH } from "#features/index.ts";
 import type { RiskModelId } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
@@ -121,6 +121,30 @@ describe("the models in force", () => {
     await first;
     await busy.of(OTHER_ORG);
     assert.ok(seen.length > 0);
+  });
+
+  it("of a few large ones do not cost the small ones theirs, nor those without models what is known of them", async () => {
+    const { create, bring, quiet } = live();
+    const models = create({ maxNodes: 14 });
+    const [tree] = stump("amount").trees;
+    assert.ok(tree);
+    const organisation = async (base: number, trees: number) => {
+      const id = newId("organisation");
+      const championId = await bring(stump("amount", { base, trees: Array.from({ length: trees }, () => tree) }));
+      await change(quiet.store, championId, { organisation_id: id });
+      const item = registries.toItem({ ...emptyRegistry(id), championId, version: 1 });
+      await quiet.store.commit([{ op: "put", table: MODELS_TABLE, item, condition: "absent" }]);
+      assert.equal((await models.of(id)).champion?.id, championId);
+      return id;
+    };
+    await models.of(ORG);
+    const small = await organisation(1, 1);
+    const large = await organisation(2, 2);
+    const larger = await organisation(3, 3);
+    assert.deepEqual(
+      [ORG, small, large, larger].map((id) => models.of(id) instanceof Promise),
+      [false, false, true, false],
+    );
   });
 
   it("are not used when they do not fit the code or are broken, which is told once and tried again later", async () => {

@@ -55,7 +55,11 @@ export async function promoteModel(deps: LearningDeps, asked: Asked, id: RiskMod
       const before = work.get(registries, registry) ?? emptyRegistry(organisationId);
       // It was judged against something that decides no more.
       if (before.championId !== championId || before.shadowId !== shadowId) return refused(refuse("contention"), requestId);
-      if (!judged.ok) return refused(judged, requestId);
+      if (!judged.ok) {
+        // That others have their turn says nothing of the model, and must not be the answer to every repetition.
+        const outcome = refused(judged, requestId);
+        return judged.code === "overloaded" ? { ...outcome, passing: true } : outcome;
+      }
       const model = work.get(riskModels, { hash: id });
       if (model === undefined) return refused(refuse("not_found"), requestId);
       const { evaluation } = judged;

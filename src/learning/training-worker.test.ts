@@ -92,6 +92,22 @@ describe("a training", () => {
     assert.equal((await readRegistry(quiet.store, ORG)).trainingId, null);
   });
 
+  it("is begun anew when its process died and the clock was set back since", async () => {
+    const { clock, node, quiet, past, start, read } = bench();
+    await past(60);
+    const id = await start();
+    const held = heldTraining();
+    let dead = false;
+    const dying = node((operation) => (dead && operation === "commit" ? { kind: "unavailable" } : { kind: "none" }), { train: held.train });
+    const working = dying.worker.work();
+    await held.begun;
+    dead = true;
+    await working;
+    clock.time -= 3_600_000;
+    await quiet.worker.work();
+    assert.equal((await read(id)).status, "completed");
+  });
+
   it("hears a cancel while it learns, and keeps nothing", async () => {
     const { node, quiet, past, start, read, asked, errors } = bench();
     await past(60);

@@ -262,4 +262,22 @@ describe("a dry run", () => {
     const done = await read(id);
     assert.deepEqual([done.status, done.tally.examined], ["completed", 200]);
   });
+
+  it("goes on when its worker is gone and the clock was set back since", async () => {
+    const { clock, node, pay, start, read, keepAll } = bench();
+    const now = clock.time;
+    await keepAll(Array.from({ length: 50 }, (_, n) => pay(1, now - 1_000 - n)).reverse());
+    clock.time = now;
+    const id = await start([aRule({ expression: "amount > 0" })]);
+    const first = node();
+    const working = first.worker.work();
+    await clock.sleep(1);
+    await first.worker.stop();
+    await working;
+    assert.equal((await read(id)).status, "running");
+    clock.time -= 3_600_000;
+    await node().worker.work();
+    const done = await read(id);
+    assert.deepEqual([done.status, done.tally.examined], ["completed", 50]);
+  });
 });
