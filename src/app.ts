@@ -211,6 +211,7 @@ export function createApp(options: AppOptions): App {
     organisation: { store, queue, ids, forget: forgetOrganisation },
     access: { store, queue, clock, ids, random, authenticator, uses, clientCertificates },
     operators: operatorDeps,
+    factors,
     authentications: authenticating,
     payments,
     rules: { store, queue, ids, clock, language, forget: (id) => policies.forget(id) },

@@ -5,9 +5,11 @@ import type { AuthenticationDeps } from "#authentications/index.ts";
 import { changeScaPolicy } from "#authentications/index.ts";
 import type { ControlledOperation, Payload } from "#controls/index.ts";
 import { bodyOf, idOf, OWN_SCOPES, versionIn } from "#controls/index.ts";
+import type { FactorDeps, ResetGrounds } from "#factors/index.ts";
+import { refuseUserReset, resetUserFactors } from "#factors/index.ts";
 import type { OrganisationDeps, OrganisationFields } from "#identity/index.ts";
 import { changeOrganisation } from "#identity/index.ts";
-import type { AccountId, ReviewId, RiskModelId, RuleSetId } from "#kernel/ids.ts";
+import type { AccountId, ReviewId, RiskModelId, RuleSetId, UserId } from "#kernel/ids.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import type { LearningDeps, ModelLine, PromoteBody } from "#learning/index.ts";
 import { promoteModel, readModelLine, rollBackModel } from "#learning/index.ts";
@@ -26,6 +28,7 @@ export interface ControlledRooms {
   readonly organisation: OrganisationDeps;
   readonly access: AccessDeps;
   readonly operators: OperatorDeps;
+  readonly factors: FactorDeps;
   readonly authentications: AuthenticationDeps;
   readonly payments: PaymentDeps;
   readonly rules: RulesDeps;
@@ -44,7 +47,7 @@ type ScaTerms = Parameters<typeof changeScaPolicy>[2];
  * function that its route calls. @param rooms asked when something is executed, because the rooms are made after their guard.
  */
 export function controlledOperations(rooms: () => ControlledRooms): readonly ControlledOperation[] {
-  const others = [...moneyOperations(rooms), ...riskOperations(rooms), ...organisationSettings(rooms)];
+  const others = [...moneyOperations(rooms), ...riskOperations(rooms), ...organisationSettings(rooms), resetOfFactors(rooms)];
   return [...others, ...staffOperations(rooms, [...others.map(({ scope }) => scope), ...OWN_SCOPES])];
 }
 
@@ -157,6 +160,19 @@ function riskOperations(rooms: () => ControlledRooms): readonly ControlledOperat
 function lineOf(payload: Payload): ModelLine | undefined {
   const { champion_id: championId, former_ids: formerIds } = bodyOf<Partial<PinnedLine>>(payload);
   return championId === undefined || formerIds === undefined ? undefined : { championId, formerIds };
+}
+
+/** Whoever does it and enrols the next factor is the customer: it is never for one person. */
+function resetOfFactors(rooms: () => ControlledRooms): ControlledOperation {
+  return {
+    operationId: "resetFactors",
+    kind: "factor_reset",
+    scope: "factors:reset",
+    always: true,
+    facts: async (payload, organisationId) => (await refuseUserReset(rooms().factors, organisationId, idOf<UserId>(payload))) ?? {},
+    execute: (payload, { asked, queue }) =>
+      resetUserFactors({ ...rooms().factors, queue }, asked, idOf<UserId>(payload), bodyOf<ResetGrounds>(payload)),
+  };
 }
 
 function organisationSettings(rooms: () => ControlledRooms): readonly ControlledOperation[] {

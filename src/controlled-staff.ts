@@ -4,6 +4,7 @@ import { personOf } from "#audit/index.ts";
 import type { Executed } from "#commit/index.ts";
 import type { ControlledOperation, Execution, Payload } from "#controls/index.ts";
 import { bodyOf, idOf, versionIn } from "#controls/index.ts";
+import type { ResetGrounds } from "#factors/index.ts";
 import type { ApiKeyId, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import { isId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -12,7 +13,16 @@ import type { RoleName } from "#kernel/roles.ts";
 import { scopesOfRoles } from "#kernel/roles.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import type { InvitationAsked, OperatorChange, RoleGranter } from "#operators/index.ts";
-import { changeOperator, enableOperator, inviteAgain, inviteOperator, readOperator } from "#operators/index.ts";
+import {
+  changeOperator,
+  enableOperator,
+  inviteAgain,
+  inviteOperator,
+  readOperator,
+  refuseOperatorReset,
+  refuseTogether,
+  resetOperatorFactors,
+} from "#operators/index.ts";
 import type { ControlledRooms } from "./controlled-operations.ts";
 
 /** A member of a success's answer that is a text, or of an object in it. */
@@ -115,6 +125,7 @@ function operatorOperations(rooms: () => ControlledRooms, takesPart: TakesPart):
   const kind = OPERATORS;
   const granter = ({ asked, standing }: Execution): RoleGranter => ({ personId: personOf(asked.actor), scopes: standing.scopes });
   const approves = (roles: readonly RoleName[]): boolean => takesPart(scopesOfRoles(roles));
+  const now = (): number => rooms().operators.clock.now();
   /** Invites the operator again, because the token of before was shown to nobody; not when he has come by another one meanwhile. */
   const claim: ControlledOperation["claim"] = async (id, execution) => {
     const deps = { ...rooms().operators, queue: execution.queue };
@@ -129,7 +140,10 @@ function operatorOperations(rooms: () => ControlledRooms, takesPart: TakesPart):
     {
       ...kind,
       operationId: "inviteOperator",
-      facts: (payload) => ({ makesApprover: approves(bodyOf<InvitationAsked>(payload).roles) }),
+      facts(payload) {
+        const { roles, exception } = bodyOf<InvitationAsked>(payload);
+        return refuseTogether(roles, exception, now()) ?? { makesApprover: approves(roles) };
+      },
       execute: (payload, execution) =>
         inviteOperator(
           { ...rooms().operators, queue: execution.queue },
@@ -151,10 +165,12 @@ function operatorOperations(rooms: () => ControlledRooms, takesPart: TakesPart):
     {
       ...kind,
       operationId: "updateOperator",
-      facts(payload) {
+      async facts(payload, organisationId) {
         const { roles, exception } = bodyOf<OperatorChange>(payload);
         if (roles === undefined && exception === undefined) return undefined;
-        return { makesApprover: approves(roles ?? []) || exception !== undefined };
+        const held = roles ?? (await readOperator(rooms().operators.store, organisationId, idOf<OperatorId>(payload)))?.roles;
+        if (held === undefined) return undefined;
+        return refuseTogether(held, exception, now()) ?? { makesApprover: approves(roles ?? []) || exception !== undefined };
       },
       execute: (payload, execution) =>
         changeOperator(
@@ -164,6 +180,22 @@ function operatorOperations(rooms: () => ControlledRooms, takesPart: TakesPart):
           idOf<OperatorId>(payload),
           bodyOf<OperatorChange>(payload),
           versionIn(payload),
+        ),
+    },
+    {
+      ...kind,
+      // With the invitation that follows it makes whoever has that the operator.
+      operationId: "resetOperatorFactors",
+      always: true,
+      facts: async (payload, _organisationId, _policy, actor) =>
+        (await refuseOperatorReset(rooms().operators, actor, idOf<OperatorId>(payload))) ?? {},
+      execute: (payload, execution) =>
+        resetOperatorFactors(
+          { ...rooms().operators, queue: execution.queue },
+          execution.asked,
+          granter(execution),
+          idOf<OperatorId>(payload),
+          bodyOf<ResetGrounds>(payload),
         ),
     },
     {

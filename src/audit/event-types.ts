@@ -97,6 +97,7 @@ export const eventTypes = [
   "factor.enrolment_ended",
   "factor.added",
   "factor.removed",
+  "factor.reset",
   "factor.challenged",
   "factor.code_sent",
   "factor.verified",

@@ -1,7 +1,7 @@
 import type { Asked, Executed, Outcome, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { Checked, FactorCategory, FailedCheck, Proof, Subject } from "#factors/index.ts";
-import { categoriesOf, checkCode, checkPasskey, FACTOR_APPENDS, factorNeeds, failedOutcome, useFactor } from "#factors/index.ts";
+import { categoriesOf, checkCode, checkPasskey, FACTOR_APPENDS, factorNeeds, failedOutcome, useFactor, wasReset } from "#factors/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { AuthenticationId, EventId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -69,6 +69,9 @@ export async function verifyAuthentication(
       const on: Deciding = { stored, approval, waiting, eventId, requestId, work };
       const now = statusAt(stored, at);
       if (now !== "pending") return refused(notUsable(now), requestId);
+      // It was asked of somebody who could prove nothing any more.
+      if (wasReset(work, subject, stored.createdAt))
+        return refused(notUsable("void, because all factors of the user were taken away since"), requestId);
       const payment = waiting?.mayBeApprovedBy(work, stored.userId) === true ? waiting.stillWaiting(work, at) : undefined;
       if (waiting !== undefined && payment === undefined)
         return refused(notUsable("void, because its payment does not wait any more"), requestId);

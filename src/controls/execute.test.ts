@@ -14,7 +14,7 @@ import type { Collection, Versioned } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { Fault } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
-import { createVault } from "#vault/index.ts";
+import { createVault, DataKeyBlockedError } from "#vault/index.ts";
 import { approveApproval } from "./act.ts";
 import type { Approval } from "./approval.ts";
 import { approvals, readApproval } from "./approval.ts";
@@ -61,6 +61,8 @@ function bench() {
     crash: false,
     gone: new Set<string>(),
     fault: undefined as ((n: number) => Fault) | undefined,
+    /** Approvals whose payloads are sealed under a key that must not be used. */
+    blocked: new Set<string>(),
     /** Approvals that are asked for, whatever the policy says. */
     needed: 1,
   };
@@ -73,7 +75,8 @@ function bench() {
     scope: "accounts:write",
     always: true,
     facts: () => ({ approvals: trouble.needed }),
-    execute(payload, { asked, queue }): Promise<Executed> {
+    execute(payload, { asked, queue, approvalId }): Promise<Executed> {
+      if (trouble.blocked.has(approvalId)) return Promise.reject(new DataKeyBlockedError("the key is compromised"));
       if (trouble.crash) return Promise.reject(new Error("the process died"));
       if (trouble.early !== undefined) return Promise.resolve(refuseAtOnce(refuse(trouble.early), null));
       const eventId = ids.next("event");
@@ -223,6 +226,22 @@ void describe("SOX-02 an approved operation is executed exactly once", () => {
     trouble.inside = undefined;
     await worker.work();
     assert.deepEqual([await value(), (await read(approval)).status], [0, "failed"]);
+  });
+
+  void it("one whose key must not be used keeps no other from being carried on", async () => {
+    const { clock, worker, trouble, errors, ask, approve, read, value } = bench();
+    const [blocked, other] = [await ask(), await ask()];
+    trouble.crash = true;
+    for (const approval of [blocked, other]) await approve(approval);
+    trouble.crash = false;
+    trouble.blocked.add(blocked.id);
+    clock.time += 10_000;
+    await worker.work();
+    assert.deepEqual([await value(), (await read(blocked)).status, (await read(other)).status], [1, "approved", "executed"]);
+    assert.equal(errors.length, 3);
+    trouble.blocked.clear();
+    await worker.work();
+    assert.deepEqual([await value(), (await read(blocked)).status], [2, "executed"]);
   });
 
   void it("gives up after a day what cannot even be opened", async () => {

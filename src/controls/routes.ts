@@ -219,6 +219,11 @@ function amendRoute(app: HttpServer, deps: ControlDeps): void {
           "account_not_found",
           "currency_mismatch",
           "account_closed",
+          "roles_conflict",
+          "no_factor",
+          "user_erased",
+          "user_status_conflict",
+          "operator_status_conflict",
         ],
       },
       schema: {

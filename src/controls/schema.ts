@@ -164,7 +164,7 @@ export function controlPolicySchemas(kinds: readonly string[]) {
       id: idField("organisation"),
       object: Type.Literal("control_policy"),
       controls: Type.Array(Type.Object({ kind, approvals, above_amount: nullable(limits, above) }), {
-        description: "A kind that is not named needs nobody else. Manual journals always do.",
+        description: "A kind that is not named needs nobody else. Manual journals and resets of factors always do.",
       }),
       expiry_hours: expiry,
       updated_at: nullable(timestampField, "When it was set; null when it never was."),

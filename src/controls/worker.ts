@@ -1,5 +1,6 @@
 import type { OrganisationId } from "#kernel/ids.ts";
 import { toTimestamp } from "#kernel/clock.ts";
+import { outageOf } from "#kernel/problems.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { approvals, APPROVALS_TABLE, DUE } from "./approval.ts";
 import type { Approval } from "./approval.ts";
@@ -47,8 +48,8 @@ export function createApprovalWorker(deps: ControlDeps): ApprovalWorker {
         try {
           await carryOn(approvals.fromItem(item));
         } catch (error) {
-          if (error instanceof StoreUnavailableError) throw error;
-          // One that cannot be carried on must not keep the others from it.
+          // One that cannot be carried on must not keep the others from it: an organisation's blocked key is no outage for everybody.
+          if (error instanceof StoreUnavailableError && outageOf(error) !== "key_blocked") throw error;
           deps.onError(error);
         }
       }

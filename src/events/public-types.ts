@@ -76,6 +76,7 @@ const table = {
   ),
   "factor.added": factor("A user has another authentication factor."),
   "factor.removed": factor("An authentication factor of a user was removed."),
+  "factor.reset": factorsOfUser("All authentication factors of a user were taken away, because the user can prove none any more."),
   "factor.flagged": factor("A passkey of a user is taken no more: it may have been copied."),
   "factor.blocked": factorsOfUser(
     "Too many attempts of a user have failed; further ones are not looked at for a while, or until somebody lifts it.",

@@ -3,7 +3,15 @@ import type { Subject } from "./factor.ts";
 export type Channel = "email" | "sms";
 
 /** What subjects are told about their factors. */
-export const notices = ["factor_added", "factor_removed", "factor_flagged", "blocked", "last_warning", "blocked_for_good"] as const;
+export const notices = [
+  "factor_added",
+  "factor_removed",
+  "factors_reset",
+  "factor_flagged",
+  "blocked",
+  "last_warning",
+  "blocked_for_good",
+] as const;
 export type Notice = (typeof notices)[number];
 
 interface Message {

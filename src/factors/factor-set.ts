@@ -90,6 +90,8 @@ export interface FactorSet extends Versioned {
   readonly lock: LockState;
   /** When codes were sent in the last day, ms, oldest first: to whatever address, also those that are gone. */
   readonly codesSentAt: readonly number[];
+  /** When all factors were taken away last, ms; `null`: never. What was begun before is void. */
+  readonly resetAt: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
@@ -105,6 +107,7 @@ export const factorSets: Collection<FactorSet> = {
     challenges: set.challenges as unknown as readonly JsonObject[],
     lock: { ...set.lock },
     codes_sent_at: set.codesSentAt,
+    ...(set.resetAt === null ? {} : { reset_at: set.resetAt }),
     created_at: set.createdAt,
     updated_at: set.updatedAt,
     version: set.version,
@@ -119,6 +122,7 @@ export const factorSets: Collection<FactorSet> = {
       challenges: item.challenges as unknown as readonly PendingChallenge[],
       lock: item.lock as unknown as LockState,
       codesSentAt: (item.codes_sent_at ?? []) as readonly number[],
+      resetAt: (item.reset_at ?? null) as number | null,
       createdAt: Number(item.created_at),
       updatedAt: Number(item.updated_at),
       version: Number(item.version),
@@ -140,6 +144,7 @@ export function emptySet(subject: Subject, at: number): FactorSet {
     challenges: [],
     lock: NO_LOCK,
     codesSentAt: [],
+    resetAt: null,
     createdAt: at,
     updatedAt: at,
     version: 0,
@@ -149,7 +154,7 @@ export function emptySet(subject: Subject, at: number): FactorSet {
 /** The set after a change at `at` (ms). Challenges that have run out go with it. */
 export function changedSet(
   set: FactorSet,
-  fields: Partial<Pick<FactorSet, "factors" | "challenges" | "lock" | "codesSentAt">>,
+  fields: Partial<Pick<FactorSet, "factors" | "challenges" | "lock" | "codesSentAt" | "resetAt">>,
   at: number,
 ): FactorSet {
   const { challenges = set.challenges } = fields;

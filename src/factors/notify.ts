@@ -22,6 +22,7 @@ export interface FactorNotices {
 function noticeOf(type: string, details: JsonObject): Notice | undefined {
   if (type === "factor.added") return "factor_added";
   if (type === "factor.removed") return "factor_removed";
+  if (type === "factor.reset") return "factors_reset";
   if (type === "factor.flagged") return "factor_flagged";
   if (type !== "factor.blocked") return undefined;
   return details.step === "blocked_for_good" ? "blocked_for_good" : details.step === "warned" ? "last_warning" : "blocked";

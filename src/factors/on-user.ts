@@ -2,6 +2,7 @@ import type { Asked, Executed } from "#commit/index.ts";
 import { askedBy } from "#commit/index.ts";
 import { readUser } from "#identity/index.ts";
 import type { OrganisationId, UserId } from "#kernel/ids.ts";
+import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import { UserShreddedError } from "#vault/index.ts";
 import type { FactorDeps, Subject } from "./factor.ts";
@@ -29,17 +30,28 @@ export async function onUser(
   const { organisationId, apiKeyId } = asked.actor;
   if (apiKeyId === null && !byOperators)
     return answered(refuse("beyond_own_permissions", undefined, "Only API keys change what a customer has."), asked);
-  const user = await readUser(deps.store, organisationId, request.params.id);
-  if (user === undefined) return answered(refuse("not_found"), asked);
-  if (user.erasedAt !== null) return answered(refuse("user_erased"), asked);
-  if (user.status === "closed") return answered(refuse("user_status_conflict", undefined, "The user is closed."), asked);
+  const { id } = request.params;
+  const refusal = await refuseUser(deps, organisationId, id);
+  if (refusal !== undefined) return answered(refusal, asked);
   try {
-    return await change(asked, subjectOf(organisationId, user.id));
+    return await change(asked, subjectOf(organisationId, id));
   } catch (error) {
     // Erased since it was read.
     if (error instanceof UserShreddedError) return answered(refuse("user_erased"), asked);
     throw error;
   }
+}
+
+/** Why a user may have no factors. */
+export async function refuseUser(
+  { store }: Pick<FactorDeps, "store">,
+  organisationId: OrganisationId,
+  id: UserId,
+): Promise<Refusal | undefined> {
+  const user = await readUser(store, organisationId, id);
+  if (user === undefined) return refuse("not_found");
+  if (user.erasedAt !== null) return refuse("user_erased");
+  return user.status === "closed" ? refuse("user_status_conflict", undefined, "The user is closed.") : undefined;
 }
 
 /** The same with a proof in the body. */

@@ -10,7 +10,7 @@ import type { FactorDeps } from "./factor.ts";
 import { onUser, subjectOf, withProof } from "./on-user.ts";
 import { factorsOf } from "./present-factor.ts";
 import { removeFactor, unblockFactors } from "./remove-factor.ts";
-import { noChange, noProof, noUser, reads, tags, unblocks, writes } from "./route-terms.ts";
+import { noChange, noProof, noUser, onlyApproved, reads, resets, tags, unblocks, writes } from "./route-terms.ts";
 import * as schemas from "./schema.ts";
 
 /** Routes of the factors of users, for the organisation's own systems. */
@@ -86,6 +86,26 @@ export function factorRoutes(app: HttpServer, deps: FactorDeps): void {
     },
     async (request, reply) =>
       sendExecuted(reply, await onUser(deps, request, (asked, subject) => unblockFactors(deps, asked, subject), { byOperators: true })),
+  );
+
+  app.post(
+    "/v1/users/:id/factors/reset",
+    {
+      config: { ...resets, problems: [...noUser, "no_factor"] },
+      schema: {
+        operationId: "resetFactors",
+        tags,
+        summary: "Ask to take all factors from a user",
+        description:
+          "For a user who can prove none any more, and whom you have identified anew. Always needs approval by a second person. Then all " +
+          "factors are gone, with everything that was begun: pending authentications, links to hosted pages, blocks. The next factor is " +
+          "the first, and enrolled without a proof. The user is told.",
+        params: ofUser,
+        body: schemas.resetBody,
+        response: {},
+      },
+    },
+    onlyApproved,
   );
 
   app.delete(

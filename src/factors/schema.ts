@@ -4,6 +4,8 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { FactorType, SentCodeType } from "./factor.ts";
 import { factorTypes } from "./factor.ts";
 import { RECOVERY_CODES } from "./recovery-code.ts";
+import type { ResetGrounds } from "./reset-factors.ts";
+import { resetReasons } from "./reset-factors.ts";
 
 const at = "2026-11-22T19:25:52.275Z";
 const encoded = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description });
@@ -279,6 +281,22 @@ export const factorChallengeSchema = Type.Object(
 export const removedFactorSchema = Type.Object(
   { id: idField("factor"), object: Type.Literal("factor"), deleted: Type.Literal(true, { description: "Always true." }) },
   { $id: "RemovedFactor", description: "A factor that is gone.", examples: [{ id, object: "factor", deleted: true }] },
+);
+/** For users and operators alike. */
+export const resetBody = Type.Object(
+  {
+    reason_code: Type.Unsafe<ResetGrounds["reason_code"]>(
+      Type.String({ enum: [...resetReasons], description: "What has become of the factors. Kept in the audit log." }),
+    ),
+    attachment_ref: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: PLAIN_TEXT,
+      description: "Your own name of the record of how you identified the person; no personal data. Kept in the audit log.",
+      examples: ["DMS-2026-4711"],
+    }),
+  },
+  { additionalProperties: false, examples: [{ reason_code: "lost", attachment_ref: "DMS-2026-4711" }] },
 );
 export const factorLockSchema = Type.Object(
   { object: Type.Literal("factor_lock"), blocked: Type.Boolean({ description: "Whether attempts are refused unseen." }) },

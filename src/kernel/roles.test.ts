@@ -8,6 +8,7 @@ import { ALL_SCOPES } from "./scopes.ts";
 const ADMIN_ONLY: readonly Scope[] = [
   "api_keys:write",
   "factors:write",
+  "factors:reset",
   "operators:write",
   "controls:write",
   "organisation:write",

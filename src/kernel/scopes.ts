@@ -34,6 +34,7 @@ export const SCOPES = {
   "factors:read": "Read the authentication factors of users.",
   "factors:write": "Enrol and remove authentication factors of users, and send them codes.",
   "factors:unblock": "Have the attempts of users looked at again after too many have failed.",
+  "factors:reset": "Ask to have all authentication factors taken from users who can prove none any more.",
   "hosted_sessions:read": "Read how customers' visits to the hosted pages went.",
   "hosted_sessions:write": "Send customers to the hosted pages.",
   "api_keys:read": "Read and list API keys.",

@@ -31,14 +31,18 @@ export function grantRoles(
   asked: ExceptionAsked | undefined,
   now: number,
 ): { readonly ok: true; readonly exception: RolesException | null } | Refusal {
-  const beyond = refuseGrant(by, roles);
-  if (beyond !== undefined) return beyond;
+  const refusal = refuseGrant(by, roles) ?? refuseTogether(roles, asked, now);
+  if (refusal !== undefined) return refusal;
+  if (asked === undefined) return { ok: true, exception: null };
+  const exception = { reason: asked.reason, expiresAt: parseTimestamp(asked.expires_at), grantedBy: by.personId, grantedAt: now };
+  return { ok: true, exception };
+}
+
+/** Refuses roles that nobody can give to one person, or not with this exception, whoever gives them. @param now milliseconds */
+export function refuseTogether(roles: readonly RoleName[], asked: ExceptionAsked | undefined, now: number): Refusal | undefined {
   const conflicts = conflictsAmong(roles);
-  if (conflicts.length === 0) {
-    if (asked !== undefined)
-      return refuse("invalid_request", "exception", "These roles do not conflict, so that there is nothing to except.");
-    return { ok: true, exception: null };
-  }
+  if (conflicts.length === 0)
+    return asked && refuse("invalid_request", "exception", "These roles do not conflict, so that there is nothing to except.");
   if (asked === undefined) {
     const told = conflicts.map(({ roles: [one, other], why }) => `${one} and ${other}: ${why}`);
     return refuse("roles_conflict", "roles", told.join(" "));
@@ -46,7 +50,7 @@ export function grantRoles(
   const expiresAt = parseTimestamp(asked.expires_at);
   if (Number.isNaN(expiresAt) || expiresAt <= now || expiresAt > now + MAX_EXCEPTION_MS)
     return refuse("invalid_request", "exception.expires_at", `It is in the future, at most ${toTimestamp(now + MAX_EXCEPTION_MS)}.`);
-  return { ok: true, exception: { reason: asked.reason, expiresAt, grantedBy: by.personId, grantedAt: now } };
+  return undefined;
 }
 
 /** Nobody gives what he has not, and nobody takes it from one who has more than he. */

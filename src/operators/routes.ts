@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { askedBy, refuseAtOnce } from "#commit/index.ts";
-import { unblockFactors } from "#factors/index.ts";
+import { factorBodies, onlyApproved, unblockFactors } from "#factors/index.ts";
 import type { Caller, HttpServer } from "#http/index.ts";
 import {
   idField,
@@ -267,6 +267,29 @@ export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
       if (isSelf(asked.actor, operator.id)) return sendExecuted(reply, refuseAtOnce(refuse("cannot_change_self"), asked.actor.requestId));
       return sendExecuted(reply, await unblockFactors(deps, asked, subjectOf(operator)));
     },
+  );
+
+  app.post(
+    "/v1/operators/:id/factors/reset",
+    {
+      config: {
+        ...writes,
+        idempotent: true,
+        problems: ["not_found", "cannot_change_self", "operator_status_conflict", "no_factor"],
+      },
+      schema: {
+        operationId: "resetOperatorFactors",
+        tags,
+        summary: "Ask to take all second factors from an operator",
+        description:
+          "For one who can prove none any more. Always needs approval by a second person. Then all factors, the password and all sessions " +
+          "are gone; invite the operator again, who chooses a password and enrols a first factor. API keys stay as they are.",
+        params,
+        body: factorBodies.resetBody,
+        response: {},
+      },
+    },
+    onlyApproved,
   );
 
   app.get(

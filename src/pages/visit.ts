@@ -1,6 +1,7 @@
 import type { Actor } from "#audit/index.ts";
 import type { Asked } from "#commit/index.ts";
 import type { Subject } from "#factors/index.ts";
+import { wasResetIn } from "#factors/index.ts";
 import { readUser } from "#identity/index.ts";
 import type { HostedSessionId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
@@ -40,7 +41,7 @@ export function askedOn(session: HostedSession, visitor: Visitor): Asked {
 }
 
 /** The customer as the room of factors knows one. */
-export function subjectOf({ organisationId, userId }: HostedSession): Subject {
+export function subjectOf({ organisationId, userId }: Pick<HostedSession, "organisationId" | "userId">): Subject {
   return { organisationId, kind: "user", id: userId };
 }
 
@@ -70,11 +71,19 @@ export async function visitOf(
   return { ok: true, session: await noteVisit(deps, session) };
 }
 
-/** A visit ends at once with its customer, and with the key that it was made with: whoever stole a key may have made it. */
+/**
+ * A visit ends at once with its customer, and with the key that it was made with: whoever stole a key may have made it. So it does when the
+ * customer's factors are all taken away, because the next one is enrolled without a proof: by a link that was sent after that.
+ */
 export async function stillWanted(
   { store, mayHost }: WantedDeps,
-  { organisationId, apiKeyId, userId }: Pick<HostedSession, "organisationId" | "apiKeyId" | "userId">,
+  session: Pick<HostedSession, "organisationId" | "apiKeyId" | "userId" | "createdAt">,
 ): Promise<boolean> {
-  const [standing, user] = await Promise.all([mayHost(organisationId, apiKeyId), readUser(store, organisationId, userId)]);
-  return standing && user !== undefined && user.status !== "closed";
+  const { organisationId, apiKeyId, userId, createdAt } = session;
+  const [standing, user, reset] = await Promise.all([
+    mayHost(organisationId, apiKeyId),
+    readUser(store, organisationId, userId),
+    wasResetIn(store, subjectOf(session), createdAt),
+  ]);
+  return standing && user !== undefined && user.status !== "closed" && !reset;
 }

@@ -13,7 +13,14 @@ import { HOUR_MS, suspect } from "./suspicious.ts";
 const DAY_MS = 24 * HOUR_MS;
 const MAX = Number.MAX_SAFE_INTEGER;
 const bare = { idempotencyKey: null };
-const MAKING: readonly Scope[] = ["withdrawals:write", "accounts:write", "reviews:write", "journals:write", "controls:write"];
+const MAKING: readonly Scope[] = [
+  "withdrawals:write",
+  "accounts:write",
+  "reviews:write",
+  "journals:write",
+  "controls:write",
+  "factors:reset",
+];
 
 /** Ways around the controls, each as somebody would try it who has most rights but not all. */
 export function controlAttackFlows(stage: Stage): void {

@@ -198,6 +198,38 @@ export function controlFlows(stage: Stage): void {
       assert.equal(accepted["operator_id"], object_id);
     });
 
+    it("SOX-03 roles that are not for one person are refused to whoever asks for them, and again when they are to be given", async () => {
+      const { own, checker } = await scene();
+      const { app } = stage;
+      const there = await person(app, own, ["operations"]);
+      ok(await setPolicy(own.api, [{ kind: "operator" }]), 200);
+      const roles = ["operations", "fraud_analyst"];
+      const invitation = { name: "Twin", email: "twin@example.com", roles };
+      const invite = (more: object) => own.api.post("/v1/operators", { ...invitation, ...more }, { idempotencyKey: null });
+      const give = (body: object) => own.api.patch(`/v1/operators/${there.id}`, body);
+      const until = (days: number) => ({
+        reason: "Stands in for the analyst.",
+        expires_at: new Date(app.clock.now() + days * 86_400_000).toISOString(),
+      });
+      for (const ask of [invite, give]) {
+        refused(await ask({ roles }), "roles_conflict", "roles");
+        refused(await ask({ roles, exception: until(93) }), "invalid_request", "exception.expires_at");
+        refused(await ask({ roles: ["operations"], exception: until(1) }), "invalid_request", "exception");
+      }
+      // Without roles the exception is for those that the operator has, which do not conflict.
+      refused(await give({ exception: until(1) }), "invalid_request", "exception");
+      refused(await own.api.patch("/v1/operators/opr_01J0000000000000000000000B", { exception: until(1) }), "not_found");
+      const asked = waiting(await invite({ exception: until(1) }));
+      refused(await act(own.api, asked.id, "amend", { body: invitation }), "roles_conflict", "roles");
+      const kept = ok(await own.api.get(`/v1/approvals/${asked.id}`), 200);
+      assert.deepEqual([kept["revision"], kept["payload_hash"]], [1, asked["payload_hash"]]);
+      // What was right when it was asked for is not any more when it is done.
+      app.clock.advance(25 * 3_600_000);
+      const done = ok(await approve(checker.api, asked.id), 200);
+      assert.deepEqual([done.status, (done["failure"] as { code: string } | null)?.code], ["failed", "invalid_request"]);
+      assert.deepEqual(ok(await own.api.get(`/v1/operators/${there.id}`), 200)["roles"], ["operations"]);
+    });
+
     it("settings, overdrafts, keys and reviews are controlled, each by its own function", async () => {
       const { own, checker, account } = await scene();
       const held = await suspect(own, stage.app.clock);

@@ -4,6 +4,7 @@ import type { TestApp } from "../support/app.ts";
 import { startApp } from "../support/app.ts";
 import { dynamoServerForTests } from "../support/dynamodb-server.ts";
 import { ok } from "../support/http-client.ts";
+import { factorResetFlows } from "./factor-reset-flows.ts";
 import { factorFlows, recorder } from "./factors-flows.ts";
 import { currentCode } from "./factors-kit.ts";
 import { stageFor } from "./stage.ts";
@@ -11,7 +12,11 @@ import { stageFor } from "./stage.ts";
 const server = await dynamoServerForTests({ durable: false });
 const sent = recorder();
 if (server !== undefined) {
-  describe("factors on DynamoDB", () => factorFlows(stageFor({ store: "dynamodb", server, codeSender: sent.sender }), sent));
+  describe("factors on DynamoDB", () => {
+    const stage = stageFor({ store: "dynamodb", server, codeSender: sent.sender });
+    factorFlows(stage, sent);
+    factorResetFlows(stage, sent);
+  });
 
   describe("factors of two nodes over one DynamoDB", () => {
     let one: TestApp;

@@ -1,6 +1,11 @@
 import { describe } from "node:test";
+import { factorResetFlows } from "./factor-reset-flows.ts";
 import { factorFlows, recorder } from "./factors-flows.ts";
 import { stageFor } from "./stage.ts";
 
 const sent = recorder();
-describe("factors on the memory store", () => factorFlows(stageFor({ store: "memory", codeSender: sent.sender }), sent));
+describe("factors on the memory store", () => {
+  const stage = stageFor({ store: "memory", codeSender: sent.sender });
+  factorFlows(stage, sent);
+  factorResetFlows(stage, sent);
+});

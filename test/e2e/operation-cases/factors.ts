@@ -89,6 +89,15 @@ export const factorCases: OperationCases = {
     sensitive: true,
     events: ["factor.unblocked"],
   },
+  resetFactors: {
+    prepare: async (organisation, _landmarks, clock) => ({
+      id: (await withTotp(organisation, clock)).id,
+      body: { reason_code: "lost", attachment_ref: "DMS-2026-4711" },
+    }),
+    status: 202,
+    sensitive: true,
+    events: ["approval.requested"],
+  },
   removeFactor: {
     async prepare(organisation, _landmarks, clock) {
       const { id, secret } = await withTotp(organisation, clock);

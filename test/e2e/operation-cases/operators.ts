@@ -87,6 +87,15 @@ export const operatorCases: OperationCases = {
     sensitive: true,
     events: ["factor.unblocked"],
   },
+  resetOperatorFactors: {
+    prepare: async (organisation, _landmarks, clock) => ({
+      id: (await come(organisation, clock)).id,
+      body: { reason_code: "compromised", attachment_ref: "DMS-2026-4711" },
+    }),
+    status: 202,
+    sensitive: true,
+    events: ["approval.requested"],
+  },
   getSessionPolicy: reads(() => ({})),
   updateSessionPolicy: {
     prepare: () => ({ body: { idle_minutes: 10, absolute_minutes: 60 } }),
