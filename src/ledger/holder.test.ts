@@ -127,7 +127,15 @@ void describe("restrictions", () => {
     assert.equal(authoriseHold({ ...terms, payer: restricted("restricted") }, T0, PARAMS).ok, false);
     const { hold, payer } = ok(authoriseHold({ ...terms, payer: plain }, T0, PARAMS));
     const stopped = restrictHolder(payer, owner, "restricted", T0);
-    assert.deepEqual(incrementHold(hold, stopped, minor(5), T0), { ok: false, code: "account_restricted" });
+    const raise = { hold, payer, payee: other, amount: minor(5) };
+    assert.equal(incrementHold(raise, T0, PARAMS).ok, true);
+    for (const [parties, param] of [
+      [{ payer: stopped }, "from"],
+      [{ payee: restricted("pending") }, "to"],
+    ] as const) {
+      const made = incrementHold({ ...raise, ...parties }, T0, PARAMS);
+      assert.deepEqual(made.ok ? "ok" : [made.code, made.param], ["account_restricted", param]);
+    }
     const capture = { transactionId: newId("transaction"), hold, payer: stopped, payee: other, amount: undefined, final: true };
     assert.equal(captureHold(capture, T0, PARAMS).ok, false);
     assert.equal(voidHold(hold, stopped, T0).ok, true);

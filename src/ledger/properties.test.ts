@@ -96,7 +96,8 @@ function step(world: World, { verb, from, to, amount, pick, flag }: Operation): 
       const [, hold] = picked(world.holds, pick) ?? [];
       if (hold === undefined) return;
       const own = byId(hold.fromAccountId);
-      const result = verb === "void" ? voidHold(hold, own, at) : incrementHold(hold, own, minor(amount), at);
+      const raise = { hold, payer: own, payee: byId(hold.toAccountId), amount: minor(amount) };
+      const result = verb === "void" ? voidHold(hold, own, at) : incrementHold(raise, at, PARAMS);
       if (!result.ok) return;
       replace(world, result.payer);
       world.holds.set(hold.id, result.hold);

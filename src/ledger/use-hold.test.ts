@@ -31,6 +31,10 @@ function capture(on: { hold: Hold; payer: Account; payee: Account }, amount: num
   return captureHold({ transactionId: newId("transaction"), ...on, amount: part, final }, at, PARAMS);
 }
 
+function increment(on: ReturnType<typeof held>, amount: number | bigint, parties: Partial<typeof on> = {}, at = T0) {
+  return incrementHold({ ...on, amount: minor(amount), ...parties }, at, PARAMS);
+}
+
 void describe("authoriseHold", () => {
   void it("reserves the funds and touches nothing else", () => {
     const payer = anAccount({ balance: minor(100) });
@@ -73,7 +77,7 @@ void describe("statusAt", () => {
 
 void describe("every use of a hold", () => {
   const uses: Record<string, (on: ReturnType<typeof held>, at: number) => { ok: boolean; code?: string }> = {
-    increment: (on, at) => incrementHold(on.hold, on.payer, minor(1), at),
+    increment: (on, at) => increment(on, 1, {}, at),
     capture: (on, at) => capture(on, 1, false, at),
     "capture of the rest": (on, at) => capture(on, undefined, false, at),
     void: (on, at) => voidHold(on.hold, on.payer, at),
@@ -99,7 +103,7 @@ void describe("incrementHold", () => {
     const on = held(100);
     const part = capture(on, 40);
     assert.ok(part.ok);
-    const more = incrementHold(part.hold, part.posted.payer, minor(50), T0 + 2);
+    const more = increment({ hold: part.hold, payer: part.posted.payer, payee: part.posted.payee }, 50, {}, T0 + 2);
     assert.ok(more.ok);
     assert.deepEqual([more.hold.amount, more.hold.capturedAmount, remainingOf(more.hold)], [150n, 40n, 110n]);
     assert.equal(reservedAt(more.payer, T0 + 2), 110n);
@@ -109,26 +113,30 @@ void describe("incrementHold", () => {
 
   void it("takes exactly what is available and not one more", () => {
     const on = held(100);
-    assert.equal(incrementHold(on.hold, on.payer, minor(900), T0).ok, true);
-    const over = incrementHold(on.hold, on.payer, minor(901), T0);
+    assert.equal(increment(on, 900).ok, true);
+    const over = increment(on, 901);
     assert.equal(over.ok ? "ok" : over.code, "insufficient_funds");
   });
 
   void it("takes the place of the old reservation, so it fits where MAX_RESERVATIONS are", () => {
     const on = held(100);
     const others = Array.from({ length: MAX_RESERVATIONS - 1 }, () => funds(1));
-    const more = incrementHold(on.hold, { ...on.payer, reserved: [...on.payer.reserved, ...others] }, minor(1), T0);
+    const more = increment(on, 1, { payer: { ...on.payer, reserved: [...on.payer.reserved, ...others] } });
     assert.ok(more.ok);
     assert.equal(more.payer.reserved.length, MAX_RESERVATIONS);
   });
 
-  void it("refuses a frozen or closed payer and a total beyond JSON", () => {
+  void it("refuses a frozen or closed party and a total beyond JSON", () => {
     const on = held(100);
     const codeOf = (payer: Account, amount: bigint) => {
-      const made = incrementHold(on.hold, payer, minor(amount), T0);
+      const made = increment(on, amount, { payer });
       return made.ok ? "ok" : made.code;
     };
     assert.equal(codeOf({ ...on.payer, status: "frozen" }, 1n), "account_frozen");
+    for (const status of ["frozen", "closed"] as const) {
+      const made = increment(on, 1, { payee: { ...on.payee, status } });
+      assert.deepEqual(made.ok ? "ok" : [made.code, made.param], [`account_${status}`, "to"]);
+    }
     // Only where clocks disagree: one node saw the hold expire and closed the account, another does not yet.
     assert.equal(
       codeOf({ ...on.payer, status: "closed", balance: minor(0), overdraftLimit: minor(500), reserved: [] }, 1n),

@@ -7,7 +7,6 @@ import { refuse } from "#kernel/problems.ts";
 import type { Account } from "./account.ts";
 import type { Hold } from "./hold.ts";
 import { remainingOf, statusAt } from "./hold.ts";
-import { restrictionOf } from "./holder.ts";
 import type { Posted, PostingParams } from "./post.ts";
 import { checkParties, post } from "./post.ts";
 import { release, reserve } from "./reserve.ts";
@@ -53,12 +52,17 @@ export function authoriseHold(asked: Authorisation, at: number, params: PostingP
   return { ok: true, hold, payer: touched(reserved.account, at) };
 }
 
-/** Raises a hold by `amount`; the whole must be covered. The expiry stays. */
-export function incrementHold(hold: Hold, payer: Account, amount: Minor, at: number): HoldAndPayer {
-  const refusal = usable(hold, at);
+export interface Increment {
+  readonly hold: Hold;
+  readonly payer: Account;
+  readonly payee: Account;
+  readonly amount: Minor;
+}
+
+/** Raises a hold by `amount`, where one between its parties could be authorised; the whole must be covered. The expiry stays. */
+export function incrementHold({ hold, payer, payee, amount }: Increment, at: number, params: PostingParams): HoldAndPayer {
+  const refusal = usable(hold, at) ?? checkParties(payer, payee, params);
   if (refusal !== undefined) return refusal;
-  if (payer.status !== "active") return refuse(payer.status === "frozen" ? "account_frozen" : "account_closed");
-  if (restrictionOf(payer) !== null) return refuse("account_restricted");
   if (!fitsWire(hold.amount + amount)) return refuse("balance_overflow", "amount");
   const without = release(payer, hold.id, at);
   const total = add(hold.amount, amount);

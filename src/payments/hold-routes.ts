@@ -127,7 +127,8 @@ export function holdRoutes(app: HttpServer, deps: PaymentDeps): void {
         summary: "Raise a hold",
         description:
           "Reserves `amount` more. The expiry stays as it is. Judged for fraud as one payment more, by rules that are asked about the whole " +
-          "amount that the hold becomes; what is not simply allowed is declined with `risk_declined`, and the hold stays as it was.",
+          "amount that the hold becomes; what is not simply allowed is declined with `risk_declined`, and the hold stays as it was. Refused for " +
+          "what a new hold between the two accounts would be refused for, such as a payee that is frozen.",
         params,
         body: incrementBody,
         response: { 200: ref("Hold") },

@@ -28,7 +28,7 @@ const BARE = {
 const move = fc.record({
   from: fc.nat(3),
   to: fc.nat(3),
-  gap: fc.constantFrom(0, 0, 1, 900),
+  gap: fc.constantFrom<number>(0, 0, 1, 900),
   /** How long before its decision the request arrived and drew its id. */
   early: fc.constantFrom(0, 0, 1, 800),
   fate: fc.constantFrom("posted", "posted", "pending", "approved", "rejected"),
@@ -251,6 +251,108 @@ void describe("listTransactions", () => {
     const listed = [...first.transactions, ...second.transactions, ...third.transactions].map(({ id }) => id);
     assert.deepEqual(listed, kept.map(({ id }) => id).toReversed());
     assert.equal(third.cursor, undefined);
+  });
+
+  /** The pages of a user who holds the first two accounts and shares others, one page for each choice of what is shared when it is read. */
+  async function pagesSharing(moves: readonly (readonly [number, number])[], limit: number, shared: readonly (readonly number[])[]) {
+    const all = moves.map(([from, to]) => ({ from, to, gap: 1, early: 0, fate: "posted", type: "transfer" }) as const);
+    const { store, all: known, kept, users: people } = await history(all);
+    const base = newUser({ id: people[0], organisationId: ORG, type: "personal", profile: null, emailIndex: null, phoneIndex: null }, T0);
+    const listed: string[][] = [];
+    let cursor: string | undefined;
+    for (const [n, places] of shared.entries()) {
+      const sharedAccounts = known.flatMap(({ id }, place) => (places.includes(place) ? [id] : []));
+      await keep(store, users, [{ ...base, accountCount: 2, sharedAccounts, version: n + 2 }]);
+      const result = await listTransactions(store, ORG, { ...BARE, userId: people[0], limit, cursor });
+      assert.ok(result.ok, `page ${n + 1}`);
+      listed.push(result.transactions.map(({ id }) => id));
+      cursor = result.cursor;
+    }
+    return { listed, cursor, newest: kept.map(({ id }) => id).toReversed() };
+  }
+
+  void it("goes on for a user from whom an account is taken between two pages", async () => {
+    // Turn by turn an account of the user's own is paid, and the shared one.
+    const moves = Array.from({ length: 12 }, (_, n) => [2, n % 2 === 0 ? 0 : 3] as const);
+    const { listed, cursor, newest } = await pagesSharing(moves, 4, [[3], []]);
+    assert.deepEqual(listed, [newest.slice(0, 4), newest.filter((_, n) => n >= 4 && n % 2 === 1)]);
+    assert.equal(cursor, undefined);
+  });
+
+  void it("goes on from the same place where only the account that was taken away had more, and ends where no other is held", async () => {
+    const moves = [[2, 3] as const, [2, 3] as const, [0, 3] as const, [0, 3] as const, [2, 3] as const];
+    const joined = await pagesSharing(moves, 3, [[3], [2]]);
+    assert.deepEqual(joined, { listed: [joined.newest.slice(0, 3), joined.newest.slice(3)], cursor: undefined, newest: joined.newest });
+    const left = await pagesSharing(moves, 3, [[3], []]);
+    assert.deepEqual([left.listed[1], left.cursor], [[], undefined]);
+  });
+
+  void it("shows nothing twice where a page ends with a payment between an account that is taken away and one that stays", async () => {
+    const moves = Array.from({ length: 6 }, () => [2, 3] as const);
+    for (const limit of [1, 2, 3]) {
+      const { listed, newest } = await pagesSharing(moves, limit, [[2, 3], [3]]);
+      assert.deepEqual(listed.flat(), newest.slice(0, 2 * limit));
+    }
+  });
+
+  void it("loses nothing while the index of a user's accounts forgets one that it has shown", async () => {
+    const moves = Array.from(
+      { length: 8 },
+      (_, n) => ({ from: 2, to: n % 2, gap: 1, early: 0, fate: "posted", type: "transfer" }) as const,
+    );
+    const { store, all, kept, users: people } = await history(moves);
+    let lags = false;
+    const lagging: Store = {
+      ...store,
+      async query(query) {
+        const page = await store.query(query);
+        return lags ? { ...page, items: page.items.filter(({ id }) => id !== all[1]?.id) } : page;
+      },
+    };
+    const listed: string[] = [];
+    let cursor: string | undefined;
+    for (const lag of [false, true, false]) {
+      lags = lag;
+      const result = await listTransactions(lagging, ORG, { ...BARE, userId: people[0], limit: 3, cursor });
+      assert.ok(result.ok);
+      listed.push(...result.transactions.map(({ id }) => id));
+      cursor = result.cursor;
+    }
+    assert.deepEqual(listed, kept.map(({ id }) => id).toReversed());
+  });
+
+  void it("misses nothing up to now after the clock was set back, though ids and histories go on ahead of it", async () => {
+    const hour = 3_600_000;
+    const gaps = [hour, -hour, 1, 1, 1];
+    const moves = gaps.map((gap) => ({ from: 0, to: 2, gap, early: 0, fate: "pending", type: "transfer" }) as const);
+    const { store, all, kept, users: people } = await history(moves);
+    const now = T0 + 5;
+    const lists = [{}, { accountId: all[0]?.id }, { userId: people[0] }, { status: "pending_review" as const }];
+    // What a client calls now is over when it is looked at.
+    for (const asked of lists)
+      for (const to of [now, now - 2, now + 1]) {
+        const found = await allPages(store, { ...BARE, ...asked, limit: 2, to, at: now });
+        const wanted = kept.filter(({ createdAt }) => createdAt <= to).map(({ id }) => id);
+        assert.deepEqual(found.map(({ id }) => id).toSorted(), wanted.toSorted(), JSON.stringify(asked));
+      }
+    // Pages go on though what was now when the first was asked for is long over.
+    for (const asked of lists) {
+      const found: string[] = [];
+      for (let page = 0, cursor: string | undefined; page === 0 || cursor !== undefined; page++) {
+        const result = await listTransactions(store, ORG, { ...BARE, ...asked, limit: 2, to: now, at: now + page * hour, cursor });
+        assert.ok(result.ok);
+        found.push(...result.transactions.map(({ id }) => id));
+        cursor = result.cursor;
+      }
+      assert.deepEqual(
+        found.toSorted(),
+        kept
+          .slice(1)
+          .map(({ id }) => id)
+          .toSorted(),
+        JSON.stringify(asked),
+      );
+    }
   });
 
   void it("reads nothing where a bound lies before 1970", async () => {

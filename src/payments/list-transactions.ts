@@ -5,7 +5,16 @@ import { firstIdAt, isId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Account, Transaction, TransactionStatus, TransactionType } from "#ledger/index.ts";
-import { accounts, decodePositions, encodePositions, listByAccounts, readAccount, statusKey, transactions } from "#ledger/index.ts";
+import {
+  accounts,
+  decodePositions,
+  encodePositions,
+  holdersOf,
+  listByAccounts,
+  readAccount,
+  statusKey,
+  transactions,
+} from "#ledger/index.ts";
 import type { Item, Store } from "#storage/index.ts";
 import { mergePartitions } from "#storage/index.ts";
 import { transactionAt } from "./present.ts";
@@ -38,32 +47,37 @@ export async function listTransactions(store: Store, organisationId: Organisatio
   if (filter.accountId !== undefined) {
     const account = await readAccount(store, organisationId, filter.accountId);
     if (account === undefined) return refuse("account_not_found", "account_id");
-    return byAccounts(store, organisationId, [account], filter);
+    return byAccounts(store, organisationId, () => Promise.resolve([account]), filter);
   }
   if (filter.userId !== undefined) {
     const user = await readUser(store, organisationId, filter.userId);
     if (user === undefined) return refuse("user_not_found", "user_id");
-    return byAccounts(store, organisationId, await heldBy(store, user), filter);
+    return byAccounts(store, organisationId, (named) => heldBy(store, user, named), filter);
   }
   if (filter.status !== undefined && filter.status !== "posted") return byStatus(store, organisationId, filter.status, filter);
   return byOrganisation(store, organisationId, filter);
 }
 
-async function heldBy(store: Store, user: User): Promise<Account[]> {
+/** @param named accounts of the page before, of which an index that lags may know no more what it knew then */
+async function heldBy(store: Store, user: User, named: readonly AccountId[]): Promise<Account[]> {
   // The index tells which accounts there are; what they hold is read by key, where it is up to date.
-  const { ids } = await accountsOf(store, user);
-  const items = await store.getMany(ids.map((id) => ({ table: "smartfinance-accounts", key: { hash: id } })));
-  return items.filter((item): item is Item => item !== undefined).map((item) => accounts.fromItem(item));
+  const ids = new Set((await accountsOf(store, user)).ids);
+  const items = await store.getMany([...new Set([...ids, ...named])].map((id) => ({ table: "smartfinance-accounts", key: { hash: id } })));
+  return items
+    .filter((item): item is Item => item !== undefined)
+    .map((item) => accounts.fromItem(item))
+    .filter((account) => ids.has(account.id) || holdersOf(account).some(({ userId }) => userId === user.id));
 }
 
 async function byAccounts(
   store: Store,
   organisationId: OrganisationId,
-  owned: readonly Account[],
+  ownedOf: (named: readonly AccountId[]) => Promise<readonly Account[]>,
   filter: TransactionFilter,
 ): Promise<TransactionPage> {
   const positions = filter.cursor === undefined ? undefined : decodePositions(filter.cursor);
   if (filter.cursor !== undefined && positions === undefined) return refuse("invalid_cursor", "cursor");
+  const owned = await ownedOf([...(positions?.keys() ?? [])]);
   const ids = new Set(owned.map(({ id }) => id));
   const page = await listByAccounts(store, {
     organisationId,
@@ -71,7 +85,7 @@ async function byAccounts(
     // A link may be younger than the creation (an approval, another node's clock), never older: `from` bounds the walk,
     // `to` only where to begin it.
     from: filter.from,
-    to: filter.to === undefined ? undefined : filter.to + SLACK_MS,
+    to: newestLooked(filter),
     positions,
     limit: filter.limit,
     keep({ transaction, leg }) {
@@ -119,11 +133,23 @@ async function byOrganisation(store: Store, organisationId: OrganisationId, filt
   return { ok: true, transactions: page.items.map((item) => transactions.fromItem(item)), cursor: page.next };
 }
 
-function idBounds({ from, to }: TransactionFilter): { from?: string; to?: string } {
+function idBounds(filter: TransactionFilter): { from?: string; to?: string } {
+  const { from } = filter;
+  const newest = newestLooked(filter);
   return {
     ...(from === undefined ? {} : { from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)) }),
-    ...(to === undefined ? {} : { to: firstIdAt("transaction", Math.max(0, to + SLACK_MS)) }),
+    ...(newest === undefined ? {} : { to: firstIdAt("transaction", Math.max(0, newest)) }),
   };
+}
+
+/**
+ * The newest time of an id, or of a link, that is looked at. Both stand still while a clock that was set back catches up with them, so a
+ * list up to now has no such bound: nothing else is newer. For what is past such a time is not known any more. A further page begins
+ * where the one before has ended.
+ */
+function newestLooked({ to, at, cursor }: TransactionFilter): number | undefined {
+  if (to === undefined || cursor !== undefined || (at !== undefined && to + SLACK_MS >= at)) return undefined;
+  return to + SLACK_MS;
 }
 
 function matches(stored: Transaction, { status, type, from, to, at }: TransactionFilter): boolean {

@@ -58,7 +58,7 @@ export async function listReviews(
   const parties = await partiesOf(store, organisationId, filter);
   if (!parties.ok) return parties;
   const ascending = filter.order === "due";
-  const bounds = idBounds(filter, terms);
+  const bounds = idBounds(filter, terms, now);
   const found: Review[] = [];
   let last = filter.cursor;
   for (let pages = 0; pages < MAX_PAGES; pages++) {
@@ -104,12 +104,13 @@ interface Bounds {
   readonly to: string | undefined;
 }
 
-function idBounds({ from, to, dueBefore }: ReviewFilter, terms: ReviewTerms): Bounds {
+function idBounds({ from, to, dueBefore }: ReviewFilter, terms: ReviewTerms, now: number): Bounds {
   const created = dueBefore === undefined ? undefined : dueBefore - dueAt({ createdAt: 0 }, terms);
   const newest = to === undefined ? created : created === undefined ? to : Math.min(to, created);
   return {
     from: from === undefined ? undefined : firstIdAt("review", Math.max(0, from - SLACK_MS)),
-    to: newest === undefined ? undefined : firstIdAt("review", Math.max(0, newest + SLACK_MS)),
+    // Ids stand still while a clock that was set back catches up with them: nothing else is newer than a list up to now.
+    to: newest === undefined || newest + SLACK_MS >= now ? undefined : firstIdAt("review", Math.max(0, newest + SLACK_MS)),
   };
 }
 

@@ -116,7 +116,8 @@ function listRoute(app: HttpServer, deps: PaymentDeps): void {
         description:
           "`status=open` lists those that wait for a decision, `status=approved_once` those that wait for a second approval. Filters may " +
           "be combined; a page looks at up to 1,000 reviews and may hold fewer than `limit` while `has_more` is true, when a filter keeps " +
-          "little. What expired moves from one status to the other within a minute; the status shown is always that of the moment.",
+          "little. What expired moves from one status to the other within a minute; the status shown is always that of the moment. Lists " +
+          "up to a time that is past are as those of transactions where a clock was set back.",
         querystring: reviewQuery,
         response: { 200: pageOf("Review") },
       },

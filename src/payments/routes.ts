@@ -246,7 +246,8 @@ function transactionRoutes(app: HttpServer, deps: PaymentDeps): void {
         summary: "List transactions, newest first",
         description:
           "Of the organisation, or of one account, or of all accounts of one user. A page may hold fewer than `limit` items " +
-          "while `has_more` is true, when a filter keeps little.",
+          "while `has_more` is true, when a filter keeps little. A list up to a time that is past misses what was created before it by a server " +
+          "whose clock had been set back by more than two minutes and had not caught up by then; a list up to now, or without `created_to`, has it.",
         querystring: Type.Object(
           {
             ...pageParameters,

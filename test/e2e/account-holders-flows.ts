@@ -68,6 +68,23 @@ export function accountHolderFlows(stage: Stage): void {
       assert.equal(ok(await own.api.get(`/v1/users/${ada}`), 200)["account_count"], 0);
     });
 
+    it("who are taken off an account go on to the next page of their transactions, without those that were of it alone", async () => {
+      const own = await stage.app.newOrganisation();
+      const [ada, bob] = [await own.user(), await own.user()];
+      const account = await own.account({ userId: ada, balance: 900 });
+      ok(await own.api.post(`/v1/accounts/${account}/holders`, { user_id: bob, role: "viewer" }), 201);
+      const mine = await own.account({ userId: bob });
+      const stranger = await own.account();
+      const paid: string[] = [];
+      for (const to of [mine, stranger, mine, stranger, mine]) paid.push(ok(await own.transfer(account, to, 10), 201).id);
+      const path = `/v1/transactions?user_id=${bob}&limit=2`;
+      const first = ok(await own.api.get(path), 200);
+      assert.deepEqual(idsOf(first.data), [paid[4], paid[3]]);
+      ok(await remove(own.api, account, bob), 200);
+      const next = ok(await own.api.get(`${path}&cursor=${encodeURIComponent(String(first.next_cursor))}`), 200);
+      assert.deepEqual([idsOf(next.data), next.has_more], [[paid[2], paid[0]], false]);
+    });
+
     it("are added, given other roles and taken off; every step is audited, and none works for strangers", async () => {
       const own = await stage.app.newOrganisation();
       const other = await stage.app.newOrganisation();

@@ -100,6 +100,42 @@ export function holdFlows(stage: Stage): void {
       assert.equal((await read(own, id)).amount, 350);
     });
 
+    it("count for the payee by every raise, whoever pays, as their creation does", async () => {
+      const { own, to, hold } = await begin();
+      await activate(own, [{ expression: "payee_sum_24h > 300.0", action: "block" }]);
+      const raise = (id: string, amount: number) => own.api.post(`/v1/holds/${id}/increment`, { amount });
+      const id = await hold(100);
+      ok(await raise(id, 150), 200);
+      ok(await raise(id, 100), 200);
+      // Another payer, of whom nothing is known: 350 are on their way to the payee by now.
+      const other = await own.account({ balance: 1_000 });
+      refused(await own.transfer(other, to, 1), "risk_declined");
+      refused(await raise(id, 1), "risk_declined");
+      await auditBooks(own);
+    });
+
+    it("are not raised for a payee who could not be paid, as none is authorised for one", async () => {
+      const { own, from, to, hold, capture } = await begin();
+      const body = { from_account_id: from, to_account_id: to, amount: 10, currency: "EUR" };
+      const id = await hold(100);
+      const raise = () => own.api.post(`/v1/holds/${id}/increment`, { amount: 10 });
+      for (const [verb, code] of [
+        ["freeze", "account_frozen"],
+        ["close", "account_closed"],
+      ] as const) {
+        ok(await own.api.post(`/v1/accounts/${to}/${verb}`), 200);
+        refused(await own.api.post("/v1/holds", body), code, "to_account_id");
+        refused(await raise(), code, "to_account_id");
+        refused(await capture(id), code, "to_account_id");
+        if (verb === "close") break;
+        ok(await own.api.post(`/v1/accounts/${to}/unfreeze`), 200);
+        ok(await raise(), 200);
+      }
+      assert.deepEqual(await figures(own, from), [1_000, 110, 890]);
+      ok(await own.api.post(`/v1/holds/${id}/void`), 200);
+      assert.deepEqual(await figures(own, from), [1_000, 0, 1_000]);
+    });
+
     it("are captured whole without being told so", async () => {
       const { own, from, hold, capture } = await begin();
       const id = await hold(100);

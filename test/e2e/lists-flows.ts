@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ok, refused } from "../support/http-client.ts";
 import type { Stage } from "./stage.ts";
+import { activate } from "./risk-engine-kit.ts";
 import { everyPage, idsOf } from "./stage.ts";
+import { HOUR_MS } from "./suspicious.ts";
 
 const COUNT = 33;
 
@@ -53,6 +55,30 @@ export function listFlows(stage: Stage): void {
 
       function touches(n: number, account: string): boolean {
         return made[n]?.from === account || (account === from && n % 11 === 0);
+      }
+    });
+
+    it("up to now miss nothing of what was made after the clock was set back", async () => {
+      const { clock } = stage.app;
+      const own = await stage.app.newOrganisation();
+      await activate(own, [{ expression: "amount == 7", action: "review" }]);
+      const userId = await own.user();
+      const from = await own.account({ userId, balance: 1_000 });
+      const to = await own.account();
+      ok(await own.transfer(from, to, 5), 201);
+      clock.advance(-HOUR_MS);
+      try {
+        const posted = ok(await own.transfer(from, to, 6), 201);
+        const waiting = ok(await own.transfer(from, to, 7), 202);
+        const window = `created_to=${String(waiting.created_at)}`;
+        const both = [waiting.id, posted.id];
+        for (const query of ["", `&account_id=${from}`, `&user_id=${userId}`])
+          assert.deepEqual(idsOf(await everyPage(own.api, `/v1/transactions?${window}${query}`, 1)), both, query);
+        assert.deepEqual(idsOf(await everyPage(own.api, `/v1/transactions?${window}&status=pending_review`, 1)), [waiting.id]);
+        for (const query of ["", "&status=open", "&order=newest"])
+          assert.deepEqual(idsOf(await everyPage(own.api, `/v1/reviews?${window}${query}`, 1)), [waiting["review_id"]], query);
+      } finally {
+        clock.advance(HOUR_MS);
       }
     });
 

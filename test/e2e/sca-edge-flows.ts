@@ -236,6 +236,8 @@ export function scaEdgeFlows(stage: Stage): void {
       const hold = ok(await api.post("/v1/holds", { ...body, authentication_id }), 201);
       refused(await api.post(`/v1/holds/${hold.id}/increment`, { amount: 1 }), "authentication_required");
       ok(await api.post(`/v1/holds/${hold.id}/capture`), 201);
+      // Of what is over no authentication is asked: it would not help.
+      refused(await api.post(`/v1/holds/${hold.id}/increment`, { amount: 1 }), "hold_not_active");
       await auditBooks(payer.own);
     });
   });

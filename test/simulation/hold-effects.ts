@@ -24,6 +24,8 @@ export function performOnHold(
   if (operation.op === "increment") {
     model.holds.set(commit, hold.id, { ...hold, amount: hold.amount + amount });
     change(scene, reserve(payer, hold.id, hold.amount - hold.captured + amount, hold.until), {});
+    // The payee's account remembers whom it was to be paid by.
+    change(scene, accountOf(scene, hold.to), {});
     scene.events.push({ type: "hold.incremented", object: hold.id, user: payer.user, amount, currency });
     return;
   }

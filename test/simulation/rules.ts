@@ -149,7 +149,7 @@ export function judge(view: ModelView, tenant: string, operation: Operation, at:
       if (hold?.tenant !== tenant || payer === undefined) return refusedAs(v, "not_found");
       const amount = BigInt(operation.body.amount);
       judgeHold(v, hold, at);
-      parties(v, payer, undefined);
+      parties(v, payer, view.account(hold.to));
       funds(v, payer, hold.amount - hold.captured + amount, at, hold.id);
       reservable(v, payer, amount, at);
       if (hold.amount + amount > MAX) v.due.add("balance_overflow");

@@ -22,7 +22,7 @@ export interface HistoryPage {
   readonly steps: readonly Step[];
   /** Absent at the end of the history. */
   readonly next: Positions | undefined;
-  /** False when a position does not belong to these accounts. */
+  /** False when the positions are not of a list of these accounts, or point at no link. */
   readonly valid: boolean;
 }
 
@@ -35,9 +35,7 @@ const MAX_EXAMINED = 1000;
  */
 export async function listByAccounts(store: Store, query: HistoryQuery): Promise<HistoryPage> {
   const { organisationId, limit, from } = query;
-  const listed = new Set(query.accounts.map(({ id }) => id));
-  for (const [id, address] of query.positions ?? [])
-    if (address !== null && !listed.has(id)) return { steps: [], next: undefined, valid: false };
+  if (!isOfThese(query)) return { steps: [], next: undefined, valid: false };
   let heads: Map<AccountId, Step>;
   try {
     heads = await headsOf(store, query);
@@ -57,13 +55,24 @@ export async function listByAccounts(store: Store, query: HistoryQuery): Promise
       heads.delete(accountId);
       continue;
     }
-    if (steps.length === limit) return { steps, next: positionsOf(query, heads), valid: true };
-    if (query.keep(step)) steps.push(step);
+    // What a page ends with is walked through in all its accounts: the next page may be one of others, where it would be new.
+    const isKept = query.keep(step);
+    const isOver = isKept || step.transaction.id !== steps.at(-1)?.transaction.id;
+    if (steps.length === limit && isOver) return { steps, next: positionsOf(query, heads), valid: true };
+    if (isKept) steps.push(step);
     const next = before(step);
     if (next === undefined) heads.delete(accountId);
     else heads.set(accountId, await readStep(store, organisationId, accountId, next));
   }
   return { steps, next: positionsOf(query, heads), valid: true };
+}
+
+/**
+ * Whether the positions may be those of a list of these accounts. Some may have been taken away since the page before, or all of them, and
+ * others may have joined; where none of either is the other's, it was another list.
+ */
+function isOfThese({ accounts, positions }: HistoryQuery): boolean {
+  return positions === undefined || accounts.length === 0 || accounts.some(({ id }) => positions.has(id));
 }
 
 /** Where the walk of each account begins on this page; those that have come to their end are not among them. */
@@ -78,17 +87,22 @@ async function headsOf(store: Store, query: HistoryQuery): Promise<Map<AccountId
     await Promise.all(accounts.map(async (account) => begin(account, newestUntil(store, organisationId, account, query.to))));
     return heads;
   }
-  const joined: Account[] = [];
+  const left = new Map<AccountId, Step>();
   await Promise.all(
-    accounts.map(async (account) => {
-      const address = positions.get(account.id);
-      if (address === undefined) joined.push(account);
-      else if (address !== null) await begin(account, readStep(store, organisationId, account.id, address));
+    [...positions].map(async ([id, address]) => {
+      if (address !== null) left.set(id, await readStep(store, organisationId, id, address));
     }),
   );
-  // An account that was not there at the page before begins where the others are: some of what is theirs as well is shown as its own.
-  const place = newestOf(heads)?.[1].leg.at;
-  await Promise.all(joined.map(async (account) => begin(account, newestUntil(store, organisationId, account, place))));
+  // An account that was not there at the page before begins where the others were, of which some may not be there any more: some of
+  // what is theirs as well is shown as its own.
+  const place = newestOf(left)?.[1].leg.at;
+  await Promise.all(
+    accounts.map(async (account) => {
+      const step = left.get(account.id);
+      if (step !== undefined) heads.set(account.id, step);
+      else if (!positions.has(account.id)) await begin(account, newestUntil(store, organisationId, account, place));
+    }),
+  );
   return heads;
 }
 

@@ -19,6 +19,9 @@ import { presentHold, presentTransaction } from "../present.ts";
 import { declined, keepLearnt } from "./authorise.ts";
 import { governanceOf, putAccounts } from "./payment.ts";
 
+/** A refusal over the parties names them as the hold does. */
+const PARAMS = { payer: "from_account_id", payee: "to_account_id" };
+
 interface OnHold {
   readonly hold: Hold;
   readonly payer: Account;
@@ -86,14 +89,14 @@ export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, bod
   const deviceId = deviceIdIn(organisationId, context);
   const governance = await governanceOf(deps, organisationId);
   const needs = (found: Hold): Promise<readonly Need[]> => judgingNeeds(deps, organisationId, found, deviceId);
-  return onHold(deps, asked, id, { payee: false, privateReply: false, needs }, ({ hold, payer, work, at, metadata, tell }) => {
+  return onHold(deps, asked, id, { payee: true, privateReply: false, needs }, ({ hold, payer, work, at, metadata, tell }) => {
+    const payee = work.get(accounts, { hash: hold.toAccountId });
+    invariant(payee, "a stored hold has its payee");
+    const decision = incrementHold({ hold, payer, payee, amount }, at, PARAMS);
+    if (!decision.ok) return refused(decision, requestId);
     // What the payer approved was the amount of the hold; more than that is another hold.
     if ((governance.sca.mode === "psd2" && payer.userId !== null) || wasChallenged(hold))
       return refused(refuse("authentication_required"), requestId);
-    const decision = incrementHold(hold, payer, amount, at);
-    if (!decision.ok) return refused(decision, requestId);
-    const payee = work.get(accounts, { hash: hold.toAccountId });
-    invariant(payee, "a stored hold has its payee");
     const { amount: whole } = decision.hold;
     const judgeable = { organisationId, type: "hold" as const, amount, whole, currency: hold.currency, context, deviceId };
     const over = {
@@ -108,27 +111,26 @@ export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, bod
       work.tell(declined(judged, { id, eventId, payer, amount }));
       return work.outcome(refused(refuse("risk_declined"), requestId).reply);
     }
-    keepLearnt(work, learnt(judged, judgeable, over, "posted"));
-    putAccounts(work, decision.payer);
+    const after = learnt(judged, judgeable, over, "posted");
+    keepLearnt(work, after);
+    // The payee is put, as with the creation: so that it may be paid still holds when this is committed.
+    putAccounts(work, decision.payer, { ...payee, incoming: after.incoming, version: payee.version + 1 });
     work.put(holds, decision.hold);
     tell("hold.incremented", amount, eventId);
     return work.outcome(replied(200, presentHold(decision.hold, metadata, at)));
   });
 }
 
-/** What a hold is judged by, beside its payer's account. */
+/** What a hold is judged by, beside its accounts. */
 async function judgingNeeds(
   { facts }: Pick<PaymentDeps, "facts">,
   organisationId: OrganisationId,
-  { fromAccountId, toAccountId }: Hold,
+  { fromAccountId }: Hold,
   deviceId: string | undefined,
 ): Promise<readonly Need[]> {
   const payer = await facts.of(organisationId, fromAccountId);
   invariant(payer, "a stored hold has its account");
-  const needs: Need[] = [
-    { collection: accounts, key: { hash: toAccountId }, mode: "read" },
-    { collection: riskProfiles, key: { hash: payer.profileId }, mode: "write" },
-  ];
+  const needs: Need[] = [{ collection: riskProfiles, key: { hash: payer.profileId }, mode: "write" }];
   if (deviceId !== undefined) needs.push({ collection: riskDevices, key: { hash: deviceId }, mode: "write" });
   return needs;
 }
@@ -170,8 +172,7 @@ export async function capture(deps: PaymentDeps, asked: Asked, id: HoldId, body:
   return onHold(deps, asked, id, { payee: true, privateReply: body.metadata !== undefined }, ({ hold, payer, work, at, tell }) => {
     const payee = work.get(accounts, { hash: hold.toAccountId });
     invariant(payee, "a stored hold has its payee");
-    const params = { payer: "from_account_id", payee: "to_account_id" };
-    const decision = captureHold({ transactionId, hold, payer, payee, amount: part, final: body.final ?? false }, at, params);
+    const decision = captureHold({ transactionId, hold, payer, payee, amount: part, final: body.final ?? false }, at, PARAMS);
     if (!decision.ok) return refused(decision, requestId);
     const { amount } = decision;
     const { transaction, event } = recordMovement(
