@@ -120,3 +120,9 @@ export function presentEvent(item: Item): JsonObject {
   const { partition: _partition, event_id, ...rest } = item;
   return { id: event_id, object: "event", event_id, ...rest };
 }
+
+/** When a stored event was committed, ms; 0 for one that tells no time, which only somebody else than this program has written. */
+export function timeOf(event: Item): number {
+  const at = typeof event.timestamp === "string" ? Date.parse(event.timestamp) : Number.NaN;
+  return Number.isSafeInteger(at) ? at : 0;
+}

@@ -6,11 +6,11 @@ import { systemRandom } from "#kernel/random.ts";
 import type { Item, Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
-import { findEvent } from "./find.ts";
+import { findEvent, rowsIn } from "./find.ts";
 import { sha256 } from "./hashing.ts";
 import { usualText } from "./leaf.ts";
 import { signerOf } from "./note-keys.ts";
-import { bucketOf, LOG_INDEX_TABLE } from "./rows.ts";
+import { bucketOf, entriesId, LOG_INDEX_TABLE, LOG_TABLE } from "./rows.ts";
 import { createSealer, LogTamperedError } from "./sealer.ts";
 
 const clock = { now: () => T0, sleep: () => Promise.resolve() };
@@ -90,5 +90,82 @@ void describe("a row of the index that leads before the beginning of the log", (
     await store.commit([{ op: "put", table: LOG_INDEX_TABLE, item, condition: "none" }]);
     assert.equal(await findEvent(store, id, 5), undefined);
     assert.equal((await sealer.step()).events, 1);
+  });
+});
+
+void describe("rows beside the events that no version of this program has written", () => {
+  type Scene = Awaited<ReturnType<typeof scene>>;
+  /** The store, whose table has `items` besides what it has. */
+  const beside = ({ store }: Scene, table: string, items: readonly unknown[]): Store => ({
+    ...store,
+    query: async (query) => {
+      const page = await store.query(query);
+      return query.table === table ? { ...page, items: [...(items as Item[]), ...page.items] } : page;
+    },
+  });
+  const sealerOver = (store: Store) =>
+    createSealer({ store, clock, random: systemRandom(), signer: signerOf("example.com/log", "signature", sha256("key")) });
+
+  void it("of the index are stepped over, by the sealer and by whoever asks for an event", async () => {
+    const made = await scene();
+    const bad = [
+      null,
+      7,
+      "x",
+      [],
+      {},
+      { first: {}, last: {} },
+      { first: "0", last: "z" },
+      { first: "0", last: null },
+      { first: "4", last: 2 },
+    ];
+    const store = beside(made, LOG_INDEX_TABLE, bad);
+    const id = await made.put(made.eventOf());
+    assert.equal((await sealerOver(store).step()).events, 1);
+    assert.equal((await findEvent(store, id, 6))?.index, 5);
+    // What the feed tells again is found by the row that is as it ought to be.
+    const again = await store.feed(undefined, 100);
+    const repeating: Store = {
+      ...store,
+      feed: async (cursor, limit) => ({ ...again, ...(await store.feed(cursor, limit)), items: again.items }),
+    };
+    assert.equal((await sealerOver(repeating).step()).events, 0);
+  });
+
+  void it("of the index lead over no more of the log than one step seals", () => {
+    const far = Number.MAX_SAFE_INTEGER;
+    assert.equal(rowsIn([{ first: 0, last: far }], 1_000_000_000).size, 0);
+    assert.deepEqual([...rowsIn([{ first: 500, last: 520 }], 1_000_000_000)], [1, 2]);
+    // One step at its largest.
+    assert.equal(rowsIn([{ first: 0, last: 99_999 }], 1_000_000_000).size, 391);
+  });
+
+  void it("of the log are told as tampering, and so is what cannot be read", async () => {
+    for (const events of [[null], "x", [[0, "evt_1"]]]) {
+      const made = await scene();
+      const item = { ...(await made.store.get(LOG_TABLE, { hash: entriesId(0) })), events } as Item;
+      await made.put(made.eventOf());
+      const store: Store = {
+        ...made.store,
+        getMany: async (refs) =>
+          (await made.store.getMany(refs)).map((found, n) => (refs[n]?.key.hash === entriesId(0) && refs.length === 1 ? item : found)),
+      };
+      await assert.rejects(sealerOver(store).step(), LogTamperedError);
+    }
+    const made = await scene();
+    await made.put(made.eventOf());
+    const unreadable: Store = { ...made.store, query: async () => Promise.reject(new SyntaxError("Unexpected token")) };
+    await assert.rejects(sealerOver(unreadable).step(), LogTamperedError);
+  });
+
+  void it("are events without an id that could be found, which are told as tampering", async () => {
+    for (const event_id of ["", { toString: 1, valueOf: 1 }, []] as unknown as string[]) {
+      const { sealer, eventOf, slip } = await scene();
+      slip(eventOf({ event_id }));
+      await assert.rejects(sealer.step(), LogTamperedError);
+    }
+    const { sealer, eventOf, slip } = await scene();
+    slip(eventOf({ organisation_id: { toString: 1, valueOf: 1 } }));
+    await assert.rejects(sealer.step(), LogTamperedError);
   });
 });

@@ -100,7 +100,9 @@ export function entriesFromItem(item: Item): readonly SealedEntry[] {
   invariant(Array.isArray(events) && Array.isArray(openings), "a row of entries is malformed");
   invariant(entries.length === events.length && entries.length === openings.length, "a row of entries is not of one length");
   return entries.map((entry, n) => {
-    const [place, eventId] = events[n] as [number, string];
+    const event: unknown = events[n];
+    invariant(Array.isArray(event), "a row of entries is malformed");
+    const [place, eventId] = event as [number, string];
     return { organisationId: String(organisations[place]), eventId, entry, opening: bytesOf(openings[n]) };
   });
 }
@@ -121,6 +123,9 @@ export interface Span {
   readonly first: number;
   readonly last: number;
 }
+
+/** The most leaves of one stretch: those of one step of the sealer at its largest. */
+export const MAX_SPAN = 100_000;
 
 export function spanToItem(bucket: string, { first, last }: Span): Item {
   return { bucket, first: String(first).padStart(INDEX_DIGITS, "0"), last };

@@ -1,4 +1,4 @@
-import { invariant } from "#kernel/assert.ts";
+import { timeOf } from "#audit/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import { partitionOf } from "#kernel/ids.ts";
 import type { Ref, Store } from "#storage/index.ts";
@@ -16,7 +16,7 @@ export interface SealedText {
   readonly eventId: string;
   /** RFC 8785 text without line breaks. It never changes, also when the caller's address is erased. */
   readonly text: string;
-  /** When the event was committed, ms. */
+  /** When the event was committed, ms; 0 where it tells no time. */
   readonly at: number;
 }
 
@@ -58,8 +58,6 @@ export async function readSealedTexts(store: Store, from: number, to: number): P
     if (event === undefined) throw new LogTamperedError(`event ${eventId} of leaf ${index} is not in the store`);
     const text = leafText(event, opening);
     if (!sha256(text).equals(entry)) throw new LogTamperedError(`event ${eventId} is not what its leaf ${index} says`);
-    const at = Date.parse(String(event.timestamp));
-    invariant(Number.isSafeInteger(at), "a sealed event has a time");
-    return { index, eventId, text, at };
+    return { index, eventId, text, at: timeOf(event) };
   });
 }

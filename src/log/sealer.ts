@@ -1,18 +1,19 @@
-import { invariant } from "#kernel/assert.ts";
+import { invariant, InvariantError } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Random } from "#kernel/random.ts";
 import type { FeedPage, Item, Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { checkpointText } from "./checkpoint.ts";
-import { findSpans, readRows, rowsIn } from "./find.ts";
+import { findSpans, readRows, rowsIn, rowsOfEntries } from "./find.ts";
 import type { Hash } from "./hashing.ts";
 import { entryOf, SALT_BYTES } from "./leaf.ts";
 import type { Opening } from "./leaf.ts";
 import { formatNote } from "./note.ts";
 import type { Signer } from "./note-keys.ts";
-import { bucketOf, entriesFromItem, entriesId, LOG_TABLE, logKeyKey } from "./rows.ts";
+import { bucketOf, LOG_TABLE, logKeyKey, MAX_SPAN } from "./rows.ts";
 import type { LogState, SealedEntry } from "./rows.ts";
 import { neededRows, sealWrites } from "./seal-writes.ts";
+import type { Sealing } from "./seal-writes.ts";
 import { isSame, isSealedAs } from "./same-event.ts";
 import { signState } from "./state-seal.ts";
 import { TILE_WIDTH } from "./tiles.ts";
@@ -58,8 +59,8 @@ export class LogKeyChangedError extends Error {
 const STEP = 2 * TILE_WIDTH;
 /** The most that a store gives in one page. */
 const PAGE = 1_000;
-/** Pages of one step. */
-const MAX_PAGES = 100;
+/** Pages of one step, which seals no more than the index can tell of one. */
+const MAX_PAGES = MAX_SPAN / PAGE;
 /** Rows of a step besides those of the index: entries, tiles of every level, the state. */
 const OTHER_ROWS = 12;
 /** How far the clock may be behind the last checkpoint (AUD-12), ms. */
@@ -73,6 +74,28 @@ function entryFor(item: Item, opening: Opening): Hash {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new LogTamperedError(`event ${String(item.event_id)} has no text that a leaf commits to: ${why}`, { cause: error });
+  }
+}
+
+/** What an event is found by. @throws LogTamperedError for what is no name at all */
+function nameIn(item: Item, member: "event_id" | "organisation_id"): string {
+  const name = item[member];
+  if (name === "" || (typeof name === "object" && name !== null))
+    throw new LogTamperedError(`the feed has an event whose ${member} is none`);
+  return String(name);
+}
+
+/** Of reading what is stored. @throws LogTamperedError for a row that no version of this program has written, or that is no JSON any more */
+function unreadable(error: unknown): never {
+  if (!(error instanceof InvariantError || error instanceof SyntaxError)) throw error;
+  throw new LogTamperedError(error.message, { cause: error });
+}
+
+function writesFor(sealing: Sealing): ReturnType<typeof sealWrites> {
+  try {
+    return sealWrites(sealing);
+  } catch (error) {
+    return unreadable(error);
   }
 }
 
@@ -111,15 +134,15 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
     const fresh = new Map<string, Item>();
     for (const item of items) {
       if (!isObject(item)) throw new LogTamperedError("the feed has a row that is no event");
-      const id = String(item.event_id);
+      const id = nameIn(item, "event_id");
       const before = fresh.get(id);
       if (before !== undefined && !isSame(before, item)) throw new LogTamperedError(`there are two events ${id}`);
       fresh.set(id, item);
     }
     if (size === 0) return [...fresh.values()];
     const spans = await findSpans(store, [...new Set([...fresh.keys()].map(bucketOf))]);
-    for (const item of await readRows(store, [...rowsIn(spans, size)].map(entriesId)))
-      for (const sealed of item === undefined ? [] : entriesFromItem(item)) {
+    for await (const { entries } of rowsOfEntries(store, rowsIn(spans, size)))
+      for (const sealed of entries) {
         const again = fresh.get(sealed.eventId);
         if (again === undefined) continue;
         if (!isSealedAs(again, sealed)) throw new LogTamperedError(`there is another event ${sealed.eventId} than the sealed one`);
@@ -152,10 +175,10 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
     // Where more wait, a step ends with a full row.
     let limit = eventsPerStep - (size % TILE_WIDTH);
     for (let halving = 0; halving < MAX_HALVINGS; halving++) {
-      const page = await pages(state?.cursor, limit);
+      const page = await pages(state?.cursor, limit).catch(unreadable);
       // A log at its beginning, and a feed without an event, are not worth a step; a cursor that moved over nothing is.
       if (page.items.length === 0 && (state?.cursor === undefined || page.cursor === state.cursor)) return { events: 0, more: false };
-      const items = await unsealed(page.items, size);
+      const items = await unsealed(page.items, size).catch(unreadable);
       const buckets = new Set(items.map(({ event_id }) => bucketOf(String(event_id)))).size;
       if (buckets + OTHER_ROWS > store.limits.writesPerCommit) {
         limit = Math.max(1, Math.floor(limit / 2));
@@ -165,15 +188,15 @@ export function createSealer(deps: SealerDeps): { step(): Promise<Sealed> } {
       const entries = items.map((item, n): SealedEntry => {
         const opening = salts.subarray(n * SALT_BYTES, (n + 1) * SALT_BYTES);
         return {
-          organisationId: String(item.organisation_id),
+          organisationId: nameIn(item, "organisation_id"),
           eventId: String(item.event_id),
           entry: entryFor(item, opening),
           opening,
         };
       });
       const ids = neededRows(size);
-      const rows = await readRows(store, ids);
-      const { next, writes } = sealWrites({
+      const rows = await readRows(store, ids).catch(unreadable);
+      const { next, writes } = writesFor({
         edge: state ?? EMPTY_EDGE,
         rows: new Map(ids.flatMap((id, n) => (rows[n] === undefined ? [] : [[id, rows[n]]]))),
         entries,

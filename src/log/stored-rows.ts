@@ -1,5 +1,5 @@
 import type { Item, Store, TableName } from "#storage/index.ts";
-import { entriesFromItem, entriesId, spanFromItem, spanToItem, tileFromItem, tileId } from "./rows.ts";
+import { entriesFromItem, entriesId, MAX_SPAN, spanFromItem, spanToItem, tileFromItem, tileId } from "./rows.ts";
 import { TILE_WIDTH } from "./tiles.ts";
 
 interface StoredRow {
@@ -85,6 +85,7 @@ export async function wrongIndexRow(store: VerifiedStore, size: number): Promise
 function isSpan(bucket: string, range: string, item: unknown, size: number): boolean {
   if (typeof item !== "object" || item === null || Array.isArray(item)) return false;
   const { first, last } = spanFromItem(item as Item);
-  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last) || first < 0 || first > last || last >= size) return false;
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last) || first < 0 || first > last || last >= size || last - first >= MAX_SPAN)
+    return false;
   return (item as Item).bucket === bucket && spanToItem(bucket, { first, last }).first === range;
 }

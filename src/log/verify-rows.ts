@@ -52,10 +52,7 @@ export function createIndexCheck(store: Store): { check(eventId: string, index: 
       const bucket = bucketOf(eventId);
       let spans = held.get(bucket);
       if (spans === undefined) {
-        spans = await findSpans(store, [bucket]).catch((error: unknown) => {
-          if (!(error instanceof TypeError)) throw error;
-          throw new Wrong(`a row of the index of the log, under ${bucket}, is malformed`, index);
-        });
+        spans = await findSpans(store, [bucket]);
         if (held.size >= BUCKETS) held.clear();
         held.set(bucket, spans);
       }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { T0 } from "#test/support/builders.ts";
+import { actorOf, newId, T0 } from "#test/support/builders.ts";
+import { buildEvent } from "#audit/index.ts";
 import type { Store } from "#storage/index.ts";
 import type { ArchiveSink, LineSink } from "./port.ts";
 import { SinkError } from "./port.ts";
@@ -59,6 +60,43 @@ void describe("a sink of lines", () => {
     assert.deepEqual(taken, [last?.["event_id"]]);
     await worker.stop();
   });
+});
+
+void describe("an event that tells no time, which only somebody else has written", () => {
+  const timeless = async (timestamp: string) => {
+    const scene = await sceneAt(T0);
+    await scene.tell(1);
+    const own = { id: newId("event"), type: "deposit.posted", objectId: "txn" } as const;
+    const item = { ...buildEvent(own, actorOf(), T0).item, timestamp };
+    await scene.store.commit([{ op: "put", table: "smartfinance-audit-logs", item, condition: "absent" }]);
+    await scene.tell(1);
+    return scene;
+  };
+
+  for (const timestamp of ["yesterday", "", "+275760-09-13T00:00:00.001Z"])
+    void it(`holds up neither kind of sink: ${JSON.stringify(timestamp)}`, async () => {
+      const scene = await timeless(timestamp);
+      const times: number[] = [];
+      const lines: LineSink = { ...collecting().sink, send: (some) => Promise.resolve(void times.push(...some.map(({ at }) => at))) };
+      const keys: string[] = [];
+      const archive: ArchiveSink = {
+        name: "archive",
+        takes: "objects",
+        every: { leaves: 4_096, ms: 60_000 },
+        put: ({ key }) => Promise.resolve(void keys.push(key)),
+        close: () => undefined,
+      };
+      await scene.seal();
+      const worker = scene.worker([lines, archive]);
+      scene.clock.time += 61_000;
+      await scene.until(worker, () => times.length === 3 && keys.length === 2);
+      assert.deepEqual(times, [T0, 0, T0]);
+      await scene.until(worker, async () => (await readProgress(scene.store, "archive")).plan === null);
+      await worker.stop();
+      assert.deepEqual(scene.errors, []);
+      for (const name of ["lines", "archive"]) assert.equal((await readProgress(scene.store, name)).newest, T0);
+      await sinkStatus({ store: scene.store, log: scene.log, clock: scene.clock, sinks: [lines, archive] });
+    });
 });
 
 void describe("a sink that failed", () => {

@@ -1,3 +1,4 @@
+import { timeOf } from "#audit/index.ts";
 import { canonicalJson } from "#kernel/canonical-json.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Item, Store } from "#storage/index.ts";
@@ -20,7 +21,12 @@ export type Advance = Partial<Omit<Progress, "version">> | undefined;
 
 /** The event as standard output has it. Its address and software are in it: what has to be erased is not sent to where it cannot be. */
 export function lineOf({ partition: _partition, ...event }: Item): SinkLine {
-  return { eventId: String(event.event_id), at: Date.parse(String(event.timestamp)), text: canonicalJson(event) };
+  return { eventId: String(event.event_id), at: timeOf(event), text: canonicalJson(event) };
+}
+
+/** The time of the newest event that a sink has with these. */
+function newestOf({ newest }: Progress, taken: readonly { readonly at: number }[]): number {
+  return taken.reduce((most, { at }) => Math.max(most, at), newest ?? 0);
 }
 
 /** Sends what the feed has behind the cursor. First the sending, then the cursor: a kill in between sends some twice. */
@@ -33,7 +39,7 @@ export async function drainLines({ store, clock }: DrainDeps, sink: LineSink, pr
   return {
     cursor: page.cursor,
     position: progress.position + lines.length,
-    newest: lines.reduce((newest, { at }) => Math.max(newest, at), progress.newest ?? 0),
+    newest: newestOf(progress, lines),
     tookAt: clock.now(),
     error: null,
   };
@@ -62,5 +68,5 @@ export async function drainArchive({ log, clock }: DrainDeps, sink: ArchiveSink,
   }
   const leaves = await nextLeaves(log, position, plan.size);
   await sink.put(eventsObject(position, leaves));
-  return { position: position + leaves.length, newest: leaves.at(-1)?.at ?? progress.newest, tookAt: now, error: null };
+  return { position: position + leaves.length, newest: newestOf(progress, leaves), tookAt: now, error: null };
 }

@@ -38,13 +38,15 @@ export interface DataKeyRecord extends KeySubject, Versioned {
   /** 1, 2, 3 …: which of its subject's keys it is. */
   readonly number: number;
   readonly state: KeyState;
-  /** `null` once destroyed. */
+  /** `null` once destroyed, or of a compromised one that has made room for another key. */
   readonly wrapped: string | null;
   readonly kmsKeyId: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   /** When it was wrapped last, milliseconds since the epoch. */
   readonly wrappedAt: number;
+  /** Of a compromised key: since when nothing is sealed under it any more but kept replies, which it opens no more than anything else. */
+  readonly emptiedAt?: number;
 }
 
 /** Stored under the subject's id: which of its data keys seals now, and all there are (for rotation and shredding). */
@@ -52,6 +54,13 @@ export interface KeyringRecord extends KeySubject, Versioned {
   /** `null` for a shredded subject: a tombstone, so that no new key is ever made for it. */
   readonly currentKeyId: DataKeyId | null;
   readonly keyIds: readonly DataKeyId[];
+  /** How many keys have made room for others, and are none of `keyIds` any more; absent where none has. */
+  readonly givenUp?: number;
+}
+
+/** The number of the key that a subject gets next. */
+export function nextNumber(keyring: KeyringRecord | undefined): number {
+  return (keyring?.keyIds.length ?? 0) + (keyring?.givenUp ?? 0) + 1;
 }
 
 /** How many data keys one organisation may have: a rotation a week for twenty years, and 32 KB of item. */
@@ -59,10 +68,13 @@ const MAX_KEYS_PER_ORGANISATION = 1000;
 /** How many one user may have: all of them are destroyed in one commit, which DynamoDB bounds at 100 items. */
 const MAX_KEYS_PER_USER = 50;
 
-/** Of keys that are compromised a subject may have as many successors beyond that: a full keyring must not keep one from being blocked. */
-export const SPARE_KEYS = 20;
+/**
+ * Of keys that are compromised a subject may have as many successors beyond that: a full keyring must not keep one from being blocked. Each
+ * of these has a compromised key before it, and when they are used up, one of those that seal nothing any more makes room (start-rotation.ts).
+ */
+export const SPARE_KEYS = 30;
 
-/** How many keys a subject may ever have. */
+/** How many keys a subject may have. */
 export function maxKeysOf(subject: KeySubject): number {
   return subject.userId === null ? MAX_KEYS_PER_ORGANISATION : MAX_KEYS_PER_USER;
 }
@@ -109,13 +121,15 @@ export const dataKeys: Collection<DataKeyRecord> = {
     kms_key_id: record.kmsKeyId,
     created_at: record.createdAt,
     wrapped_at: record.wrappedAt,
+    ...(record.emptiedAt === undefined ? {} : { emptied_at: record.emptiedAt }),
     version: record.version,
   }),
   fromItem(item) {
-    const { id, number, state, wrapped_key, kms_key_id, created_at, wrapped_at, version } = item;
+    const { id, number, state, wrapped_key, kms_key_id, created_at, wrapped_at, emptied_at, version } = item;
     invariant(isId("dataKey", id), "a stored data key has a malformed id");
     const known = keyStates.find((one) => one === state);
-    invariant(known !== undefined && (wrapped_key === null) === (known === "destroyed"), `data key ${id} has no state`);
+    invariant(known !== undefined, `data key ${id} has no state`);
+    invariant(known === "compromised" || (wrapped_key === null) === (known === "destroyed"), `data key ${id} is malformed`);
     invariant(
       (wrapped_key === null || typeof wrapped_key === "string") && typeof kms_key_id === "string" && typeof number === "number",
       `data key ${id} is malformed`,
@@ -133,6 +147,7 @@ export const dataKeys: Collection<DataKeyRecord> = {
       kmsKeyId: kms_key_id,
       createdAt: created_at,
       wrappedAt: wrapped_at,
+      ...(typeof emptied_at === "number" ? { emptiedAt: emptied_at } : {}),
       version,
     };
   },
@@ -146,16 +161,17 @@ export const keyrings: Collection<KeyringRecord> = {
     ...subjectToItem(record),
     current_key_id: record.currentKeyId,
     key_ids: record.keyIds,
+    ...(record.givenUp === undefined ? {} : { given_up: record.givenUp }),
     version: record.version,
   }),
   fromItem(item) {
-    const { id, current_key_id, key_ids, version } = item;
+    const { id, current_key_id, key_ids, given_up, version } = item;
     const subject = subjectOf(item);
     invariant(id === keyringId(subject), "a stored keyring has a foreign id");
     invariant(Array.isArray(key_ids) && key_ids.every((one) => isId("dataKey", one)), `the keyring ${id} is malformed`);
     const keyIds = key_ids as readonly DataKeyId[];
     const currentKeyId = current_key_id === null ? null : keyIds.find((one) => one === current_key_id);
     invariant(currentKeyId !== undefined && typeof version === "number", `the keyring ${id} has no current key`);
-    return { ...subject, currentKeyId, keyIds, version };
+    return { ...subject, currentKeyId, keyIds, ...(typeof given_up === "number" ? { givenUp: given_up } : {}), version };
   },
 };

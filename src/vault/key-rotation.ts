@@ -25,8 +25,6 @@ export interface Progress {
   readonly phase: "sweep" | "retire";
   /** 1, 2, 3 … */
   readonly pass: number;
-  /** Milliseconds since the epoch. */
-  readonly passStartedAt: number;
   /** Which step of the phase, from 0, and how far into it. */
   readonly step: number;
   readonly cursor: string | null;
@@ -38,6 +36,8 @@ export interface Progress {
   readonly unreadable: number;
   /** Sealed texts of this pass that stay under an old key, because their user may have no further one; absent where there is none. */
   readonly kept?: number;
+  /** Sealed texts of this pass that stay under the key that was named; absent in a pass that began before it was counted. */
+  readonly left?: number;
   /** Records changed by all passes. */
   readonly rewritten: number;
 }
@@ -69,16 +69,16 @@ export interface KeyRotation extends Versioned {
 }
 
 /** A pass at its beginning. */
-export function firstPass(at: number): Progress {
+export function firstPass(): Progress {
   return {
     phase: "sweep",
     pass: 1,
-    passStartedAt: at,
     step: 0,
     cursor: null,
     examined: 0,
     found: 0,
     unreadable: 0,
+    left: 0,
     rewritten: 0,
   };
 }

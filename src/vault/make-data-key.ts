@@ -7,7 +7,7 @@ import { unitInterval } from "#kernel/random.ts";
 import type { Random } from "#kernel/random.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Store, Write } from "#storage/index.ts";
-import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, keyrings, maxKeysOf } from "./data-key-record.ts";
+import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, keyrings, maxKeysOf, nextNumber } from "./data-key-record.ts";
 import type { DataKeyId, DataKeyRecord, Environment, KeyringRecord, KeySubject } from "./data-key-record.ts";
 import { DataKeyNotFoundError, TooManyKeysError, UserShreddedError } from "./errors.ts";
 import type { Kms } from "./kms.ts";
@@ -63,7 +63,7 @@ export async function currentKey(
     if (draft !== undefined && keyring?.currentKeyId === draft.record.id) return { id: draft.record.id, secret: draft.secret };
     if (keyring !== undefined && keyring.currentKeyId !== retire) return { id: keyring.currentKeyId };
 
-    draft ??= await draftKey(deps, subject, (keyring?.keyIds.length ?? 0) + 1);
+    draft ??= await draftKey(deps, subject, nextNumber(keyring));
     const result = await deps.store.commit(writesFor(draft.record, keyring));
     if (result.outcome === "committed") return { id: draft.record.id, secret: draft.secret };
     if (result.outcome === "unavailable") throw new StoreUnavailableError("data keys cannot be written", { cause: result.cause });
@@ -101,7 +101,8 @@ function writesFor(record: DataKeyRecord, keyring: KeyringRecord | undefined): r
   const keyIds = [...(keyring?.keyIds ?? []), record.id];
   if (keyIds.length > maxKeysOf(record)) throw new TooManyKeysError(`${keyringId(record)} has as many data keys as it may have`);
   const { organisationId, userId, purpose } = record;
-  const next: KeyringRecord = { organisationId, userId, purpose, currentKeyId: record.id, keyIds, version: (keyring?.version ?? 0) + 1 };
+  const held = keyring ?? { organisationId, userId, purpose, version: 0 };
+  const next: KeyringRecord = { ...held, currentKeyId: record.id, keyIds, version: held.version + 1 };
   return [
     { op: "put", table: DATA_KEYS_TABLE, item: dataKeys.toItem(record), condition: "absent" },
     {

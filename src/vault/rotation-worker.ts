@@ -5,6 +5,7 @@ import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Item } from "#storage/index.ts";
+import { dataKeys } from "./data-key-record.ts";
 import { keyRotations, readRotation, rotationPointers, ROTATIONS_TABLE, RUNNING } from "./key-rotation.ts";
 import type { KeyRotation, Progress, RotationFault } from "./key-rotation.ts";
 import type { Rewrite, Step, StepDeps } from "./sweep-steps.ts";
@@ -18,7 +19,7 @@ export interface RotationWorkerDeps extends StepDeps {
   /** Told what went wrong, of each rotation once until something else does; the work is tried again with the next call. */
   readonly onError: (error: unknown) => void;
   /**
-   * Milliseconds after the beginning of a rotation until a pass may be the last: longer than any node seals with a key it
+   * Milliseconds after a worker has met a rotation until it begins a pass that may be the last: longer than any node seals with a key it
    * holds in memory, and than an index lags. Default ten seconds.
    */
   readonly settleMs?: number;
@@ -47,6 +48,8 @@ const TURN = 20;
 const MAX_TURNS = 50_000;
 /** How long a worker that says nothing is taken for alive. */
 const LEASE_MS = 30_000;
+/** How far the clocks of two nodes that are both at work may be apart. */
+const MAX_SKEW_MS = 30_000;
 /** When one that could not go on has its turn again, while others are at work for hours. */
 const RETRY_MS = 5_000;
 /** A breath between batches, so that requests come first. */
@@ -171,11 +174,14 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
       const rotation = await readRotation(store, listed.organisationId, listed.id);
       if (rotation === undefined || rotation.status !== "running") return false;
       const now = clock.now();
-      if (!metAt.has(rotation.id)) {
+      // Met later than it is now: the clock was set back, and whatever was measured by it is measured anew.
+      if ((metAt.get(rotation.id) ?? Number.POSITIVE_INFINITY) > now) {
         if (metAt.size >= MAX_MET) metAt.clear();
         metAt.set(rotation.id, now);
       }
-      if (rotation.worker !== name && rotation.leasedUntil > now) return false;
+      // Further ahead than clocks differ it is of one that was wrong: nobody waits for that.
+      const leased = rotation.leasedUntil - now;
+      if (rotation.worker !== name && leased > 0 && leased <= LEASE_MS + MAX_SKEW_MS) return false;
       const batch = await collect(rotation, now);
       if (batch === undefined) return false;
       await commit(rotation, batch);
@@ -188,13 +194,15 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
   const collect = async (rotation: KeyRotation, now: number): Promise<Batch | undefined> => {
     const steps = createSteps(deps, rotation);
     let progress = rotation.progress;
-    // A first pass that found nothing would otherwise be followed by others at once, until the time has come.
-    if (progress.pass > 1 && progress.passStartedAt > now) return undefined;
+    // Only the first pass begins at once. A later one begins when the time has come by the clock of the node that begins it, so it may
+    // be the last one whichever node ends it.
+    const begins = progress.step === 0 && progress.cursor === null;
+    if (begins && progress.phase === "sweep" && progress.pass > 1 && (metAt.get(rotation.id) ?? now) + settleMs > now) return undefined;
     for (let pages = 0; pages < MAX_IDLE_PAGES; pages++) {
       const step = steps[progress.step];
-      if (step === undefined) return passed(rotation, progress, now);
+      if (step === undefined) return passed(progress);
       const page = await read(step, progress.cursor);
-      const { rewrites, unreadable, kept = 0 } = await step.look(page.items);
+      const { rewrites, unreadable, kept = 0, left = 0 } = await step.look(page.items);
       progress = {
         ...progress,
         ...(page.cursor === undefined ? { step: progress.step + 1, cursor: null } : { cursor: page.cursor }),
@@ -202,6 +210,7 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
         found: progress.found + rewrites.length,
         unreadable: progress.unreadable + unreadable,
         kept: (progress.kept ?? 0) + kept,
+        ...(progress.left === undefined ? {} : { left: progress.left + left }),
       };
       if (rewrites.length > 0) return { rewrites, next: progress, finished: false };
     }
@@ -218,15 +227,14 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
   };
 
   /** What follows a whole pass. */
-  const passed = (rotation: KeyRotation, progress: Progress, now: number): Batch => {
+  const passed = (progress: Progress): Batch => {
     if (progress.phase === "retire") return { rewrites: [], next: progress, finished: true };
-    const settled = Math.max(rotation.createdAt, metAt.get(rotation.id) ?? now) + settleMs;
-    if (progress.found === 0 && progress.passStartedAt >= settled)
+    if (progress.found === 0 && progress.pass > 1)
       return { rewrites: [], next: { ...progress, phase: "retire", step: 0, cursor: null }, finished: false };
-    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0, kept: 0 };
+    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0, kept: 0, left: 0 };
     return {
       rewrites: [],
-      next: { ...progress, ...start, pass: progress.pass + 1, passStartedAt: Math.max(now, settled) },
+      next: { ...progress, ...start, pass: progress.pass + 1 },
       finished: false,
     };
   };
@@ -237,11 +245,14 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     const key = { hash: id };
     const pointerKey = { hash: organisationId };
     const fault = finished ? keptFault(next.kept ?? 0) : null;
+    // A whole pass has met no text under it, and no node has sealed one since long before.
+    const emptied = finished && rotation.reason === "compromise" && next.left === 0 ? rotation.keyId : null;
     const executed = await queue.execute({
       actor: { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null },
       needs: [
         { collection: keyRotations, key, mode: "write" },
         ...(finished ? [{ collection: rotationPointers, key: pointerKey, mode: "write" as const }] : []),
+        ...(emptied === null ? [] : [{ collection: dataKeys, key: { hash: emptied }, mode: "write" as const }]),
         ...rewrites.map((rewrite) => ({ collection: rewrite.collection, key: rewrite.key, mode: "write" as const })),
       ],
       appends: 1,
@@ -270,6 +281,9 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
           version: rotation.version + 1,
         });
         if (finished) release(work, rotation);
+        const record = emptied === null ? undefined : work.get(dataKeys, { hash: emptied });
+        if (record?.state === "compromised" && record.emptiedAt === undefined)
+          work.put(dataKeys, { ...record, emptiedAt: at, version: record.version + 1 });
         const details = {
           ...(finished ? { rewritten: next.rewritten, unreadable: next.unreadable } : { rewritten }),
           ...(fault === null ? {} : { code: fault.code, kept: next.kept }),

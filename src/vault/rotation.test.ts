@@ -183,6 +183,45 @@ void describe("a rotation of data keys", () => {
     await complete(made, long, [made.quiet.worker]);
   });
 
+  void it("makes no further pass because another process goes on with it, at the beginning of one or in its midst", async () => {
+    for (const begun of [false, true]) {
+      const made = bench();
+      await made.fill(45 * 41);
+      const id = await started(made.quiet.start);
+      await made.quiet.worker.work();
+      const { pass, rewritten } = (await made.rotation(id)).progress;
+      assert.deepEqual([pass, rewritten], [2, 45 * 41]);
+      made.clock.time += 31_000;
+      if (begun) {
+        // This one ends after its first commit of the second pass.
+        const { store } = made.quiet;
+        const stopping: Store = { ...store, commit: (writes) => stopped().then(() => store.commit(writes)) };
+        const stopped = async (): Promise<void> => void first.stop();
+        const queue = createCommitQueue({ store: stopping, clock: made.clock, random: seededRandom(3) });
+        const { vault, kms, clock, ids } = made;
+        const first = createRotationWorker({
+          store,
+          vault,
+          queue,
+          kms,
+          clock,
+          ids,
+          environment: "test",
+          places,
+          onError: (error) => made.errors.push(error),
+        });
+        await first.work();
+        made.clock.time += 10_000;
+        await first.work();
+        const { progress } = await made.rotation(id);
+        assert.deepEqual([progress.pass, progress.examined], [2, 45 * 40]);
+        made.clock.time += 31_000;
+      }
+      await complete(made, id, [made.node().worker]);
+      assert.equal((await made.rotation(id)).progress.pass, 2);
+    }
+  });
+
   void it("takes fewer records at once where a commit could not take as many, because they are large", async () => {
     const made = bench();
     await made.fill(100);

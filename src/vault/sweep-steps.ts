@@ -29,6 +29,8 @@ export interface Found {
   readonly unreadable: number;
   /** Sealed texts that stay under an old key, because their user may have no further one. */
   readonly kept?: number;
+  /** Sealed texts that stay under the key that was named. */
+  readonly left?: number;
 }
 
 /** One part of a pass: a range of stored items, and what is to be done to a page of them. */
@@ -80,7 +82,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
     let current = userId === null ? await vault.dataKey(organisationId) : await vault.userKey(organisationId, userId);
     // Users get their new keys here, when their records come by: a million users cannot get theirs in one commit.
     if (userId !== null && reason === "scheduled" && keyId === null && current.id < oldest && isId("dataKey", current.id)) {
-      const next = await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id);
+      const next = await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id, createdAt);
       if (next === undefined) onKept();
       current = next ?? current;
     }
@@ -93,6 +95,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
       const rewrites: Rewrite[] = [];
       let unreadable = 0;
       let kept = 0;
+      let left = 0;
       const opened = new Map<string, DataKey>();
       const keyOf = async (id: string): Promise<DataKey> => {
         const known = opened.get(id) ?? (await openingKey(vault, organisationId, id, reason === "compromise" ? keyId : null));
@@ -110,11 +113,15 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
           try {
             const old = await keyOf(sealed.key_id);
             next = await successor(old, () => (kept += 1));
-            if (next === undefined) continue;
+            if (next === undefined) {
+              if (sealed.key_id === keyId) left += 1;
+              continue;
+            }
             text = vault.open(old, binding, sealed);
           } catch (error) {
             if (!isUnreadable(error)) throw error;
             unreadable += 1;
+            if (sealed.key_id === keyId) left += 1;
             continue;
           }
           fresh.set(field, { before: sealed.ciphertext, after: { ...vault.seal(next, binding, text) } });
@@ -122,7 +129,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
         if (fresh.size > 0)
           rewrites.push({ collection, key: keyOfItem(collection, item), apply: (record) => resealed(collection, record, fresh) });
       }
-      return { rewrites, unreadable, kept };
+      return { rewrites, unreadable, kept, left };
     },
   };
 }

@@ -1,6 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
-import { isId } from "#kernel/ids.ts";
-import type { OrganisationId, UserId } from "#kernel/ids.ts";
+import { createIds, isId } from "#kernel/ids.ts";
+import type { Ids, OrganisationId, UserId } from "#kernel/ids.ts";
 import { createKeyCache, handleOf } from "./key-cache.ts";
 import type { KeyCacheBounds } from "./key-cache.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
@@ -46,10 +46,11 @@ export interface Vault extends Sealer {
   /** What destroys all keys of a user, to be made part of a command. */
   shredUser(organisationId: OrganisationId, userId: UserId): Promise<Shredding>;
   /**
-   * For rotation: replaces the subject's current key unless it is not `retire` any more.
+   * For rotation: replaces the subject's current key unless it is not `retire` any more. The id of a new one tells no time before `since`
+   * (milliseconds since the epoch), also where the clock of this node is behind that of the node that began the rotation.
    * @returns the current one; `undefined` when the subject may have no further key
    */
-  replaceKey(subject: KeySubject, retire: DataKeyId): Promise<DataKey | undefined>;
+  replaceKey(subject: KeySubject, retire: DataKeyId, since?: number): Promise<DataKey | undefined>;
   /** For rotation: opens any key that is not destroyed, compromised ones too. Never cached. */
   unwrapAny(organisationId: OrganisationId, keyId: string): Promise<DataKey>;
   /**
@@ -68,6 +69,13 @@ export interface Vault extends Sealer {
   usesOf(keyId: string): { readonly seals: number; readonly opens: number } | undefined;
 }
 
+interface Replacement {
+  readonly subject: KeySubject;
+  readonly retire: DataKeyId | undefined;
+  /** What names a new one. */
+  readonly ids: Ids;
+}
+
 /** Keys looked at for one that is not destroyed. */
 const PROBED = 100;
 
@@ -76,6 +84,10 @@ const MAX_STALE = 4;
 
 function nameOf(subject: KeySubject): string {
   return `${subject.organisationId} ${keyringId(subject)}`;
+}
+
+function compromised(id: DataKeyId): DataKeyBlockedError {
+  return new DataKeyBlockedError(`data key ${id} is compromised`);
 }
 
 /** Creates the vault. One per process: see `createNonces`. */
@@ -122,6 +134,8 @@ export function createVault(deps: VaultDeps): Vault {
     const record = item === undefined ? undefined : dataKeys.fromItem(item);
     if (record === undefined || record.organisationId !== organisationId || record.wrapped === null) {
       if (record === undefined || record.wrapped === null) cache.drop(id);
+      // It has made room for another key, and is no less blocked for that.
+      if (record?.organisationId === organisationId && record.state === "compromised") throw compromised(id);
       throw new DataKeyNotFoundError(`${organisationId} has no data key ${id}`);
     }
     return { ...record, wrapped: record.wrapped };
@@ -145,7 +159,7 @@ export function createVault(deps: VaultDeps): Vault {
     const record = await read(organisationId, id);
     if (record.state === "compromised") {
       cache.drop(id);
-      throw new DataKeyBlockedError(`data key ${id} is compromised`);
+      throw compromised(id);
     }
     const held = cache.unwrapped(id);
     if (held !== undefined && !(await isBlocked(record.kmsKeyId))) return isStale() ? held : cache.checked(held, record.state, since);
@@ -169,12 +183,12 @@ export function createVault(deps: VaultDeps): Vault {
     return Promise.reject(new DataKeyNotFoundError(`${organisationId} has no data key ${id}`));
   };
 
-  const replace = (subject: KeySubject, retire: DataKeyId | undefined): Promise<DataKey> =>
-    unforgotten(nameOf(subject), (isStale) => replaceOnce(subject, retire, isStale));
+  const replace = (subject: KeySubject, retire: DataKeyId | undefined, ids = deps.ids): Promise<DataKey> =>
+    unforgotten(nameOf(subject), (isStale) => replaceOnce({ subject, retire, ids }, isStale));
 
-  const replaceOnce = async (subject: KeySubject, retire: DataKeyId | undefined, isStale: () => boolean): Promise<DataKey> => {
+  const replaceOnce = async ({ subject, retire, ids }: Replacement, isStale: () => boolean): Promise<DataKey> => {
     const since = clock.now();
-    const found = await currentKey(deps, subject, retire);
+    const found = await currentKey({ ...deps, ids }, subject, retire);
     const made = { ...subject, id: found.id, state: "enabled" as const };
     if (isStale() && found.secret !== undefined) return handleOf(made, found.secret);
     const dataKey = found.secret === undefined ? await byId(subject.organisationId, found.id) : cache.hold(made, found.secret, since);
@@ -217,9 +231,10 @@ export function createVault(deps: VaultDeps): Vault {
 
     shredUser: (organisationId, userId) => prepareShredding(store, organisationId, userId, forget),
 
-    async replaceKey(subject, retire) {
+    async replaceKey(subject, retire, since = 0) {
       try {
-        return await replace(subject, retire);
+        const ids = since <= clock.now() ? deps.ids : createIds({ ...clock, now: () => Math.max(clock.now(), since) }, deps.random);
+        return await replace(subject, retire, ids);
       } catch (error) {
         if (error instanceof TooManyKeysError) return undefined;
         throw error;
