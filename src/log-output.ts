@@ -1,4 +1,5 @@
 import type { EventEmitter } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Where log lines go in the end. It emits `write` with the bytes that were taken, and `error` when a write failed, which it tries again. */
 export interface Destination extends Pick<EventEmitter, "on"> {
@@ -49,6 +50,11 @@ export interface LogOutput {
   readonly blocked: boolean;
   readonly dropped: number;
   flush(): void;
+  /**
+   * Resolves when nothing is waiting any more, or after a moment where it is not taken: to be waited for before `flushSync`, which cannot wait for
+   * a write that is under way, so that what it writes may stand before that.
+   */
+  settled(): Promise<void>;
   /** Writes all that is waiting, as far as it can be written, and says true, unless nobody reads: then it would wait for ever, and says false. */
   flushSync(): boolean;
 }
@@ -66,6 +72,8 @@ const DROP_AT = 8 * 1024 * 1024;
 const BLOCK_AT = 32 * 1024 * 1024;
 /** Bytes wait for so long without one of them being taken: nobody reads. */
 const STALLED_MS = 2_000;
+/** How often it is looked whether all has been written, ms. */
+const SETTLE_MS = 5;
 
 /**
  * Bounds what waits in memory while standard output stands still. Log lines are dropped and counted. Audit lines are not:
@@ -119,6 +127,13 @@ export function createLogOutput(destination: Destination, options: LogOutputOpti
       return dropped;
     },
     flush: () => destination.flush(),
+    async settled() {
+      const until = now() + STALLED_MS;
+      while (waiting > 0 && fault === "none" && now() < until) {
+        destination.flush();
+        await sleep(SETTLE_MS);
+      }
+    },
     flushSync() {
       if (fault === "none" && waiting > 0 && now() - movedAt >= STALLED_MS) return false;
       const written = destination.flushSync();

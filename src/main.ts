@@ -15,7 +15,7 @@ import { probeFailure, runKmsCommand } from "#vault/index.ts";
 import { webhookOutboundLimits } from "#webhooks/index.ts";
 import { createApp } from "./app.ts";
 import type { Demo } from "./bootstrap.ts";
-import { createDemo, firstOrganisation, installer } from "./bootstrap.ts";
+import { createDemo, demoShown, firstOrganisation, installer } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
 import { readConfig, settingsDigest } from "./config.ts";
 import { createLogOutput, gathered } from "./log-output.ts";
@@ -146,6 +146,7 @@ async function start(): Promise<void> {
   const copy = setInterval(() => void app.sinks.work(), SINKS_EVERY_MS);
   copy.unref();
 
+  const begun = Promise.withResolvers<void>();
   const shutDown = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
@@ -158,14 +159,16 @@ async function start(): Promise<void> {
     clearInterval(copy);
     await stop(app.server, { graceMs: config.shutdownGraceMs });
     const ended = await Promise.race([
-      app
-        .settle()
+      // What a first start shows once is shown before the store goes away; should that take too long, the next start shows it.
+      Promise.race([begun.promise, clock.sleep(config.shutdownGraceMs)])
+        .then(() => app.settle())
         .then(() => app.queue.drain())
         .then(() => store.close()),
       clock.sleep(config.shutdownGraceMs + CLOSE_MS).then(() => "late" as const),
     ]);
     if (ended === "late") throw new Error("the store did not finish in time");
     logger.info("stopped");
+    await output.settled();
     // Its own exit would wait for standard output; all that matters is written by now.
     if (!output.flushSync()) process.kill(process.pid, "SIGKILL");
     process.exit(0);
@@ -193,7 +196,8 @@ async function start(): Promise<void> {
 
   await app.log.life.started({ version, settings_sha256: settingsDigest(process.env) });
   // Only once the port is ours: a key that is shown once must not get lost with a start that fails.
-  const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment) : undefined;
+  const alone = config.store === "sqlite";
+  const demo = config.demo && config.environment === "test" ? await createDemo(deps, config.environment, alone) : undefined;
   const admin = { name: "Demo admin", email: DEMO_ADMIN, roles: ["admin"] } as const;
   const invited = demo === undefined ? undefined : await inviteFromStore(deps, installer(demo.organisationId), admin);
   // Behind all lines of the log, so that it is what stands on the screen.
@@ -202,11 +206,13 @@ async function start(): Promise<void> {
     // Only here, because Node lets nobody wait for an output that it has opened itself. A full one is found out by the log as well.
     process.stdout.on("error", () => undefined);
     process.stdout.write(welcome(url, demo, invited?.ok === true ? invited.token : undefined));
+    await demoShown(deps, demo);
   }
   logger.info({ url, store: config.store, version }, `listening on ${url}`);
   if (installed === undefined && demo === undefined)
     logger.info('there is no organisation yet; stop the server, then: npm run create-organisation -- "NAME"');
   output.flush();
+  begun.resolve();
 }
 
 /** Runs an operator's command on the local key file, beside a running server or without one. @returns whether it was one */

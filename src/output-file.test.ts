@@ -91,3 +91,49 @@ test("a stop in the middle of a write writes what comes behind it", async (t) =>
   await until(() => read().endsWith("b\n"));
   assert.equal(fs.fstatSync(fd).size, Buffer.byteLength(first) + 4);
 });
+
+test("a stop in the middle of a write loses nothing of a text that takes several", async (t) => {
+  const { fd, read } = place(t);
+  const file = openOutputFile(fd);
+  const first = "x".repeat(3 * 2 ** 20);
+  file.write(first);
+  file.write("a\n");
+  assert.equal(file.flushSync(), true);
+  // All but the piece that was being written stands there now: a process that ends here loses none of it.
+  assert.ok(fs.fstatSync(fd).size >= 2 ** 21 + 2);
+  await until(() => fs.fstatSync(fd).size === first.length + 2);
+  await sleep(50);
+  assert.ok(read().replace("a\n", "") === first);
+});
+
+test("a stop that waits for the write under way keeps the order", async (t) => {
+  const { fd, read } = place(t);
+  const output = createLogOutput(openOutputFile(fd), { now: () => performance.now() });
+  const { write } = fs;
+  const mocked = t.mock.method(
+    fs,
+    "write",
+    ((...asked: Parameters<typeof write>) => void setTimeout(() => write(...asked), 30)) as typeof write,
+  );
+  const first = numbers(0, 1_000).join("");
+  output.writeAudit(first);
+  output.write("last\n");
+  await output.settled();
+  assert.equal(output.flushSync(), true);
+  assert.ok(read() === `${first}last\n`);
+  mocked.mock.restore();
+});
+
+test("DOS-03 a stop waits for a moment only where nothing is taken", async () => {
+  let now = 0;
+  const output = createLogOutput(
+    { on: () => undefined as never, write: () => true, flush: () => void (now += 500), flushSync: () => true } as never,
+    {
+      now: () => now,
+    },
+  );
+  output.write("a\n");
+  await output.settled();
+  assert.equal(now, 2_000);
+  assert.equal(output.flushSync(), false);
+});

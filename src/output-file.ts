@@ -67,8 +67,8 @@ export function openOutputFile(fd: number): Destination {
     flush: next,
     flushSync() {
       // What is being written is on its way and cannot be waited for; what comes behind it is not to be lost.
-      const under = writing ? current : NOTHING;
-      if (writing) current = NOTHING;
+      const under = current.subarray(0, writing ? MAX_WRITE : 0);
+      current = current.subarray(under.length);
       try {
         return writeAll();
       } finally {

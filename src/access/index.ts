@@ -29,6 +29,7 @@ export type { KeyUses } from "./key-uses.ts";
 export { createRateLimiter } from "./rate-limit.ts";
 export type { RateLimiter, RateLimitResult } from "./rate-limit.ts";
 export { exhaustedText, rateLimitFields } from "./rate-limit-headers.ts";
+export { revokeApiKey } from "./revoke-api-key.ts";
 export { accessRoutes } from "./routes.ts";
 export { createSecurityLog, MAX_TOLD_PER_MINUTE } from "./security-log.ts";
 export type { RefusedCall, SecurityLog } from "./security-log.ts";

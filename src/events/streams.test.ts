@@ -152,6 +152,23 @@ void describe("createStreams", () => {
     assert.equal(quick.gone, "end");
   });
 
+  void it("goes on when the clock was set back: it tells what happens, beats, and cuts who may not listen any more", async () => {
+    streams = make();
+    const told = await open(who());
+    let may = true;
+    const revoked = await open(who({ callerId: "other", mayListen: () => Promise.resolve(may) }));
+    const first = await happen(1);
+    await until(() => idsIn(told.text).length === 1 && idsIn(revoked.text).length === 1, "the first event did not come");
+    const beats = told.text.split("\n: \n").length;
+    clock.advance(-3_600_000);
+    may = false;
+    await until(() => revoked.gone === "destroy", "who may not listen was not cut off");
+    const second = await happen(1);
+    await until(() => idsIn(told.text).length === 2, "what happened was not told");
+    assert.deepEqual(idsIn(told.text), [...first, ...second]);
+    await until(() => told.text.split("\n: \n").length > beats, "nothing shows that it is alive");
+  });
+
   void it("tells each stream everything from its place on, wherever the others are", async () => {
     streams = make({ perKey: 100 });
     const all: string[] = [];

@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -95,8 +96,8 @@ interface Stream extends Listener {
   readonly response: Sink;
   dataKey: DataKey;
   open: boolean;
-  /** Milliseconds; what was committed before is not told. */
-  readonly notBefore: number;
+  /** Milliseconds; what was committed before is not told, while it catches up. What comes behind that is new whatever its clock said. */
+  notBefore: number;
   beatAt: number;
   checkAt: number;
   knownAt: number;
@@ -172,6 +173,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       for (const told of tellable(page.items, cursor)) if (told.event.organisationId === stream.organisationId) send(stream, told);
       cursor = page.cursor;
       if (page.items.length < PAGE) {
+        stream.notBefore = 0;
         // It may have ended while the page was read.
         if (stream.open) tail.join(stream, cursor);
         return;
@@ -197,7 +199,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       stream.knownAt = now;
       // The key that ids are sealed with may have been rotated.
       stream.dataKey = await vault.dataKey(stream.organisationId as OrganisationId).catch(() => stream.dataKey);
-    } else if (may === false || now - stream.knownAt > UNKNOWN_MS) end(stream, "cut");
+    } else if (may === false || !isGood(stream.knownAt + UNKNOWN_MS, UNKNOWN_MS, now)) end(stream, "cut");
   };
 
   /** Heartbeats, and keys that were revoked. Runs while there are streams. */
@@ -207,11 +209,11 @@ export function createStreams(deps: StreamsDeps): Streams {
       const now = clock.now();
       const checks: Promise<void>[] = [];
       for (const stream of streams) {
-        if (now >= stream.checkAt) {
+        if (!isGood(stream.checkAt, RECHECK_MS, now)) {
           stream.checkAt = now + RECHECK_MS;
           checks.push(check(stream, now));
         }
-        if (now < stream.beatAt) continue;
+        if (isGood(stream.beatAt, HEARTBEAT_MS, now)) continue;
         // With a place, so that who hears nothing of its types still comes again close to the end. One that is still catching up is behind it.
         const place = tail.follows(stream) ? tail.position : undefined;
         const id = place === undefined ? "" : idOf(stream, place);

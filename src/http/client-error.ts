@@ -22,6 +22,14 @@ function refusalOf(code: string | undefined): Refusal {
   }
 }
 
+/** Connections of which nothing more is read until the answer under way is out, because what came behind its request is wrong. */
+const waiting = new WeakSet<Socket>();
+
+/** Whether what came behind the request under way is wrong, so that its answer is the last and nobody would notice that the client has gone. */
+export function endsWithAnswer(socket: Socket): boolean {
+  return waiting.has(socket);
+}
+
 /**
  * Answers what never became a request: malformed HTTP, a head that is too large, a request that came too
  * slowly. Written to the socket by hand, because there is no response object; the connection ends after it.
@@ -32,7 +40,6 @@ export function createClientErrorHandler(
   secure: boolean,
 ): (error: NodeJS.ErrnoException, socket: Socket) => void {
   const securityLines = securityHeaderLines(secure);
-  const waiting = new WeakSet<Socket>();
   return function answer(error, socket) {
     // A handshake that failed, be it for plain HTTP on this port: there is nobody to whom an answer could be encrypted.
     if (isHandshake(error, socket)) {

@@ -52,10 +52,10 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
 
   function greet(request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
     const raw = request.raw;
-    traffic.enter(request, reply);
+    const isAnswered = traffic.enter(request, reply);
     reply.header("x-request-id", request.id);
     writeSecurityHeaders(reply);
-    if (traffic.stopping) return refuse("shutting_down");
+    if (traffic.stopping || !isAnswered) return refuse("shutting_down");
     const misshapen = refuseShape(raw, limits);
     if (misshapen !== undefined) return misshapen;
     if (raw.url?.includes("?") === true && queryHasKey(request.query)) return refuse("key_in_query");
@@ -180,7 +180,9 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
         }
         if (facts.bodyOptional === true && !hasBody(request)) request.body = {};
         if (facts.access === "public") {
-          done();
+          // Whoever signs in or approves on a page has no key, and changes no less.
+          if (!readsNothing(facts) && overloaded?.() === true) sendRefusal(reply, refuse("overloaded"));
+          else done();
           return;
         }
         if (overloaded?.() === true || !traffic.admit(request, readsNothing(facts) || !hasBody(request))) {

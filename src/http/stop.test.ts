@@ -39,6 +39,47 @@ test("stop finishes what was accepted, says so with Connection: close, and takes
   assert.equal(app.server.listening, false);
 });
 
+const echo = (amount: number): string =>
+  `POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json\r\ncontent-length: 12\r\n\r\n{"amount":${amount}}`;
+const answered = (text: string): string[] => [...text.matchAll(/"amount":(\d)/g)].map(([, amount]) => amount ?? "");
+
+test("stop answers all that came one behind the other on one connection before it, and nothing that comes after", async () => {
+  const { app, slow, release, lines } = createTestServer();
+  const port = await listen(app);
+  const wire = dial(port);
+  wire.socket.write(
+    `GET /v1/slow HTTP/1.1\r\n${AUTH}\r\n${echo(1)}POST /v1/slow HTTP/1.1\r\n${AUTH}\r\nGET /v1/slow HTTP/1.1\r\n${AUTH}\r\n`,
+  );
+  while (slow.waiting < 2) await turn();
+  const stopped = stop(app, { graceMs: 5_000 });
+  wire.socket.write(echo(2));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  release();
+  await wire.closed;
+  await stopped;
+  assert.deepEqual(
+    [...wire.received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+    ["200", "200", "405", "200"],
+  );
+  assert.deepEqual(answered(wire.received()), ["1"]);
+  assert.equal(lines.filter(({ msg, status }) => msg === "request" && status === 503).length, 1, "it was not done");
+});
+
+test("nothing is done behind the last answer of a connection that is old", async (t) => {
+  const { app, lines } = createTestServer({ limits: { connectionAgeMs: 30 } });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const wire = dial(port);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  wire.socket.write(echo(1) + echo(2));
+  await wire.closed;
+  assert.deepEqual(answered(wire.received()), ["1"]);
+  assert.deepEqual(
+    lines.filter(({ msg }) => msg === "request").map(({ status }) => status),
+    [200, 503],
+  );
+});
+
 test("stop is bounded when a request never ends", async () => {
   const { app, slow, release } = createTestServer();
   const port = await listen(app);

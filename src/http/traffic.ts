@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { refuse } from "#kernel/problems.ts";
@@ -20,8 +21,11 @@ const INFO = 30;
 
 /** The requests being answered, and the one log line each of them leaves. */
 export interface Traffic {
-  /** Counts a request until its answer is out or its client is gone. */
-  enter(request: FastifyRequest, reply: FastifyReply): void;
+  /**
+   * Counts a request until its answer is out or its client is gone. @returns false when an answer before it on its connection is the last
+   * one there: nobody would be told what was done, so nothing may be (RFC 9112 section 9.6)
+   */
+  enter(request: FastifyRequest, reply: FastifyReply): boolean;
   /** An answer that is written for as long as its client listens is counted, timed and waited for no more. */
   detach(reply: FastifyReply): void;
   /**
@@ -55,6 +59,8 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
   let turnAt = 0;
   let admitted = 0;
   let stopping = false;
+  /** Connections whose last answer is known. */
+  const closing = new WeakSet<Socket>();
   let onDrained: (() => void) | undefined;
 
   function endTurn(): void {
@@ -71,6 +77,11 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
     if (!request.isWorkedOn) return;
     request.isWorkedOn = false;
     working -= 1;
+  }
+
+  function close(response: ServerResponse): void {
+    closing.add(response.req.socket);
+    response.shouldKeepAlive = false;
   }
 
   function away(response: Tracked): void {
@@ -147,7 +158,11 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
       response[PLACE] = open.enter(response);
       // "close" comes after "finish" and also when the client goes away, which "finish" does not.
       response.on("close", leave);
-      if (stopping || now - bornAt(request.raw.socket, now) > limits.connectionAgeMs) response.shouldKeepAlive = false;
+      const { socket } = request.raw;
+      if (!stopping && now - bornAt(socket, now) <= limits.connectionAgeMs) return true;
+      if (closing.has(socket)) return false;
+      close(response);
+      return true;
     },
     detach(reply) {
       rest(reply.request);
@@ -160,7 +175,10 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
     },
     stop(drained) {
       stopping = true;
-      for (const response of open) response.shouldKeepAlive = false;
+      // Of those that came one behind the other on one connection only the last closes it: the others would take its answer with them.
+      const last = new Map<Socket, ServerResponse>();
+      for (const response of open) last.set(response.req.socket, response);
+      for (const response of last.values()) close(response);
       if (open.size === 0) drained();
       else onDrained = drained;
     },

@@ -24,7 +24,7 @@ export type OutboundReason = (typeof outboundReasons)[number];
 export interface OutboundRefusal {
   readonly ok: false;
   readonly reason: OutboundReason;
-  /** The status of a redirect. */
+  /** The status of a redirect, or of an answer whose body is too large. */
   readonly status?: number;
   /** The error's code where there is one (`ECONNREFUSED`, `CERT_HAS_EXPIRED`); never text of the other side. */
   readonly code?: string;

@@ -128,6 +128,7 @@ test("SSRF-01: an answer is read up to the limit, whether it names its length or
       );
       const answer = await outbound.request({ url, ...GET });
       assert.deepEqual(answer.ok ? answer.body.length : answer.reason, size === 1_000 ? 1_000 : "response_too_large");
+      assert.equal(answer.status, 200, "which it was is known before the body is");
     }
   }
   const { outbound, url } = await development(t, (_request, response) => response.setHeader("x", "y".repeat(3_000)).end(), { limits });

@@ -182,7 +182,7 @@ function read(response: IncomingMessage, limit: number, end: (result: OutboundAn
     received += chunk.length;
     if (received > limit) {
       chunks.length = 0;
-      end({ ok: false, reason: "response_too_large" });
+      end({ ok: false, reason: "response_too_large", status });
     } else chunks.push(chunk);
   });
   response.on("error", (error: NodeJS.ErrnoException) => end(refusalOf(error)));

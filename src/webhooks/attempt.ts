@@ -57,16 +57,18 @@ export async function attemptDelivery(
   });
   if (!answer.ok && OURS.has(answer.reason)) return { kind: "not_sent" };
   const at = clock.now();
+  // The status is the answer: nobody reads its body, so one that is larger than what is read takes nothing from it.
+  const answered = answer.ok || answer.reason === "response_too_large" ? answer.status : undefined;
   const attempt: Attempt = {
     at,
     status: answer.status ?? null,
-    failure: answer.ok ? null : answer.reason,
+    failure: answer.ok || answered !== undefined ? null : answer.reason,
     latencyMs: Math.max(0, at - started),
   };
-  if (answer.ok && answer.status < 300) return { kind: "delivered", attempt };
+  if (answered !== undefined && answered < 300) return { kind: "delivered", attempt };
   const retryAfterMs = answer.ok ? retryAfterOf(answer.status, answer.headers["retry-after"], at) : undefined;
   return {
-    kind: answer.ok && answer.status === GONE ? "gone" : "failed",
+    kind: answered === GONE ? "gone" : "failed",
     attempt,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };

@@ -38,7 +38,8 @@ async function scene(status: number) {
   };
   const event = { id: newId("event"), organisationId: ORG, type: "deposit.posted", createdAt: "", objectId: newId("transaction") } as const;
   const times = { createdAt: T0, attempts: 0, nextAt: 0, last: null, resendOf: null };
-  await store.commit([enqueueWrite({ id: newId("webhookDelivery"), endpointId: id, event, keys: [], ...times })]);
+  const enqueue = () => store.commit([enqueueWrite({ id: newId("webhookDelivery"), endpointId: id, event, keys: [], ...times })]);
+  await enqueue();
   let sent = 0;
   const lane = createLane(
     {
@@ -69,7 +70,7 @@ async function scene(status: number) {
     for (let n = 0; n < 50; n++) await turn();
     return sent;
   };
-  return { clock, lane, endpoint, settled };
+  return { clock, lane, endpoint, enqueue, settled };
 }
 
 void describe("a lane whose endpoint was disabled and is enabled again within the second", () => {
@@ -108,5 +109,19 @@ void describe("a lane whose endpoint was disabled and is enabled again within th
     await endpoint("enabled", clock.time);
     lane.changed();
     assert.equal(await settled(), 2);
+  });
+});
+
+void describe("a lane whose clock was set back", () => {
+  void it("knows nothing of its endpoint for longer", async () => {
+    const { clock, lane, endpoint, enqueue, settled } = await scene(200);
+    await endpoint("enabled", T0 - 1_000);
+    lane.wake();
+    assert.equal(await settled(), 1);
+    await endpoint("disabled", T0 - 1_000);
+    clock.time -= 3_600_000;
+    await enqueue();
+    lane.wake();
+    assert.equal(await settled(), 1);
   });
 });

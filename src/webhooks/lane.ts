@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { WebhookDeliveryId, WebhookEndpointId } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
 import { unitInterval } from "#kernel/random.ts";
@@ -86,11 +87,13 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
   let pausedUntil = 0;
   let stopped = false;
 
+  const isPaused = (): boolean => isGood(pausedUntil, PAUSE_MS, clock.now());
+
   /** The endpoint as it is, or was a moment ago. */
   const endpointNow = async (): Promise<Known> => {
     for (let reads = 1; ; reads++) {
       const now = clock.now();
-      if (known !== undefined && known.until > now) return known;
+      if (known !== undefined && isGood(known.until, KNOWN_MS, now)) return known;
       const asked = changes;
       const item = await store.get(ENDPOINTS_TABLE, { hash: endpointId });
       const endpoint = item === undefined ? undefined : webhookEndpoints.fromItem(item);
@@ -142,7 +145,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
   };
 
   const pump = async (): Promise<void> => {
-    if (looking || stopped || pausedUntil > clock.now()) return;
+    if (looking || stopped || isPaused()) return;
     looking = true;
     try {
       const { endpoint } = await endpointNow();
@@ -159,7 +162,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
   };
 
   function send(): void {
-    while (!stopped && sending < most && pausedUntil <= clock.now()) {
+    while (!stopped && sending < most && !isPaused()) {
       const entry = line.next();
       if (entry === undefined) return;
       sending += 1;

@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { Store, TableName, Write } from "#storage/index.ts";
 
 export const STATE_TABLE = "smartfinance-webhook-state";
@@ -77,7 +78,7 @@ export function createLeader({ store, clock, name, table = STATE_TABLE }: Leader
     async keep() {
       const now = clock.now();
       if (term === 0) return takeOver(now);
-      if (until - now > LEASE_MS - RENEW_MS) return true;
+      if (isGood(until - LEASE_MS + RENEW_MS, RENEW_MS, now)) return true;
       const check = fence();
       const result = check === undefined ? undefined : await store.commit([check, lease(now + LEASE_MS)]);
       if (result?.outcome === "committed") until = now + LEASE_MS;

@@ -88,4 +88,32 @@ void describe("the webhook worker", () => {
     assert.equal(ranOut, 0, "another node could have taken over");
     await worker.stop();
   });
+
+  void it("goes on when the clock was set back: it looks at the feed, at all endpoints, and renews its lease", async () => {
+    let now = T0;
+    const clock: Clock = { now: () => now, sleep: async (ms) => void (now += ms) };
+    const inner = openMemoryStore(createMemoryDatabase(), { clock });
+    const looks = { feed: 0, query: 0 };
+    const store: Store = {
+      ...inner,
+      feed(cursor, limit) {
+        looks.feed += 1;
+        return inner.feed(cursor, limit);
+      },
+      query(query) {
+        looks.query += 1;
+        return inner.query(query);
+      },
+    };
+    const fail = (error: unknown): never => assert.fail(String(error));
+    const worker = createWebhookWorker({ ...untouched, store, clock, ids: testIds(5), random: seededRandom(5), onError: fail });
+    await worker.work();
+    assert.deepEqual(looks, { feed: 1, query: 1 });
+    now -= 3_600_000;
+    await worker.work();
+    assert.deepEqual(looks, { feed: 2, query: 2 });
+    const lease = await inner.get("smartfinance-webhook-state", { hash: "lease" });
+    assert.equal(lease?.["until"], now + 10_000);
+    await worker.stop();
+  });
 });

@@ -1,6 +1,7 @@
 import type { CommitQueue } from "#commit/index.ts";
 import { workOn } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { Ids, WebhookEndpointId } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
 import type { Outbound } from "#outbound/index.ts";
@@ -140,7 +141,7 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
 
   /** Goes through all endpoints there is something to do for. */
   const survey = async (own: Term, now: number): Promise<void> => {
-    const purging = now >= purgeAt;
+    const purging = !isGood(purgeAt, PURGE_MS, now);
     if (purging) purgeAt = now + PURGE_MS;
     let cursor: string | undefined;
     for (let pages = 0; pages < MAX_PAGES && term === own && !stopped; pages++) {
@@ -189,7 +190,7 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
   const work = async (): Promise<void> => {
     const now = clock.now();
     try {
-      if (term === undefined && now < lookAt) return;
+      if (term === undefined && isGood(lookAt, LOOK_MS, now)) return;
       lookAt = now + LOOK_MS;
       // What was lost is gone, also when this node wins it back: the next term begins with nothing in memory.
       if (leader.fence() === undefined) end();
@@ -202,8 +203,8 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
         surveyAt = 0;
       }
       const own = term;
-      if (woken || now >= pollAt) await route(own);
-      if (now >= surveyAt) {
+      if (woken || !isGood(pollAt, POLL_MS, now)) await route(own);
+      if (!isGood(surveyAt, SURVEY_MS, now)) {
         surveyAt = now + SURVEY_MS;
         await survey(own, now);
       }

@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import type { ProblemCode } from "#kernel/problems.ts";
 import type { Organisation, StartOptions } from "../support/app.ts";
 import type { RawConnection } from "../support/http-client.ts";
+import { newId } from "../support/builders.ts";
 import { createClient, ok, rawConnection, refused } from "../support/http-client.ts";
 import { auditBooks, stageFor } from "./stage.ts";
 
@@ -154,6 +155,14 @@ export function everyAttack(options: StartOptions): void {
     auditBlocked = true;
     refused(await own.transfer(from, to, 1), "overloaded");
     refused(await own.api.get("/readyz"), "overloaded");
+    // Nor from those who have no key: customers on a page, operators who sign in.
+    const { anonymous } = stage.app;
+    const here = { idempotencyKey: null, headers: { "sec-fetch-site": "same-origin" } };
+    refused(await anonymous.post("/hosted/open", { token: "x" }, here), "overloaded");
+    refused(await anonymous.post(`/hosted/${newId("hostedSession")}/decline`, {}, here), "overloaded");
+    const who = { organisation_id: own.id, email: "a@example.com", password: "a long enough password" };
+    refused(await anonymous.post("/v1/sessions", who, here), "overloaded");
+    assert.equal((await anonymous.get("/hosted")).status, 200);
     ok(await own.api.get("/healthz"), 200);
     auditBlocked = false;
     ok(await own.api.get("/readyz"), 200);

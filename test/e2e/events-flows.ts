@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ok, refused } from "../support/http-client.ts";
+import { ok, rawConnection, refused } from "../support/http-client.ts";
 import type { OpenStream, StreamMessage } from "../support/event-stream.ts";
 import { listen } from "../support/event-stream.ts";
 import { everyPage, idsOf } from "./stage.ts";
@@ -163,5 +163,22 @@ export function eventFlows(stage: Stage): void {
       status = (await stream(stage.app.url, organisation.apiKey)).status;
     }
     assert.equal(status, 200);
+  });
+
+  it("ends a stream at once when something wrong comes behind its request, in the same packet or later", async () => {
+    const organisation = await stage.app.newOrganisation();
+    const head = `GET /v1/events/stream HTTP/1.1\r\nhost: localhost\r\nx-api-key: ${organisation.apiKey}\r\n\r\n`;
+    // As many as one key may have.
+    for (let n = 0; n < 10; n++) {
+      const wire = rawConnection(stage.app.url);
+      wire.write(n % 2 === 0 ? `${head}garbage\r\n\r\n` : head);
+      if (n % 2 !== 0) {
+        await wire.until(/retry: /);
+        wire.write("garbage\r\n\r\n");
+      }
+      await wire.ended;
+    }
+    const next = await stream(stage.app.url, organisation.apiKey);
+    assert.equal(next.status, 200);
   });
 }
