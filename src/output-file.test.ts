@@ -137,3 +137,26 @@ test("DOS-03 a stop waits for a moment only where nothing is taken", async () =>
   assert.equal(now, 2_000);
   assert.equal(output.flushSync(), false);
 });
+
+test("a stop in the middle of a long line of writes leaves no more behind than what is being written, and breaks no line of it", async (t) => {
+  const { fd, read } = place(t);
+  const file = openOutputFile(fd);
+  const lines = numbers(0, 400_000);
+  const whole = lines.join("");
+  assert.ok(Buffer.byteLength(whole) > 3 * 2 ** 20);
+  const { write } = fs;
+  let begin = (): void => undefined;
+  // The first portion is not begun before the stop has written what comes behind it.
+  const mocked = t.mock.method(fs, "write", (...args: Parameters<typeof write>) => {
+    begin = () => write(...args);
+  });
+  file.write(whole);
+  assert.equal(file.flushSync(), true);
+  assert.ok(Buffer.byteLength(whole) - Buffer.byteLength(read()) <= 2 ** 20, "the process may exit now");
+  mocked.mock.restore();
+  begin();
+  await until(() => fs.fstatSync(fd).size === Buffer.byteLength(whole));
+  const written = read().split("\n");
+  assert.deepEqual(written.length, lines.length + 1);
+  assert.equal(new Set(written).size, lines.length + 1);
+});

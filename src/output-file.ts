@@ -6,6 +6,7 @@ import type { Destination } from "./log-output.ts";
 const ENOUGH = 4_096;
 /** The most bytes of one write, so that one that is taken slowly is seen to move. */
 const MAX_WRITE = 2 ** 20;
+const NEWLINE = 10;
 /** How often what is waiting is written, and what could not be written is tried again, ms. */
 const ROUND_MS = 100;
 /** How long a stop waits for a file that takes nothing at the moment, ms. */
@@ -19,6 +20,12 @@ const isBusy = (error: unknown): boolean => {
   return code === "EAGAIN" || code === "EBUSY";
 };
 
+/** How much of it is written at once: whole lines, so that a stop which writes what comes behind it meets none in its middle. */
+function portionOf(bytes: Buffer): number {
+  if (bytes.length <= MAX_WRITE) return bytes.length;
+  return bytes.lastIndexOf(NEWLINE, MAX_WRITE - 1) + 1 || MAX_WRITE;
+}
+
 /**
  * Writes texts to an open file in their order, without being waited for. Emits `write` with the bytes that were taken and `error` where none could
  * be: what failed stays and is tried again, a full disk may have room later. Nothing of it throws, and no call lasts for ever.
@@ -29,7 +36,8 @@ export function openOutputFile(fd: number): Destination {
   let length = 0;
   /** What is being written, or was not taken yet. */
   let current: Buffer = NOTHING;
-  let writing = false;
+  /** How many bytes of it are being written. */
+  let handed = 0;
 
   const take = (): void => {
     if (current.length > 0 || texts.length === 0) return;
@@ -39,12 +47,12 @@ export function openOutputFile(fd: number): Destination {
   };
 
   const next = (): void => {
-    if (writing) return;
+    if (handed > 0) return;
     take();
     if (current.length === 0) return;
-    writing = true;
-    fs.write(fd, current, 0, Math.min(current.length, MAX_WRITE), null, (error, bytes) => {
-      writing = false;
+    handed = portionOf(current);
+    fs.write(fd, current, 0, handed, null, (error, bytes) => {
+      handed = 0;
       if (error !== null) {
         if (!isBusy(error)) emitter.emit("error", error);
         return;
@@ -67,8 +75,8 @@ export function openOutputFile(fd: number): Destination {
     flush: next,
     flushSync() {
       // What is being written is on its way and cannot be waited for; what comes behind it is not to be lost.
-      const under = current.subarray(0, writing ? MAX_WRITE : 0);
-      current = current.subarray(under.length);
+      const under = current.subarray(0, handed);
+      current = current.subarray(handed);
       try {
         return writeAll();
       } finally {

@@ -64,6 +64,13 @@ export interface Command {
   /** How many new items the decision adds at most (objects, events, the idempotency record); 3 where absent. */
   readonly appends?: number;
   /**
+   * What `appends` comes to of the commands that follow when this one has been answered, as parts of one request. They are weighed with it, so that
+   * the request is refused as overloaded before anything of it is done, or not at all.
+   */
+  readonly followers?: number;
+  /** It was weighed with one that came before it, and is not refused as overloaded. */
+  readonly follows?: true;
+  /**
    * Decides, purely and synchronously: same view and time, same outcome. May be called again on newer
    * state when the commit conflicted, so ids and nonces are drawn before.
    * @param at milliseconds; the time of the decision

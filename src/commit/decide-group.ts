@@ -14,6 +14,8 @@ export interface Answer {
   readonly executed: Executed;
   /** Nothing of it is among the writes, whatever becomes of them. */
   readonly passing?: true;
+  /** Nor of this, though it rests on what the commands before it wrote: a refusal that is kept under no key. */
+  readonly unwritten?: true;
   /** Where the body of a replay comes from, when it is not there yet. */
   readonly kept?: KeptElsewhere;
 }
@@ -89,7 +91,9 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
     }
     // Outside the guard: what fails half-way through applying must fail the whole group, which is then not written.
     unit.apply(command, outcome, at, pending.seal);
-    answers.push({ pending, executed: { ok: true, reply: outcome.reply, replayed: false } });
+    const unwritten = command.idempotency === undefined && outcome.changes.length === 0 && outcome.events.length === 0;
+    const executed: Executed = { ok: true, reply: outcome.reply, replayed: false };
+    answers.push(unwritten ? { pending, executed, unwritten } : { pending, executed });
   }
   return { ...unit.writes(), events: unit.events(), answers, deferred };
 }

@@ -86,6 +86,22 @@ void describe("Idempotency-Key: repeating a command", () => {
     }
   });
 
+  void it("does not say of a refusal under no key that its outcome is not known: nothing of it was sent", async () => {
+    const { queue, script } = bench();
+    for (let sends = 0; sends < MAX_SENDS; sends++) script.push(fates.lostUnknown);
+    const [doubtful, kept, bare] = await Promise.all([
+      queue.execute(adding(["a"])),
+      queue.execute(refusing("k")),
+      queue.execute(refusing(undefined)),
+    ]);
+    assert.deepEqual(
+      [doubtful, kept],
+      [1, 2].map(() => ({ ok: false, code: "outcome_unknown" })),
+    );
+    // Nor is it refused: what it rests on is in doubt.
+    assert.deepEqual(bare, { ok: false, code: "store_unavailable" });
+  });
+
   void it("refuses another request under the key and leaves the record as it was", async () => {
     const { queue, value } = bench();
     await queue.execute(adding(["a"], { key: "k" }));

@@ -80,8 +80,8 @@ function locksOf(command: Command): string[] {
 }
 
 /** How long a command keeps the others waiting, in units of an ordinary one. */
-function weightOf({ appends = USUAL_APPENDS }: Command): number {
-  return 1 + Math.ceil(Math.max(0, appends - USUAL_APPENDS) / ITEMS_PER_WEIGHT);
+function weightOf({ appends = USUAL_APPENDS, followers = 0 }: Command): number {
+  return 1 + Math.ceil(Math.max(0, appends + followers - USUAL_APPENDS) / ITEMS_PER_WEIGHT);
 }
 
 export interface Pending {
@@ -199,9 +199,9 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         if (settled === "unavailable") return end(open, "store_unavailable");
         if (settled === "unknown") {
           // Only what was part of the doubtful commit is in doubt; replays wrote nothing, and the rest was never sent.
-          for (const { pending, executed, kept, passing } of decided.answers) {
-            const wrote = executed.ok && !executed.replayed && passing !== true;
-            pending.answer(wrote ? { ok: false, code: "outcome_unknown" } : executed, kept);
+          for (const { pending, executed, kept, passing, unwritten } of decided.answers) {
+            const answered = !executed.ok || executed.replayed || passing === true;
+            pending.answer(answered ? executed : { ok: false, code: unwritten === true ? "store_unavailable" : "outcome_unknown" }, kept);
           }
           return decided.deferred;
         }
@@ -246,7 +246,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
 
   return {
     execute(command) {
-      if (load >= maxWaiting) return Promise.resolve({ ok: false, code: "overloaded" });
+      if (load >= maxWaiting && command.follows !== true) return Promise.resolve({ ok: false, code: "overloaded" });
       const claim = command.idempotency?.id;
       if (claim !== undefined) {
         if (claims.has(claim)) return Promise.resolve({ ok: false, code: "idempotency_key_in_use" });

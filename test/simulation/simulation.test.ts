@@ -10,7 +10,7 @@ import { replay, simulate, type SimulationResult } from "./simulate.ts";
 import { createVirtualTime } from "./virtual-time.ts";
 
 /** Chosen so that together they meet every kind of fault; `npm run simulate -- --seeds` runs any number of others. */
-const SEEDS = [5, 12, 20, 59];
+const SEEDS = [4, 12, 20, 59];
 const COMMANDS = 110;
 /** A seed whose weather is bad. */
 const SEED = 59;

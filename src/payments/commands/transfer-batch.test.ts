@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CommitResult, Store } from "#storage/index.ts";
-import { newId } from "#test/support/builders.ts";
+import { newId, seededRandom } from "#test/support/builders.ts";
+import { createCommitQueue } from "#commit/index.ts";
 import { aBank, answerOf, asking } from "./test-kit.ts";
 import type { Answer } from "./test-kit.ts";
 import { transfer } from "./transfer.ts";
@@ -76,6 +77,9 @@ void describe("an independent batch", () => {
       assert.equal(bank.check().transactions.length, 3);
       // Who is told «nothing was done» may ask again under a new key, and would pay the first chunk twice.
       assert.equal(broken.body["code"], "outcome_unknown");
+      const rest = outcome.outcome === "unknown" ? "in doubt" : "not done";
+      const known = `Of the transfers 0 to 2 are decided, 3 to 7 are ${rest}. A repetition finishes them.`;
+      assert.deepEqual([broken.status, broken.replayed, broken.body["detail"]], [504, false, known]);
       left.commits = 1000;
       const answer = answerOf(await transferBatch(await bank.node(), asking("k"), { mode: "independent", transfers }));
       assert.deepEqual([answer.status, answer.replayed], [200, false]);
@@ -160,6 +164,54 @@ void describe("an independent batch", () => {
     });
     assert.deepEqual(answerOf(await transfer(deps, asking("k", "transfer"), bank.body(0, 1, 4))).body, { code: "idempotency_key_reused" });
     assert.equal(bank.check().transactions.length, 2);
+  });
+
+  for (const [order, limits] of [
+    ["as they come", { batchChunk: 3, writesPerCommit: 24 }],
+    ["in order", { batchChunk: 3, writesPerCommit: 24, ordered: true, commitsInFlight: 4 }],
+  ] as const) {
+    void it(`decides nothing on what a chunk that failed was to do before, where commits are applied ${order}`, async () => {
+      let commits = 0;
+      const refusing = (store: Store): Store => ({
+        ...store,
+        commit: async (writes) => (++commits === 2 ? { outcome: "unavailable", cause: "throttled" } : store.commit(writes)),
+      });
+      const bank = await aBank(3, 100, { limits, wrap: refusing });
+      const deps = await bank.node();
+      // The second chunk brings what the third one spends.
+      const transfers = [1, 1, 1, 40, 40, 1, 150, 5, 5].map((amount, n) => bank.body(n < 6 ? 0 : 2, n < 6 ? 2 : 1, amount));
+      const ask = () => transferBatch(deps, asking("k"), { mode: "independent", transfers });
+      const broken = answerOf(await ask());
+      assert.equal(broken.body["detail"], "Of the transfers 0 to 2 are decided, 3 to 8 are not done. A repetition finishes them.");
+      assert.deepEqual(
+        statuses(answerOf(await ask())),
+        transfers.map(() => 201),
+      );
+      assert.equal(bank.check().transactions.length, 9);
+    });
+  }
+
+  void it("is refused for load before anything of it is done, or not at all", async () => {
+    const bank = await aBank(2, 1000, { limits: CHUNKS_OF_3 });
+    const deps = await bank.node();
+    const queue = createCommitQueue({ store: deps.store, clock: bank.clock, random: seededRandom(1), maxWaiting: 4 });
+    const transfers = Array.from({ length: 9 }, () => bank.body(0, 1, 1));
+    const ask = (key: string) => transferBatch({ ...deps, queue }, asking(key), { mode: "independent", transfers });
+    const keys = ["a", "b", "c", "d", "e", "f"];
+    const answers = (await Promise.all(keys.map(ask))).map(answerOf);
+    // Two weigh more than there is room for, and one less.
+    assert.deepEqual(
+      answers.map(({ status, body }) => body["code"] ?? status),
+      [200, 200, "overloaded", "overloaded", "overloaded", "overloaded"],
+    );
+    assert.equal(bank.check().transactions.length, 18);
+    assert.deepEqual(
+      bank.replies().filter((id) => /^[c-f]/.test(id)),
+      [],
+    );
+    // What was refused is not in doubt, and a repetition does all of it.
+    assert.equal(answerOf(await ask("c")).status, 200);
+    assert.equal(bank.check().transactions.length, 27);
   });
 
   void it("asked twice at once is done once", async () => {

@@ -1,4 +1,4 @@
-import type { Asked, Executed, IdempotencyClaim, Need, Outcome, View, Working } from "#commit/index.ts";
+import type { Asked, Command, Executed, IdempotencyClaim, Need, Outcome, View, Working } from "#commit/index.ts";
 import { refuseAtOnce, refused, workOn } from "#commit/index.ts";
 import type { ShownAuthentication } from "#authentications/index.ts";
 import { shownNeed, useAuthentication, withApproved } from "#authentications/index.ts";
@@ -59,25 +59,30 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   const items = await prepare(deps, asked, body, governance);
   if (atomic) {
     const shown = authenticationId === undefined ? undefined : await shownFor(deps, asked, authenticationId, items, body);
-    return runChunk(
-      deps,
-      asked,
-      asked.idempotency,
-      items,
-      (view, at) => decideAtomic(view, at, { items, shown }, governance, asked),
+    return runChunk(deps, asked, asked.idempotency, items, (view, at) => decideAtomic(view, at, { items, shown }, governance, asked), {
       shown,
-    );
+    });
   }
 
   const ours = chunkSize(deps.store.limits.batchChunk, body.transfers);
-  const chunkAt = (start: number, size: number): Promise<Executed> => {
+  /** Where the first chunk begins that could not be done. */
+  let brokenAt = items.length;
+  const chunkAt = async (start: number, size: number): Promise<Executed> => {
     const chunk = items.slice(start, start + size);
     // Bound to the body, so that a later chunk never outlives the claim of the first one under another body.
     const claim = asked.idempotency && {
       ...asked.idempotency,
       id: start === 0 ? asked.idempotency.id : laterClaim(asked.idempotency, start),
     };
-    return runChunk(deps, asked, claim, chunk, (view, at) => decideIndependent(view, at, chunk, governance));
+    const place = start === 0 ? { followers: APPENDS_OF_ONE * (items.length - chunk.length) } : ({ follows: true } as const);
+    // What shares a record with a chunk before it is decided after that one has ended or, where it failed, again. It may need what that one
+    // was to do, so it is then left to the repetition; what is kept of it already still goes before.
+    const decide = (view: View, at: number): Outcome =>
+      start > brokenAt ? refused(refuse("contention"), asked.actor.requestId) : decideIndependent(view, at, chunk, governance);
+    const executed = await runChunk(deps, asked, claim, chunk, decide, place);
+    const done = executed.ok && executed.reply.status === 200;
+    if (!done) brokenAt = Math.min(brokenAt, start);
+    return done || !executed.ok ? executed : { ok: false, code: "contention" };
   };
   // The first chunk holds the claim on the key itself: where it is refused (another body, still running), none may run.
   const first = await chunkAt(0, ours);
@@ -93,11 +98,13 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
     const whole = !chunk.ok || !chunk.replayed || resultsIn(chunk) === Math.min(size, items.length - n * size);
     invariant(whole, "a kept chunk of a batch does not answer the transfers that were asked for");
   }
-  return join(chunks);
+  return join(chunks, { size, count: items.length, requestId: asked.actor.requestId });
 }
 
 /** The most writes of a transfer: itself, two accounts, profile, device, event, and one of review, action and counters. */
 const WRITES_OF_ONE = 7;
+/** Those of them that are new items: itself, its event, and one more. */
+const APPENDS_OF_ONE = 3;
 
 /** How many transfers go into one commit: fewer where any names a standing order, which is one more record to write. */
 function chunkSize(most: number, transfers: BatchBody["transfers"]): number {
@@ -162,14 +169,14 @@ function runChunk(
   idempotency: IdempotencyClaim | undefined,
   items: readonly Item[],
   decide: (view: View, at: number) => Outcome,
-  shown?: ShownAuthentication,
+  { shown, ...place }: Pick<Command, "followers" | "follows"> & { readonly shown?: ShownAuthentication | undefined },
 ): Promise<Executed> {
   const needs: Need[] = shown === undefined ? [] : [shownNeed(shown)];
   for (const { request, payer, payee, plan } of items) {
     needs.push(...paymentNeeds(request, payer, payee));
     if (plan !== undefined) needs.push(...plan.needs);
   }
-  return deps.queue.execute({ actor: asked.actor, idempotency, needs, appends: 3 * items.length + 1, decide });
+  return deps.queue.execute({ actor: asked.actor, idempotency, needs, appends: APPENDS_OF_ONE * items.length + 1, decide, ...place });
 }
 
 function commandOf(work: Working, { request, payer, payee, plan }: Item, governance: PaymentGovernance): PaymentCommand {
@@ -248,17 +255,41 @@ function bodyOf(mode: BatchBody["mode"], results: string): string {
   return `{"object":"transfer_batch","mode":"${mode}","results":[${results}]}`;
 }
 
+interface Shape {
+  /** How many transfers a chunk has, and the batch. */
+  readonly size: number;
+  readonly count: number;
+  readonly requestId: string | null;
+}
+
 /**
  * One answer of all chunks. When a chunk could not be answered, neither can the batch: repeating it finishes the
- * rest. Other chunks were done by then, so the answer must not be one of those that say nothing was.
+ * rest. Other chunks were done by then, so the answer must not be one of those that say nothing was; which were done it tells.
  */
-function join(chunks: readonly Executed[]): Executed {
+function join(chunks: readonly Executed[], shape: Shape): Executed {
   const bodies: string[] = [];
   let replayed = true;
   for (const chunk of chunks) {
-    if (!chunk.ok) return chunk.code === "idempotency_key_in_use" ? chunk : { ok: false, code: "outcome_unknown" };
+    if (!chunk.ok)
+      return chunk.code === "idempotency_key_in_use"
+        ? chunk
+        : refuseAtOnce(refuse("outcome_unknown", undefined, knownOf(chunks, shape)), shape.requestId);
     bodies.push(chunk.reply.body);
     replayed &&= chunk.replayed;
   }
   return { ok: true, replayed, reply: { status: 200, body: bodyOf("independent", bodies.join(",")) } };
+}
+
+/** What is known of the transfers of a batch that could not be answered, by their places. */
+function knownOf(chunks: readonly Executed[], { size, count }: Shape): string {
+  const stretches: { readonly what: string; readonly from: number; to: number }[] = [];
+  for (const [n, chunk] of chunks.entries()) {
+    const doubtful = !chunk.ok && (chunk.code === "outcome_unknown" || chunk.code === "idempotency_key_in_use");
+    const what = chunk.ok ? "are decided" : doubtful ? "are in doubt" : "are not done";
+    const to = Math.min((n + 1) * size, count) - 1;
+    const last = stretches.at(-1);
+    if (last?.what === what) last.to = to;
+    else stretches.push({ what, from: n * size, to });
+  }
+  return `Of the transfers ${stretches.map(({ what, from, to }) => `${from} to ${to} ${what}`).join(", ")}. A repetition finishes them.`;
 }
