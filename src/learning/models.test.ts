@@ -12,7 +12,7 @@ import { MODELS_TABLE } from "./model-record.ts";
 import type { ModelFault, ModelsDeps } from "./models.ts";
 import { createModels } from "./models.ts";
 import { emptyRegistry, registries } from "./registry.ts";
-import { bench, readHere, stump, vectorOf } from "./test-kit.ts";
+import { bench, readHere, stump, until, vectorOf, whenJoined } from "./test-kit.ts";
 
 function live() {
   const made = bench();
@@ -59,7 +59,7 @@ describe("the models in force", () => {
     const still = models.of(ORG);
     assert.ok(!(still instanceof Promise) && still.shadow === undefined);
     clock.time += 5_000;
-    const { shadow: found, champion } = await models.of(ORG);
+    const { shadow: found, champion } = await whenJoined(models, ORG, "shadow");
     assert.ok(found !== undefined && champion === undefined);
     assert.deepEqual([found.id, found.featuresHash], [id, FEATURES_HASH]);
     assert.ok(Math.abs(found.score(vectorOf(11)) - 1 / (1 + Math.exp(-2))) < 1e-12);
@@ -95,7 +95,7 @@ describe("the models in force", () => {
     const { create, bring, shadow, quiet, texts } = live();
     const models = create();
     await shadow(await bring(stump("amount")));
-    const own = await models.of(ORG);
+    const own = await whenJoined(models, ORG, "shadow");
     assert.equal(texts(), 1);
     // The same record for another organisation.
     const id = own.shadow?.id as RiskModelId;
@@ -111,7 +111,7 @@ describe("the models in force", () => {
     await shadow(await bring(stump("amount")));
     for (const options of [{ maxOrganisations: 1 }, { maxNodes: 2 }]) {
       const models = create(options);
-      await models.of(ORG);
+      await whenJoined(models, ORG, "shadow");
       await models.of(OTHER_ORG);
       assert.ok(models.of(ORG) instanceof Promise, "the older one went");
     }
@@ -164,15 +164,15 @@ describe("the models in force", () => {
       // Nothing of an earlier case may be in memory.
       const cold = create({ cache: createModelCache({ store: quiet.store, read: readHere }) });
       assert.equal((await cold.of(ORG)).shadow, undefined);
-      assert.equal(faults.length, 1);
+      await until(() => faults.length === 1);
       assert.match(String(faults[0]?.reason), why);
       clock.time += 5_000;
       assert.equal((await cold.of(ORG)).shadow, undefined);
       assert.equal(faults.length, 1, "it is not read again each time");
       await change(quiet.store, key, before ?? {});
       clock.time += 60_000;
-      assert.equal((await cold.of(ORG)).shadow?.id, id);
-      assert.equal((await models.of(ORG)).shadow?.id, id);
+      assert.equal((await whenJoined(cold, ORG, "shadow")).shadow?.id, id);
+      assert.equal((await whenJoined(models, ORG, "shadow")).shadow?.id, id);
     }
     assert.ok(texts() >= 1);
   });
@@ -182,7 +182,7 @@ describe("the models in force", () => {
     const models = create();
     const id = await bring(stump("amount"));
     await shadow(id);
-    await models.of(ORG);
+    await whenJoined(models, ORG, "shadow");
     down.now = true;
     clock.time += 2_600;
     assert.equal((await models.of(ORG)).shadow?.id, id, "what is good still counts");

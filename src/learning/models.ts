@@ -13,7 +13,7 @@ import { isUsable, readModel } from "./model-record.ts";
 import { readRegistry } from "./registry.ts";
 
 export interface LiveModels extends Models {
-  /** Drops what is known of an organisation. To be called in the process that changed it, after the commit. */
+  /** What is known of an organisation counts no more. To be called in the process that changed it, after the commit. */
   forget(id: OrganisationId): void;
 }
 
@@ -38,39 +38,61 @@ export interface ModelsDeps {
   readonly maxNodes?: number;
   /** Organisations being read from the store at once; more are refused. Those whose models are in line do not count. Default 200. */
   readonly maxReads?: number;
-  /** How long a payment waits for its models, in ms, before it is refused; the reading goes on. Default 10,000. */
+  /** How long a payment or a reader waits for its models, in ms, before it is refused; the reading goes on. Default 10,000. */
   readonly maxWaitMs?: number;
   /** Payments that wait for models in line; more are refused. Default 500, half of the requests that a node works on. */
   readonly maxWaiting?: number;
 }
 
+/** What payments are given. Models that nobody waits for join when they are read. */
+interface Ready {
+  /** Replaced as a whole: a payment in flight keeps what it was given. */
+  inForce: ModelsInForce;
+  /** Nodes of the trees of those that are in memory. */
+  nodes: number;
+  /** When a model that could not be used is looked at again. */
+  retryAt: number;
+}
+
 interface Known {
-  readonly inForce: ModelsInForce;
+  /** One and the same for as long as the same models are in force. */
+  readonly ready: Ready;
   readonly championId: RiskModelId | null;
   readonly shadowId: RiskModelId | null;
-  /** Nodes of the trees of both. */
-  readonly nodes: number;
-  /** When a model that could not be used is looked at again. */
-  readonly retryAt: number;
   /** Until when it counts, and from when on it is read anew beside the payments. */
   readonly goodUntil: number;
   readonly renewAt: number;
 }
 
-interface Loaded {
-  readonly snapshot: ModelSnapshot;
-  readonly nodes: number;
+/** The payments that wait for one reading. */
+interface Line {
+  /** Whether models are in line to be read; before that it is only the store that is asked. */
+  isLong: boolean;
+  readonly refusals: Set<(error: StoreUnavailableError) => void>;
 }
 
+interface Reading {
+  readonly line: Line;
+  readonly done: Promise<ModelsInForce>;
+}
+
+const NONE: ModelsInForce = { champion: undefined, shadow: undefined };
 /** How often the registry is read again where models took longer to read than it is good. */
 const MAX_ANEW = 2;
 /** What is broken is megabytes to read again. */
 const RETRY_FAULT_MS = 60_000;
 
 /** Whether what could not be used is to be looked at again. */
-function isDue({ retryAt }: Known, now: number): boolean {
+function isDue({ retryAt }: Ready, now: number): boolean {
   return retryAt !== Number.POSITIVE_INFINITY && !isGood(retryAt, RETRY_FAULT_MS, now);
 }
+
+/** One of those that were in force before, whose content never changes. */
+function heldIn({ champion, shadow }: ModelsInForce, id: string): ModelSnapshot | undefined {
+  return champion?.id === id ? champion : shadow?.id === id ? shadow : undefined;
+}
+
+const tooMany = (): StoreUnavailableError => new StoreUnavailableError("too many payments wait for models to be read");
 
 /** Makes a model ready for the engine. */
 export function snapshotOf({ id, featuresHash }: Pick<RiskModel, "id" | "featuresHash">, scorer: Scorer): ModelSnapshot {
@@ -91,13 +113,12 @@ export function createModels(deps: ModelsDeps): LiveModels {
   const { maxReads = 200, maxWaitMs = 10_000, maxWaiting = 500 } = deps;
   invariant(ttlMs >= 0 && maxOrganisations >= 1 && maxReads >= 1, "the bounds of the models are wrong");
   const known = new Map<OrganisationId, Known>();
-  const reads = new Map<OrganisationId, Promise<ModelsInForce>>();
+  const reads = new Map<OrganisationId, Reading>();
 
   let nodes = 0;
   let storeReads = 0;
+  /** Payments that wait for models in line. */
   let waiting = 0;
-  /** Organisations whose models are being read, or are in line to be. */
-  const inLine = new Set<OrganisationId>();
 
   const tell = (organisationId: OrganisationId, modelId: RiskModelId, reason: string): undefined => {
     onFault?.({ organisationId, modelId, reason });
@@ -111,15 +132,46 @@ export function createModels(deps: ModelsDeps): LiveModels {
     return isUsable(model) ? model : tell(organisationId, id, "it was made for other features than this version computes");
   };
 
-  const load = async (model: RiskModel | undefined): Promise<Loaded | undefined> => {
-    if (model === undefined) return undefined;
+  /** From now on: what could not be read in a minute must not be read again at once, and all the time. */
+  const retryLater = (ready: Ready): void => {
+    ready.retryAt = Math.min(ready.retryAt, clock.now() + RETRY_FAULT_MS);
+  };
+
+  const join = (place: keyof ModelsInForce, { id, featuresHash, card }: RiskModel, scorer: Scorer, ready: Ready): void => {
+    ready.inForce = { ...ready.inForce, [place]: snapshotOf({ id, featuresHash }, scorer) };
+    ready.nodes += card.nodes;
+  };
+
+  /** Payments wait for it. */
+  const load = async (place: keyof ModelsInForce, model: RiskModel, ready: Ready): Promise<void> => {
     try {
-      return { snapshot: snapshotOf(model, await cache.load(model, "payment")), nodes: model.card.nodes };
+      join(place, model, await cache.load(model, "payment"), ready);
     } catch (error) {
       // Without the model the factors decide; without knowing which model it is, nothing may.
-      if (error instanceof BrokenContentError) return tell(model.organisationId, model.id, error.message);
-      throw error;
+      if (!(error instanceof BrokenContentError)) throw error;
+      retryLater(ready);
+      tell(model.organisationId, model.id, error.message);
     }
+  };
+
+  /** No payment waits for it, or is refused for it: it joins once it is read. */
+  const loadBeside = (place: keyof ModelsInForce, model: RiskModel, ready: Ready): void => {
+    const { organisationId, id } = model;
+    cache.load(model).then(
+      (scorer) => {
+        const isKept = known.get(organisationId)?.ready === ready;
+        join(place, model, scorer, ready);
+        if (!isKept) return;
+        nodes += model.card.nodes;
+        shrink(organisationId);
+      },
+      (error: unknown) => {
+        // What the store does not give just now is asked for with the next renewal.
+        if (error instanceof BrokenContentError) retryLater(ready);
+        else ready.retryAt = clock.now();
+        tell(organisationId, id, error instanceof Error ? error.message : String(error));
+      },
+    );
   };
 
   /** Which models are in force, and their records, where they are others than before. */
@@ -127,7 +179,7 @@ export function createModels(deps: ModelsDeps): LiveModels {
     storeReads += 1;
     try {
       const { championId, shadowId } = await readRegistry(store, id);
-      const same = before?.championId === championId && before.shadowId === shadowId && !isDue(before, now);
+      const same = before?.championId === championId && before.shadowId === shadowId && !isDue(before.ready, now);
       if (same) return { championId, shadowId, same: before, champion: undefined, shadow: undefined };
       const [champion, shadow] = await Promise.all([usable(id, championId), usable(id, shadowId)]);
       return { championId, shadowId, same: undefined, champion, shadow };
@@ -136,50 +188,83 @@ export function createModels(deps: ModelsDeps): LiveModels {
     }
   };
 
-  const readOnce = async (id: OrganisationId, before: Known | undefined): Promise<Known> => {
+  const readOnce = async (id: OrganisationId, before: Known | undefined, line: Line): Promise<Known> => {
     // The age counts from before the reads: what was changed after this moment may not be in the answer.
     const now = clock.now();
     const times = { goodUntil: now + ttlMs, renewAt: now + ttlMs / 2 };
     const { championId, shadowId, same, ...records } = await readRecords(id, before, now);
     if (same !== undefined) return { ...same, ...times };
-    // Those in memory are found there by their hash, so only the records are read again. Both at once, so that they come one after the
-    // other in the line, and an organisation has all it needs before the next one.
-    inLine.add(id);
-    const [champion, shadow] = await Promise.all([load(records.champion), load(records.shadow)]).finally(() => inLine.delete(id));
-    const faulty = (championId !== null && champion === undefined) || (shadowId !== null && shadow === undefined);
-    return {
-      inForce: { champion: champion?.snapshot, shadow: shadow?.snapshot },
-      championId,
-      shadowId,
-      nodes: (champion?.nodes ?? 0) + (shadow?.nodes ?? 0),
-      // From now on: what could not be read in a minute must not be read again at once, and all the time.
-      retryAt: faulty ? clock.now() + RETRY_FAULT_MS : Number.POSITIVE_INFINITY,
-      ...times,
-    };
+    const ready: Ready = { inForce: NONE, nodes: 0, retryAt: Number.POSITIVE_INFINITY };
+    const missing: Partial<Record<keyof ModelsInForce, RiskModel>> = {};
+    for (const [place, modelId] of [
+      ["champion", championId],
+      ["shadow", shadowId],
+    ] as const) {
+      if (modelId === null) continue;
+      const record = records[place];
+      const held = before === undefined ? undefined : heldIn(before.ready.inForce, modelId);
+      const scorer = record === undefined || held !== undefined ? undefined : cache.atHand(record);
+      if (record === undefined) retryLater(ready);
+      else if (held !== undefined) {
+        ready.inForce = { ...ready.inForce, [place]: held };
+        ready.nodes += record.card.nodes;
+      } else if (scorer !== undefined) join(place, record, scorer, ready);
+      else missing[place] = record;
+    }
+    const { champion, shadow } = missing;
+    // Where the factors decide in its place already, they go on until it can be read.
+    const isRetried = before?.championId === championId;
+    const loaded = champion === undefined || isRetried ? undefined : inLine(line, load("champion", champion, ready));
+    if (champion !== undefined && isRetried) loadBeside("champion", champion, ready);
+    if (shadow !== undefined) loadBeside("shadow", shadow, ready);
+    await loaded;
+    return { ready, championId, shadowId, ...times };
   };
 
-  const read = async (id: OrganisationId, before: Known | undefined): Promise<Known> => {
-    let fresh = await readOnce(id, before);
+  const inLine = async (line: Line, loaded: Promise<void>): Promise<void> => {
+    line.isLong = true;
+    waiting += line.refusals.size;
+    const excess = waiting - maxWaiting;
+    // Those that asked last, before it was known that there is a line.
+    for (const refuse of excess > 0 ? [...line.refusals].slice(-excess) : []) {
+      line.refusals.delete(refuse);
+      waiting -= 1;
+      refuse(tooMany());
+    }
+    try {
+      await loaded;
+    } finally {
+      line.isLong = false;
+      waiting -= line.refusals.size;
+    }
+  };
+
+  const read = async (id: OrganisationId, before: Known | undefined, line: Line): Promise<Known> => {
+    let fresh = await readOnce(id, before, line);
     // Where there was a line, others may be in force by now. What was read is at hand, so this is one read of one key as a rule.
-    for (let times = 0; times < MAX_ANEW && !isGood(fresh.goodUntil, ttlMs, clock.now()); times++) fresh = await readOnce(id, fresh);
+    for (let times = 0; times < MAX_ANEW && !isGood(fresh.goodUntil, ttlMs, clock.now()); times++) fresh = await readOnce(id, fresh, line);
     return fresh;
   };
 
   const drop = (id: OrganisationId): void => {
-    nodes -= known.get(id)?.nodes ?? 0;
+    nodes -= known.get(id)?.ready.nodes ?? 0;
     known.delete(id);
   };
 
   const keep = (id: OrganisationId, fresh: Known): void => {
     drop(id);
     known.set(id, fresh);
-    nodes += fresh.nodes;
+    nodes += fresh.ready.nodes;
     // Those read longest ago go first.
     for (const oldest of known.keys()) {
       if (known.size <= maxOrganisations || oldest === id) break;
       drop(oldest);
     }
-    // An organisation larger than the bound still has its own, and a few large ones do not cost the small ones theirs.
+    shrink(id);
+  };
+
+  /** An organisation larger than the bound still has its own, and a few large ones do not cost the small ones theirs. */
+  const shrink = (id: OrganisationId): void => {
     while (nodes > maxNodes && dropLargest(id));
   };
 
@@ -187,51 +272,66 @@ export function createModels(deps: ModelsDeps): LiveModels {
   const dropLargest = (spared: OrganisationId): boolean => {
     let largest: OrganisationId | undefined;
     let size = 1;
-    for (const [id, { nodes: held }] of known)
-      if (id !== spared && held >= size) {
+    for (const [id, { ready }] of known)
+      if (id !== spared && ready.nodes >= size) {
         largest = id;
-        size = held;
+        size = ready.nodes;
       }
     if (largest !== undefined) drop(largest);
     return largest !== undefined;
   };
 
-  const renew = (id: OrganisationId): Promise<ModelsInForce> => {
+  const renew = (id: OrganisationId): Reading => {
     const shared = reads.get(id);
     if (shared !== undefined) return shared;
+    const line: Line = { isLong: false, refusals: new Set() };
     if (storeReads >= maxReads || reads.size >= maxOrganisations)
-      return Promise.reject(new StoreUnavailableError("the models of too many organisations are being read"));
-    const started: Promise<ModelsInForce> = read(id, known.get(id)).then(
+      return { line, done: Promise.reject(new StoreUnavailableError("the models of too many organisations are being read")) };
+    const done = read(id, known.get(id), line).then(
       (fresh) => {
         // Not when they were changed meanwhile: whoever asks from now on must see the change.
         if (reads.get(id) === started) {
           reads.delete(id);
           keep(id, fresh);
         }
-        return fresh.inForce;
+        return fresh.ready.inForce;
       },
       (error: unknown) => {
         if (reads.get(id) === started) reads.delete(id);
         throw error;
       },
     );
+    const started: Reading = { line, done };
     reads.set(id, started);
     return started;
   };
 
   /** A payment waits, but so that it is told in time that nothing was done, and so that those which need not wait find room. */
   const waitFor = (id: OrganisationId): Promise<ModelsInForce> => {
+    const { line, done } = renew(id);
     // They are being read already, whoever is refused here.
-    if (inLine.has(id) && reads.has(id) && waiting >= maxWaiting)
-      return Promise.reject(new StoreUnavailableError("too many payments wait for models to be read"));
-    const reading = renew(id);
-    waiting += 1;
-    return new Promise<ModelsInForce>((resolve, reject) => {
+    if (line.isLong && waiting >= maxWaiting) return Promise.reject(tooMany());
+    return inTime(done, (refuse) => {
+      line.refusals.add(refuse);
+      if (line.isLong) waiting += 1;
+      return () => {
+        if (line.refusals.delete(refuse) && line.isLong) waiting -= 1;
+      };
+    });
+  };
+
+  /** @param waits told how it is refused before its time; gives what is to be done when it waits no more. */
+  const inTime = <T>(reading: Promise<T>, waits?: (refuse: (error: StoreUnavailableError) => void) => () => void): Promise<T> => {
+    let ends: (() => void) | undefined;
+    let late: NodeJS.Timeout | undefined;
+    return new Promise<T>((resolve, reject) => {
+      ends = waits?.(reject);
       // The client's patience is in the machine's time, so this timer is too.
-      const late = setTimeout(() => reject(new StoreUnavailableError("the models are still being read")), maxWaitMs);
-      void reading.then(resolve, reject).finally(() => clearTimeout(late));
+      late = setTimeout(() => reject(new StoreUnavailableError("the models are still being read")), maxWaitMs);
+      reading.then(resolve, reject);
     }).finally(() => {
-      waiting -= 1;
+      clearTimeout(late);
+      ends?.();
     });
   };
 
@@ -241,21 +341,23 @@ export function createModels(deps: ModelsDeps): LiveModels {
       const now = clock.now();
       if (found === undefined || !isGood(found.goodUntil, ttlMs, now)) return waitFor(id);
       // What fails now is tried again by the next payment, at the latest when nothing good is known any more.
-      if (now >= found.renewAt && storeReads < maxReads) renew(id).catch(() => undefined);
-      return found.inForce;
+      if (now >= found.renewAt && storeReads < maxReads) renew(id).done.catch(() => undefined);
+      return found.ready.inForce;
     },
     async find(organisationId, id) {
       const model = await readModel(store, organisationId, id);
       if (model === undefined || !isUsable(model)) return undefined;
       try {
-        return snapshotOf(model, await cache.load(model));
+        return snapshotOf(model, await inTime(cache.load(model)));
       } catch (error) {
         if (error instanceof BrokenContentError) return undefined;
         throw error;
       }
     },
     forget(id) {
-      drop(id);
+      // Not dropped: models that stay in force need not be read again, as for a shadow that was started.
+      const found = known.get(id);
+      if (found !== undefined) known.set(id, { ...found, goodUntil: Number.NEGATIVE_INFINITY, renewAt: Number.NEGATIVE_INFINITY });
       reads.delete(id);
     },
   };

@@ -12,14 +12,14 @@ const READ_MS = 60_000;
 
 /**
  * Reads a model in a worker thread: a large one would hold up payments for a second. What makes the thread die (memory) or take too long
- * is refused like anything else that cannot be read. Never rejects.
+ * is refused like anything else that cannot be read; that the machine gives no thread just now is `overloaded`, and says nothing of the
+ * model. Never rejects.
  */
 export const readInWorker: ModelReader = (job) =>
   new Promise((resolve) => {
-    const worker = new Worker(new URL("./read-worker.ts", import.meta.url), {
-      workerData: job,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    });
+    const worker = begin(job);
+    if (worker === undefined)
+      return resolve(refuse("overloaded", undefined, "There is no thread in which a model could be read; try again in a minute."));
     const unread = refuse("invalid_request", "content", "The model cannot be read within the bounds of memory and time.");
     const late = setTimeout(() => finish(unread), READ_MS);
     let finished = false;
@@ -34,3 +34,14 @@ export const readInWorker: ModelReader = (job) =>
     worker.on("error", () => finish(unread));
     worker.on("exit", () => finish(unread));
   });
+
+function begin(job: ReadJob): Worker | undefined {
+  try {
+    return new Worker(new URL("./read-worker.ts", import.meta.url), {
+      workerData: job,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    });
+  } catch {
+    return undefined;
+  }
+}

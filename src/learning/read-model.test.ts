@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { gzipSync } from "node:zlib";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { ORG } from "#test/support/builders.ts";
@@ -92,6 +94,16 @@ describe("a model from outside", () => {
       const job = { kind: "smartfinance", text, features: {} } as const;
       assert.deepEqual(await readInWorker(job), readModelText(job));
     }
+  });
+
+  it("is neither good nor bad where there is no thread to read it in", async () => {
+    // A process that may begin none stands for a machine that has none left.
+    const url = new URL("./read-in-worker.ts", import.meta.url).href;
+    const text = `const { readInWorker } = await import(${JSON.stringify(url)});
+      console.log((await readInWorker({ kind: "kept", text: "{}" })).code);`;
+    const run = promisify(execFile);
+    const { stdout } = await run(process.execPath, ["--permission", "--allow-fs-read=*", "--input-type=module", "-e", text]);
+    assert.equal(stdout.trim(), "overloaded");
   });
 });
 

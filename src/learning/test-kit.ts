@@ -3,13 +3,14 @@ import { actorOf, anAccount, aTransaction, EUR, keep, minor, ORG, seededRandom, 
 import { createCommitQueue } from "#commit/index.ts";
 import { FEATURES, FEATURES_VERSION } from "#features/index.ts";
 import { createIds } from "#kernel/ids.ts";
-import type { ModelTrainingId, RiskModelId, TransactionId } from "#kernel/ids.ts";
+import type { ModelTrainingId, OrganisationId, RiskModelId, TransactionId } from "#kernel/ids.ts";
 import type { LabelValue } from "#labels/index.ts";
 import { judged, riskLabels } from "#labels/index.ts";
 import type { Transaction } from "#ledger/index.ts";
 import { transactions } from "#ledger/index.ts";
 import type { Model, TrainHooks, TrainInput, TrainOutcome } from "#model/index.ts";
 import { modelText, trainModel } from "#model/index.ts";
+import type { Models, ModelsInForce } from "#risk/index.ts";
 import { encodeFeatures } from "#risk/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { Fault, Operation } from "#storage/memory/memory-store.ts";
@@ -36,6 +37,23 @@ export const readHere: ModelReader = async (job) => readModelText(job);
 export async function trainHere(input: TrainInput, { onProgress }: TrainHooks): Promise<TrainOutcome> {
   const result = trainModel(input, onProgress);
   return result.ok ? { ok: true, text: modelText(result.model).text } : result;
+}
+
+/** Contents are unpacked in a thread, so some turns may be needed. */
+export async function until(what: () => boolean): Promise<void> {
+  for (let n = 0; n < 100_000 && !what(); n++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(what(), "it has not come to that");
+}
+
+/** What is in force once models that no payment waits for have joined. */
+export async function whenJoined(models: Models, id: OrganisationId, place: keyof ModelsInForce): Promise<ModelsInForce> {
+  let found = await models.of(id);
+  for (let n = 0; n < 10_000 && found[place] === undefined; n++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    found = await models.of(id);
+  }
+  assert.ok(found[place], "it has not joined");
+  return found;
 }
 
 /** One tree that splits once, on a feature of this name. */

@@ -20,7 +20,7 @@ export interface ModelSnapshot {
 export interface ModelsInForce {
   /** Decides in the place of the factors. */
   readonly champion: ModelSnapshot | undefined;
-  /** Scores beside whatever decides, and changes nothing. */
+  /** Scores beside whatever decides, and changes nothing. `undefined` also while it is being read: no payment waits for it. */
   readonly shadow: ModelSnapshot | undefined;
 }
 

@@ -17,6 +17,11 @@ const inForce = async ({ app }: TestApp, { id }: Organisation) => {
   const { champion, shadow } = await app.models.of(id as OrganisationId);
   return [champion?.id, shadow?.id];
 };
+/** No payment waits for a model in the shadow: it joins once it is read. */
+const untilShadow = async (app: TestApp, own: Organisation, id: unknown): Promise<void> => {
+  for (let n = 0; n < 1_000 && (await inForce(app, own))[1] !== id; n++) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(await inForce(app, own), [undefined, id]);
+};
 const stateOf = async (api: Client, id: string) => ok(await api.get(`${MODELS}/${id}`), 200)["state"];
 const averagePrecisionOf = (quality: unknown) => Number((quality as ApiObject)["average_precision"]);
 const MODEST = { rounds: 20, learning_rate: 0.3, max_depth: 3 };
@@ -67,7 +72,7 @@ export function learningFlows(stage: Stage): void {
       refused(await second.post(`${MODELS}/${id}/promote`), "not_enough_evidence");
       ok(await api.post(`${MODELS}/${id}/shadow`), 200);
       refused(await api.post(`${MODELS}/${id}/shadow`), "model_in_shadow");
-      assert.deepEqual(await inForce(app, own), [undefined, id]);
+      await untilShadow(app, own, id);
       // Worse than chance, and judged on the same payments.
       const bad = await importOwn(api, goodModel(false));
 
@@ -213,10 +218,12 @@ export function learningFlows(stage: Stage): void {
       // What is kept is another content than was written.
       await keep({ hash: "00".repeat(32) });
       assert.deepEqual(await inForce(app, own), [undefined, undefined]);
-      assert.ok(app.log.some((line) => line.includes(id) && line.includes("another one than was written")));
+      const isTold = () => app.log.some((line) => line.includes(id) && line.includes("another one than was written"));
+      for (let n = 0; n < 1_000 && !isTold(); n++) await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.ok(isTold());
       refused(await second.post(`${MODELS}/${id}/promote`), "model_unusable");
       await keep({});
-      assert.deepEqual(await inForce(app, own), [undefined, id]);
+      await untilShadow(app, own, id);
     });
 
     it("keep to one organisation", async () => {

@@ -35,20 +35,40 @@ export interface TransferBody extends ScaFields {
   readonly context?: RiskContext;
 }
 
+/** How often what is in force is asked for again where it was waited for. */
+const MAX_ASKED_AGAIN = 2;
+
 /**
  * What the organisation has in force now, for the decision that follows; from memory as a rule, and then at once. Rejects with
  * StoreUnavailableError: no payment is decided without it.
  */
-export function governanceOf(
-  { policies, models, sca }: Pick<PaymentDeps, "policies" | "models" | "sca">,
+export function governanceOf(deps: InForceDeps, organisationId: OrganisationId): PaymentGovernance | Promise<PaymentGovernance> {
+  const policy = deps.policies.of(organisationId);
+  const models = deps.models.of(organisationId);
+  const sca = deps.sca.of(organisationId);
+  if (policy instanceof Promise || models instanceof Promise || sca instanceof Promise)
+    return whenRead(deps, organisationId, Promise.all([policy, models, sca]));
+  return { policy, models, sca };
+}
+
+type InForceDeps = Pick<PaymentDeps, "policies" | "models" | "sca">;
+
+/** One of them may have been waited for so long that the others are too old by now: they are asked for again, from memory as a rule. */
+async function whenRead(
+  deps: InForceDeps,
   organisationId: OrganisationId,
-): PaymentGovernance | Promise<PaymentGovernance> {
-  const policy = policies.of(organisationId);
-  const inForce = models.of(organisationId);
-  const terms = sca.of(organisationId);
-  if (policy instanceof Promise || inForce instanceof Promise || terms instanceof Promise)
-    return Promise.all([policy, inForce, terms]).then(([read, found, asked]) => ({ policy: read, models: found, sca: asked }));
-  return { policy, models: inForce, sca: terms };
+  reading: Promise<[PaymentGovernance["policy"], PaymentGovernance["models"], ScaPolicy]>,
+): Promise<PaymentGovernance> {
+  let read = await reading;
+  for (let times = 0; times < MAX_ASKED_AGAIN; times++) {
+    const policy = deps.policies.of(organisationId);
+    const models = deps.models.of(organisationId);
+    const sca = deps.sca.of(organisationId);
+    if (!(policy instanceof Promise) && !(models instanceof Promise) && !(sca instanceof Promise)) return { policy, models, sca };
+    read = await Promise.all([policy, models, sca]);
+  }
+  const [policy, models, sca] = read;
+  return { policy, models, sca };
 }
 
 /** How payments are judged, and how their payers are authenticated. */
