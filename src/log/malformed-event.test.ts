@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { actorOf, newId, T0 } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
+import { InvariantError } from "#kernel/assert.ts";
 import { systemRandom } from "#kernel/random.ts";
 import type { Item, Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
@@ -108,7 +109,7 @@ void describe("rows beside the events that no version of this program has writte
 
   void it("of the index are stepped over, by the sealer and by whoever asks for an event", async () => {
     const made = await scene();
-    const bad = [
+    const bad: readonly unknown[] = [
       null,
       7,
       "x",
@@ -118,6 +119,8 @@ void describe("rows beside the events that no version of this program has writte
       { first: "0", last: "z" },
       { first: "0", last: null },
       { first: "4", last: 2 },
+      { first: { toString: 1, valueOf: 1 }, last: 4 },
+      { first: "0", last: { toString: 1, valueOf: 1 } },
     ];
     const store = beside(made, LOG_INDEX_TABLE, bad);
     const id = await made.put(made.eventOf());
@@ -151,6 +154,23 @@ void describe("rows beside the events that no version of this program has writte
           (await made.store.getMany(refs)).map((found, n) => (refs[n]?.key.hash === entriesId(0) && refs.length === 1 ? item : found)),
       };
       await assert.rejects(sealerOver(store).step(), LogTamperedError);
+    }
+    const first = await (await scene()).store.get(LOG_TABLE, { hash: entriesId(0) });
+    for (const row of [null, { ...first, organisations: [{ toString: 1, valueOf: 1 }] }]) {
+      const made = await scene();
+      const id = await made.put(made.eventOf());
+      const store: Store = {
+        ...made.store,
+        getMany: async (refs) =>
+          (await made.store.getMany(refs)).map((found, n) => (refs[n]?.key.hash === entriesId(0) ? (row as unknown as Item) : found)),
+      };
+      // Behind the look at the state, which finds it as well.
+      const known = sealerOver(made.store);
+      assert.equal((await known.step()).events, 1);
+      const again = await made.store.feed(undefined, 100);
+      const repeating: Store = { ...store, feed: async () => again };
+      await assert.rejects(sealerOver(repeating).step(), LogTamperedError, JSON.stringify(row));
+      await assert.rejects(findEvent(store, id, 6), InvariantError);
     }
     const made = await scene();
     await made.put(made.eventOf());

@@ -5,6 +5,7 @@ import type { Hash } from "./hashing.ts";
 import type { Opening } from "./leaf.ts";
 import { joinHashes, splitHashes } from "./tiles.ts";
 import type { Edge } from "./tree.ts";
+import { isObject } from "./verify-wrong.ts";
 
 /** How the log lies in the store: rows of 256, so that sealing a thousand events writes a dozen. */
 export const LOG_TABLE = "smartfinance-log";
@@ -36,6 +37,7 @@ export function stateToItem(state: LogState): Item {
 
 /** @throws InvariantError for a row that was not written by `stateToItem` */
 export function stateFromItem(item: Item): LogState {
+  invariant(isObject(item), "the log's state is malformed");
   const { size, peaks, cursor, checkpoint, sealed_at, version, seal } = item;
   invariant(typeof size === "number" && Array.isArray(peaks) && typeof checkpoint === "string", "the log's state is malformed");
   invariant(typeof sealed_at === "number" && typeof version === "number", "the log's state is malformed");
@@ -64,7 +66,9 @@ export function tileToItem(level: number, index: number, hashes: readonly Hash[]
   return { id: tileId(level, index), hashes: toBase64(joinHashes(hashes)) };
 }
 
+/** @throws InvariantError for a row that was not written by `tileToItem` */
 export function tileFromItem(item: Item): readonly Hash[] {
+  invariant(isObject(item), "a tile is malformed");
   const hashes = splitHashes(bytesOf(item.hashes));
   invariant(hashes !== undefined, "a tile is no whole number of hashes");
   return hashes;
@@ -93,7 +97,9 @@ export function entriesToItem(index: number, entries: readonly SealedEntry[]): I
   };
 }
 
+/** @throws InvariantError for a row that was not written by `entriesToItem` */
 export function entriesFromItem(item: Item): readonly SealedEntry[] {
+  invariant(isObject(item), "a row of entries is malformed");
   const { organisations, events, openings } = item;
   const entries = splitHashes(bytesOf(item.entries));
   invariant(entries !== undefined && Array.isArray(organisations), "a row of entries is malformed");
@@ -102,8 +108,10 @@ export function entriesFromItem(item: Item): readonly SealedEntry[] {
   return entries.map((entry, n) => {
     const event: unknown = events[n];
     invariant(Array.isArray(event), "a row of entries is malformed");
-    const [place, eventId] = event as [number, string];
-    return { organisationId: String(organisations[place]), eventId, entry, opening: bytesOf(openings[n]) };
+    const [place, eventId] = event as [number, unknown];
+    const organisationId: unknown = organisations[place];
+    invariant(typeof organisationId === "string" && typeof eventId === "string", "a row of entries is malformed");
+    return { organisationId, eventId, entry, opening: bytesOf(openings[n]) };
   });
 }
 
@@ -131,6 +139,12 @@ export function spanToItem(bucket: string, { first, last }: Span): Item {
   return { bucket, first: String(first).padStart(INDEX_DIGITS, "0"), last };
 }
 
-export function spanFromItem(item: Item): Span {
-  return { first: Number(item.first), last: Number(item.last) };
+/** A stretch that leads nowhere for what was not written by `spanToItem`. */
+export function spanFromItem({ first, last }: Item): Span {
+  return { first: numberOf(first), last: numberOf(last) };
+}
+
+/** Some JSON throws where it is made a number. */
+function numberOf(value: unknown): number {
+  return typeof value === "number" || typeof value === "string" ? Number(value) : Number.NaN;
 }

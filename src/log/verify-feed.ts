@@ -30,6 +30,8 @@ export async function* feedOf(store: Store): AsyncGenerator<Item, undefined> {
     if (page.items.length === 0) return undefined;
     for (const item of page.items) {
       if (!isObject(item)) throw new Wrong("the event there cannot be read", place);
+      // What it is found by, and called by wherever something is wrong with it.
+      if (typeof item.event_id !== "string" || typeof item.partition !== "string") throw new Wrong("the event there has no key", place);
       yield item;
       place += 1;
     }

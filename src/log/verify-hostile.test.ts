@@ -94,6 +94,36 @@ void describe("verifyStore over rows that are more than they ought to be", () =>
         assert.notEqual(await verdict((db) => void db.prepare(`UPDATE ${LOG} SET body = ? WHERE hash = ?`).run(body, id)), "OK", id);
   });
 
+  void it("says of rows that hold what has no text or number that they are wrong, and does not give up", async () => {
+    const none = { toString: 1, valueOf: 1 };
+    const replaced =
+      (table: string, change: (item: Item) => Item, where = "", reseal = false) =>
+      (db: DatabaseSync): void => {
+        db.exec("DELETE FROM journal_0; DELETE FROM journal_1");
+        const row = db.prepare(`SELECT rowid AS at, body FROM ${table} ${where} LIMIT 1`).get();
+        const item = change(JSON.parse(String(row?.["body"])) as Item);
+        const body = JSON.stringify(reseal ? { ...item, checksum: checksumOf(item) } : item);
+        db.prepare(`UPDATE ${table} SET body = ? WHERE rowid = ?`).run(body, Number(row?.["at"]));
+      };
+    const index = '"smartfinance-log-index"';
+    for (const change of [{ first: none }, { last: none }])
+      assert.match(await verdict(replaced(index, (item) => ({ ...item, ...change }))), /not in the index|index of the log/);
+    const entries = "WHERE hash = 'entries/0'";
+    assert.match(await verdict(replaced(LOG, (item) => ({ ...item, organisations: [none] }), entries)), /malformed/);
+    for (const change of [{ event_id: none }, { organisation_id: none }, { partition: none }])
+      for (const order of ["ORDER BY seq", "ORDER BY seq DESC"])
+        assert.notEqual(await verdict(replaced(AUDIT, (item) => ({ ...item, ...change }), order, true)), "OK", JSON.stringify(change));
+  });
+
+  void it("says of a bucket of the index that has no end that it is wrong", async () => {
+    const store = openMemoryStore(createMemoryDatabase());
+    const { item } = buildEvent({ id: newId("event"), type: "deposit.posted", objectId: "acc_x" }, actorOf(), T0);
+    await store.commit([{ op: "put", table: "smartfinance-audit-logs", item, condition: "absent" }]);
+    await sealAll(store);
+    const report = await verifyStore({ store: { ...store, query: async () => ({ items: [], cursor: "on" }) }, log: signer.verifier });
+    assert.match(report.ok ? "OK" : report.what, /has no end/);
+  });
+
   void it("believes of the witnesses what they have signed, and not what the row says of it", async () => {
     const setCosigned = (item: Item) => (db: DatabaseSync) =>
       void db.prepare(`UPDATE ${LOG} SET body = ? WHERE hash = 'cosigned'`).run(JSON.stringify(item));

@@ -15,6 +15,7 @@ import { comparePeaks, pinnedHeads, signedState } from "./verify-heads.ts";
 import { createStateFold } from "./verify-state.ts";
 import type { ToldCollection } from "./verify-state.ts";
 import { checkTile, createIndexCheck, createRows } from "./verify-rows.ts";
+import { LogTamperedError } from "./trusted-state.ts";
 import { Wrong } from "./verify-wrong.ts";
 
 export interface VerifyStoreOptions {
@@ -67,6 +68,7 @@ export async function verifyStore(options: VerifyStoreOptions): Promise<VerifyRe
   } catch (error) {
     // What is stored is JSON, until somebody has changed it.
     if (error instanceof SyntaxError) return { ok: false, what: `a row of the store cannot be read any more: ${error.message}` };
+    if (error instanceof LogTamperedError) return { ok: false, what: error.message };
     if (!(error instanceof Wrong)) throw error;
     return { ok: false, what: error.message, ...(error.index === undefined ? {} : { index: error.index }) };
   }

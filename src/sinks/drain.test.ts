@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { actorOf, newId, T0 } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
-import type { Store } from "#storage/index.ts";
+import type { Item, Store } from "#storage/index.ts";
 import type { ArchiveSink, LineSink } from "./port.ts";
 import { SinkError } from "./port.ts";
 import { readProgress } from "./progress.ts";
@@ -96,6 +96,31 @@ void describe("an event that tells no time, which only somebody else has written
       assert.deepEqual(scene.errors, []);
       for (const name of ["lines", "archive"]) assert.equal((await readProgress(scene.store, name)).newest, T0);
       await sinkStatus({ store: scene.store, log: scene.log, clock: scene.clock, sinks: [lines, archive] });
+    });
+});
+
+void describe("a row of the feed that is no event, or has no RFC 8785 text", () => {
+  for (const [row, text] of [
+    ["null", '{"row":null}'],
+    ["7", '{"row":7}'],
+    ['{"event_id":{"toString":1,"valueOf":1},"half":"\\ud800"}', '{"event_id":{"toString":1,"valueOf":1},"half":"\\ud800"}'],
+  ] as const)
+    void it(`holds up no sink of lines: ${row.slice(0, 60)}`, async () => {
+      const scene = await sceneAt(T0);
+      await scene.tell(1);
+      const feed: Store["feed"] = async (cursor, limit) => {
+        const page = await scene.store.feed(cursor, limit);
+        return cursor === undefined ? { ...page, items: [JSON.parse(row) as Item, ...page.items] } : page;
+      };
+      const store = { ...scene.store, feed };
+      const lines: string[] = [];
+      const sink: LineSink = { ...collecting().sink, send: (some) => Promise.resolve(void lines.push(...some.map((one) => one.text))) };
+      const worker = scene.worker([sink], "node-1", store);
+      await sinkStatus({ store, log: scene.log, clock: scene.clock, sinks: [sink] });
+      await scene.until(worker, () => lines.length === 2 || scene.errors.length > 0);
+      await worker.stop();
+      assert.deepEqual(scene.errors, []);
+      assert.equal(lines[0], text);
     });
 });
 

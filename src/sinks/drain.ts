@@ -20,8 +20,20 @@ export interface DrainDeps {
 export type Advance = Partial<Omit<Progress, "version">> | undefined;
 
 /** The event as standard output has it. Its address and software are in it: what has to be erased is not sent to where it cannot be. */
-export function lineOf({ partition: _partition, ...event }: Item): SinkLine {
-  return { eventId: String(event.event_id), at: timeOf(event), text: canonicalJson(event) };
+export function lineOf(item: Item): SinkLine {
+  // What is no event, only somebody else than this program has written: it is told like one, and those behind it do not wait.
+  const isEvent = typeof (item as unknown) === "object" && (item as unknown) !== null;
+  const { partition: _partition, ...event }: Item = isEvent ? item : { row: item };
+  return { eventId: typeof event.event_id === "string" ? event.event_id : "", at: timeOf(event), text: textOf(event) };
+}
+
+/** The RFC 8785 text; that of any other JSON where half a character has none. */
+function textOf(event: Item): string {
+  try {
+    return canonicalJson(event);
+  } catch {
+    return JSON.stringify(event);
+  }
 }
 
 /** The time of the newest event that a sink has with these. */

@@ -70,7 +70,7 @@ const MAX_KEYS_PER_USER = 50;
 
 /**
  * Of keys that are compromised a subject may have as many successors beyond that: a full keyring must not keep one from being blocked. Each
- * of these has a compromised key before it, and when they are used up, one of those that seal nothing any more makes room (start-rotation.ts).
+ * of these has a compromised key before it, and when they are used up, one of those that seal nothing any more makes room (spent-keys.ts).
  */
 export const SPARE_KEYS = 30;
 

@@ -62,6 +62,11 @@ export interface KeyRotation extends Versioned {
   /** Who works on it, and until when nobody else should: spares work; correctness rests on conditional writes. */
   readonly worker: string | null;
   readonly leasedUntil: number;
+  /**
+   * Of a rotation over all keys: keys of users whose ids tell an earlier time get successors. Later than that of any before it, also where
+   * the clock of then was ahead; absent in those from before it was kept, whose `createdAt` it was.
+   */
+  readonly cut?: number;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -95,6 +100,7 @@ interface StoredRotation {
   readonly progress: Progress;
   readonly worker: string | null;
   readonly leased_until: number;
+  readonly cut?: number;
   readonly created_at: number;
   readonly updated_at: number;
   readonly completed_at: number | null;
@@ -116,6 +122,7 @@ export const keyRotations: Collection<KeyRotation> = {
     progress: { ...r.progress },
     worker: r.worker,
     leased_until: r.leasedUntil,
+    ...(r.cut === undefined ? {} : { cut: r.cut }),
     created_at: r.createdAt,
     updated_at: r.updatedAt,
     completed_at: r.completedAt,
@@ -135,6 +142,7 @@ export const keyRotations: Collection<KeyRotation> = {
       progress: stored.progress,
       worker: stored.worker,
       leasedUntil: stored.leased_until,
+      ...(stored.cut === undefined ? {} : { cut: stored.cut }),
       createdAt: stored.created_at,
       updatedAt: stored.updated_at,
       completedAt: stored.completed_at,
@@ -147,6 +155,8 @@ export const keyRotations: Collection<KeyRotation> = {
 export interface RotationPointer extends Versioned {
   readonly organisationId: OrganisationId;
   readonly running: Readonly<Record<RotationTarget, KeyRotationId | null>>;
+  /** That of the newest; absent where there was none since it is kept. */
+  readonly cut?: number;
 }
 
 /** What the pointer of an organisation is before its first rotation. */
@@ -159,6 +169,7 @@ export const rotationPointers: Collection<RotationPointer> = {
     id: pointer.organisationId,
     current: pointer.running.data_keys,
     current_wrapping: pointer.running.wrapping_keys,
+    ...(pointer.cut === undefined ? {} : { cut: pointer.cut }),
     version: pointer.version,
   }),
   fromItem: (item) => ({
@@ -168,6 +179,7 @@ export const rotationPointers: Collection<RotationPointer> = {
       // Absent in records from before rotations of wrapping keys were told apart.
       wrapping_keys: (item.current_wrapping ?? null) as KeyRotationId | null,
     },
+    ...(typeof item.cut === "number" ? { cut: item.cut } : {}),
     version: Number(item.version),
   }),
 };

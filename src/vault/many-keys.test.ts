@@ -154,6 +154,37 @@ void describe("a user with as many data keys as one may have", () => {
     assert.deepEqual(await made.text(), { id: made.account });
   });
 
+  void it("gives up no key under which a commit was late, and opens what that wrote when the key is named again", async () => {
+    for (const [count, pauseMs] of [
+      [1, 60_000],
+      [79, 600_000],
+    ] as const) {
+      const made = await bench();
+      if (count > 1) await made.grow(count);
+      const first = await current(made);
+      const late = made.ids.next("account");
+      // Sealed before the key is blocked; the commit takes longer than the rotation.
+      const metadata = sealMetadata(made.vault, await made.vault.userKey(made.org, made.user), TABLE, late, { id: late });
+      await made.finish((await made.block(first)).id);
+      assert.notEqual((await made.keyOf(first)).emptiedAt, undefined);
+      await keep(made.store, accounts, [anAccount({ id: late, organisationId: made.org, metadata })]);
+      made.clock.time += pauseMs;
+      for (let round = 0; round < 100; round++) {
+        const blocked = await made.block(await current(made));
+        if (blocked.http === 202) await made.finish(blocked.id);
+        made.clock.time += pauseMs;
+        assert.notEqual((await made.keyOf(first)).wrapped, null, `round ${round} of ${count}`);
+      }
+      const named = await made.block(first);
+      assert.equal((await made.keyOf(first)).emptiedAt, undefined);
+      await made.finish(named.id);
+      assert.notEqual((await made.keyOf(first)).emptiedAt, undefined);
+      const { metadata: kept } = accounts.fromItem((await made.store.get(TABLE, { hash: late })) ?? {});
+      assert.deepEqual(await openMetadata(made.vault, made.org, TABLE, late, kept), { id: late });
+      assert.ok((await made.ring()).keyIds.length <= MOST_KEYS);
+    }
+  });
+
   void it("gives up no key of which a text stayed, because it does not open", async () => {
     const made = await bench();
     const broken = made.ids.next("account");

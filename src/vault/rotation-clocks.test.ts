@@ -82,6 +82,31 @@ void describe("a rotation, with clocks that were wrong", () => {
     await checkAll();
   });
 
+  void it("makes each user a new key, though one before it was begun by a clock that was ahead", async () => {
+    const { node, own, keys, checkAll, minute } = await bench();
+    assert.equal(await minute(own.worker, own.clock, await node(DAY_MS).start()), "completed");
+    const [, second] = await keys();
+    assert.equal(await minute(own.worker, own.clock, await own.start()), "completed");
+    const after = await keys();
+    assert.equal(after.length, 3);
+    assert.equal(after[1], second);
+    // And so does the next one.
+    assert.equal(await minute(own.worker, own.clock, await own.start()), "completed");
+    assert.equal((await keys()).length, 4);
+    await checkAll();
+  });
+
+  void it("makes each user a new key, though one before it was worked off by a clock that was ahead", async () => {
+    const { node, own, keys, checkAll, minute } = await bench();
+    const ahead = node(DAY_MS);
+    assert.equal(await minute(ahead.worker, ahead.clock, await own.start()), "completed");
+    assert.equal((await keys()).length, 2);
+    own.clock.time += 60_000;
+    assert.equal(await minute(own.worker, own.clock, await own.start()), "completed");
+    assert.equal((await keys()).length, 3);
+    await checkAll();
+  });
+
   void it("is taken over within a minute from a node whose clock was ahead", async () => {
     const { node, own, checkAll, minute } = await bench();
     const ahead = node(DAY_MS);

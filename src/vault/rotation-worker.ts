@@ -8,6 +8,7 @@ import type { Item } from "#storage/index.ts";
 import { dataKeys } from "./data-key-record.ts";
 import { keyRotations, readRotation, rotationPointers, ROTATIONS_TABLE, RUNNING } from "./key-rotation.ts";
 import type { KeyRotation, Progress, RotationFault } from "./key-rotation.ts";
+import { prepareGivingUp } from "./spent-keys.ts";
 import type { Rewrite, Step, StepDeps } from "./sweep-steps.ts";
 import { createSteps } from "./sweep-steps.ts";
 import { outageOf } from "#kernel/problems.ts";
@@ -247,12 +248,14 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     const fault = finished ? keptFault(next.kept ?? 0) : null;
     // A whole pass has met no text under it, and no node has sealed one since long before.
     const emptied = finished && rotation.reason === "compromise" && next.left === 0 ? rotation.keyId : null;
+    const givingUp = finished && rotation.reason === "compromise" ? await prepareGivingUp(store, rotation) : undefined;
     const executed = await queue.execute({
       actor: { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null },
       needs: [
         { collection: keyRotations, key, mode: "write" },
         ...(finished ? [{ collection: rotationPointers, key: pointerKey, mode: "write" as const }] : []),
         ...(emptied === null ? [] : [{ collection: dataKeys, key: { hash: emptied }, mode: "write" as const }]),
+        ...(givingUp?.needs ?? []),
         ...rewrites.map((rewrite) => ({ collection: rewrite.collection, key: rewrite.key, mode: "write" as const })),
       ],
       appends: 1,
@@ -284,9 +287,11 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
         const record = emptied === null ? undefined : work.get(dataKeys, { hash: emptied });
         if (record?.state === "compromised" && record.emptiedAt === undefined)
           work.put(dataKeys, { ...record, emptiedAt: at, version: record.version + 1 });
+        const givenUp = givingUp?.apply(work, at) ?? [];
         const details = {
           ...(finished ? { rewritten: next.rewritten, unreadable: next.unreadable } : { rewritten }),
           ...(fault === null ? {} : { code: fault.code, kept: next.kept }),
+          ...(givenUp.length === 0 ? {} : { given_up_key_ids: givenUp }),
         };
         const type = fault !== null ? "key_rotation.failed" : finished ? "key_rotation.completed" : "key_rotation.advanced";
         work.tell({ id: eventId, type, objectId: id, details });

@@ -2,9 +2,9 @@ import { invariant } from "#kernel/assert.ts";
 import { firstIdAt, isId } from "#kernel/ids.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Collection, Item, Key, Query, Store, Versioned } from "#storage/index.ts";
+import type { Collection, Item, Key, Query, Ref, Store, Versioned } from "#storage/index.ts";
 import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, keyrings, ORGANISATION_KEYS_INDEX } from "./data-key-record.ts";
-import type { Environment } from "./data-key-record.ts";
+import type { Environment, KeySubject } from "./data-key-record.ts";
 import { DataKeyBlockedError, DataKeyNotFoundError, UserShreddedError } from "./errors.ts";
 import type { KeyRotation } from "./key-rotation.ts";
 import type { Kms } from "./kms.ts";
@@ -47,6 +47,9 @@ export interface StepDeps {
   readonly places: readonly SealedPlace[];
 }
 
+/** Keys of one page of which it is taken back that they are empty; the next pass meets the others. */
+const MAX_TAKEN_BACK = 40;
+
 /** The data keys of an organisation in the index; keyrings, which lie beside them, have other prefixes. */
 function keysRange(organisationId: OrganisationId): Step["range"] {
   return { table: DATA_KEYS_TABLE, index: ORGANISATION_KEYS_INDEX, hash: organisationId, from: "dek_", to: "dek_~" };
@@ -72,9 +75,9 @@ export function createSteps(deps: StepDeps, rotation: KeyRotation): readonly Ste
 /** Seals again what is sealed under any key but its subject's current one. */
 function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, hash: string): Step {
   const { vault } = deps;
-  const { organisationId, createdAt, reason, keyId } = rotation;
+  const { organisationId, createdAt, cut = createdAt, reason, keyId } = rotation;
   const { collection, fields, index } = place;
-  const oldest = firstIdAt("dataKey", createdAt);
+  const oldest = firstIdAt("dataKey", cut);
 
   /** The key to seal with, or `undefined` when `old` is that already. @param onKept told where it ought to be a newer one */
   const successor = async (old: DataKey, onKept: () => void): Promise<DataKey | undefined> => {
@@ -82,7 +85,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
     let current = userId === null ? await vault.dataKey(organisationId) : await vault.userKey(organisationId, userId);
     // Users get their new keys here, when their records come by: a million users cannot get theirs in one commit.
     if (userId !== null && reason === "scheduled" && keyId === null && current.id < oldest && isId("dataKey", current.id)) {
-      const next = await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id, createdAt);
+      const next = await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id, cut);
       if (next === undefined) onKept();
       current = next ?? current;
     }
@@ -96,7 +99,14 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
       let unreadable = 0;
       let kept = 0;
       let left = 0;
+      const held = new Set<string>();
+      const stays = (id: string): void => {
+        if (id === keyId) left += 1;
+        held.add(id);
+      };
       const opened = new Map<string, DataKey>();
+      const used = new Map<string, DataKey>();
+      let outdated: ReadonlySet<string> = new Set();
       const keyOf = async (id: string): Promise<DataKey> => {
         const known = opened.get(id) ?? (await openingKey(vault, organisationId, id, reason === "compromise" ? keyId : null));
         opened.set(id, known);
@@ -114,35 +124,72 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
             const old = await keyOf(sealed.key_id);
             next = await successor(old, () => (kept += 1));
             if (next === undefined) {
-              if (sealed.key_id === keyId) left += 1;
+              if (sealed.key_id === keyId) stays(keyId);
               continue;
             }
             text = vault.open(old, binding, sealed);
           } catch (error) {
             if (!isUnreadable(error)) throw error;
             unreadable += 1;
-            if (sealed.key_id === keyId) left += 1;
+            stays(sealed.key_id);
             continue;
           }
+          used.set(next.id, next);
           fresh.set(field, { before: sealed.ciphertext, after: { ...vault.seal(next, binding, text) } });
         }
         if (fresh.size > 0)
-          rewrites.push({ collection, key: keyOfItem(collection, item), apply: (record) => resealed(collection, record, fresh) });
+          rewrites.push({ collection, key: keyOfItem(collection, item), apply: (record) => resealed(collection, record, fresh, outdated) });
       }
+      outdated = await outdatedOf(deps, used);
+      rewrites.push(...(await notEmpty(deps.store, organisationId, held)));
       return { rewrites, unreadable, kept, left };
     },
   };
+}
+
+/**
+ * Which of these keys are not current any more. A page may have waited long for keys, and what was sealed first of it, under a key that
+ * was blocked since, would open for nobody: the rotation of that key may have ended. The next pass seals it under the key of by then.
+ */
+async function outdatedOf({ store, vault }: StepDeps, used: ReadonlyMap<string, DataKey>): Promise<ReadonlySet<string>> {
+  const subjects = [...used.values()].map(
+    ({ organisationId, userId = null }): KeySubject => ({ organisationId, userId, purpose: "data-key" }),
+  );
+  const rings = [...new Map(subjects.map((subject) => [keyringId(subject), subject]))];
+  if (rings.length === 0) return new Set();
+  const stored = await store.getMany(rings.map(([hash]): Ref => ({ table: DATA_KEYS_TABLE, key: { hash } })));
+  const current = new Set<string | null>(stored.flatMap((item) => (item === undefined ? [] : [keyrings.fromItem(item).currentKeyId])));
+  const outdated = new Set([...used.keys()].filter((id) => !current.has(id)));
+  for (const { id, organisationId, userId = null } of used.values())
+    if (outdated.has(id)) vault.forget({ organisationId, userId, purpose: "data-key" }, []);
+  return outdated;
+}
+
+/** Takes back of these keys that they are empty: a text was met under them, which a commit wrote that was late. */
+async function notEmpty(store: Store, organisationId: OrganisationId, ids: ReadonlySet<string>): Promise<readonly Rewrite[]> {
+  const refs = [...ids].filter((id) => isId("dataKey", id)).map((hash): Ref => ({ table: DATA_KEYS_TABLE, key: { hash } }));
+  if (refs.length === 0) return [];
+  const records = (await store.getMany(refs)).flatMap((item) => (item === undefined ? [] : [dataKeys.fromItem(item)]));
+  return records
+    .filter((record) => record.organisationId === organisationId && record.wrapped !== null && record.emptiedAt !== undefined)
+    .slice(0, MAX_TAKEN_BACK)
+    .map(({ id, emptiedAt }) =>
+      rewriteOf(dataKeys, { hash: id }, ({ emptiedAt: told, ...record }) =>
+        told === emptiedAt ? { ...record, version: record.version + 1 } : undefined,
+      ),
+    );
 }
 
 function resealed(
   collection: Collection<Versioned>,
   record: Versioned,
   fresh: ReadonlyMap<string, { readonly before: string; readonly after: JsonObject }>,
+  outdated: ReadonlySet<string>,
 ): Versioned | undefined {
   const item: Record<string, Item[string]> = { ...collection.toItem(record) };
   for (const [field, { before, after }] of fresh) {
     const now = item[field] as unknown as Sealed | null | undefined;
-    if (now?.ciphertext !== before) return undefined;
+    if (now?.ciphertext !== before || outdated.has(String(after.key_id))) return undefined;
     item[field] = after;
   }
   return collection.fromItem({ ...item, version: record.version + 1 });

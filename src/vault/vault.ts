@@ -46,8 +46,8 @@ export interface Vault extends Sealer {
   /** What destroys all keys of a user, to be made part of a command. */
   shredUser(organisationId: OrganisationId, userId: UserId): Promise<Shredding>;
   /**
-   * For rotation: replaces the subject's current key unless it is not `retire` any more. The id of a new one tells no time before `since`
-   * (milliseconds since the epoch), also where the clock of this node is behind that of the node that began the rotation.
+   * For rotation: replaces the subject's current key unless it is not `retire` any more. The id of a new one tells the time `since`
+   * (milliseconds since the epoch), whatever this node's clock says: one before tells that the key has to be replaced.
    * @returns the current one; `undefined` when the subject may have no further key
    */
   replaceKey(subject: KeySubject, retire: DataKeyId, since?: number): Promise<DataKey | undefined>;
@@ -231,9 +231,9 @@ export function createVault(deps: VaultDeps): Vault {
 
     shredUser: (organisationId, userId) => prepareShredding(store, organisationId, userId, forget),
 
-    async replaceKey(subject, retire, since = 0) {
+    async replaceKey(subject, retire, since) {
       try {
-        const ids = since <= clock.now() ? deps.ids : createIds({ ...clock, now: () => Math.max(clock.now(), since) }, deps.random);
+        const ids = since === undefined ? deps.ids : createIds({ ...clock, now: () => since }, deps.random);
         return await replace(subject, retire, ids);
       } catch (error) {
         if (error instanceof TooManyKeysError) return undefined;

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { actorOf, anAccount, keep, seededRandom, testClock } from "#test/support/builders.ts";
+import { createSimulatedKms } from "#test/simulation/kms.ts";
+import { createCommitQueue } from "#commit/index.ts";
+import { createIds } from "#kernel/ids.ts";
+import { accounts } from "#ledger/index.ts";
+import { createMemoryDatabase } from "#storage/memory/database.ts";
+import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import type { DataKeyId } from "./data-key-record.ts";
+import { readRotation } from "./key-rotation.ts";
+import type { Kms } from "./kms.ts";
+import { openMetadata, sealMetadata } from "./metadata.ts";
+import { createRotationWorker } from "./rotation-worker.ts";
+import { sealedPlace } from "./sealed-places.ts";
+import { startRotation } from "./start-rotation.ts";
+import { createVault } from "./vault.ts";
+
+const TABLE = "smartfinance-accounts";
+const places = [sealedPlace({ collection: accounts, fields: ["metadata"], index: "OrganisationAccountsIndex", hashes: (id) => [id] })];
+
+void describe("a rotation whose page waits for the key management service", () => {
+  void it("seals nothing under a key that was blocked meanwhile", async () => {
+    const database = createMemoryDatabase();
+    const clock = testClock();
+    const simulated = createSimulatedKms(seededRandom(1));
+    let seed = 1;
+    const node = (kms: Kms) => {
+      const random = seededRandom((seed += 1));
+      const ids = createIds(clock, random);
+      const store = openMemoryStore(database, { clock });
+      const vault = createVault({ store, kms, clock, ids, random });
+      const queue = createCommitQueue({ store, clock, random });
+      const deps = { store, vault, queue, kms, clock, ids, environment: "test" as const, places };
+      return { ...deps, worker: createRotationWorker({ ...deps, onError: () => undefined }) };
+    };
+    const first = node(simulated);
+    const [org, one, other] = [first.ids.next("organisation"), first.ids.next("user"), first.ids.next("user")];
+    // More than one page, so that the slow node has the lease when it comes to the last ones.
+    const all = Array.from({ length: 50 }, (_, n) => ({ user: n < 49 ? one : other, id: first.ids.next("account") }));
+    for (const { user, id } of all) {
+      const metadata = sealMetadata(first.vault, await first.vault.userKey(org, user), TABLE, id, { id });
+      await keep(first.store, accounts, [anAccount({ id, organisationId: org, metadata })]);
+    }
+    const block = async (keyId: string): Promise<string> => {
+      const body = { reason: "compromise", key_id: keyId as DataKeyId } as const;
+      const executed = await startRotation(first, { actor: actorOf(org), idempotency: undefined }, body);
+      assert.ok(executed.ok && executed.reply.status === 202);
+      return (JSON.parse(executed.reply.body) as { id: string }).id;
+    };
+    const slowly = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const slow = node({
+      ...simulated,
+      decrypt: async (wrapped, context, id) => {
+        if (context.user_id === other) {
+          asked.resolve();
+          await slowly.promise;
+        }
+        return simulated.decrypt(wrapped, context, id);
+      },
+    });
+
+    const old = (await first.vault.userKey(org, one)).id;
+    const began = await block(old);
+    // The first text of its page is sealed anew, the second one's key does not come.
+    const working = slow.worker.work();
+    await asked.promise;
+    const next = (await first.vault.userKey(org, one)).id;
+    assert.notEqual(next, old);
+    const again = await block(next);
+    const finish = async (id: string): Promise<void> => {
+      for (let run = 0; run < 20; run++) {
+        await first.worker.work();
+        if ((await readRotation(first.store, org, id))?.status === "completed") return;
+        clock.time += 11_000;
+      }
+      assert.fail("not completed");
+    };
+    // The other node takes its own, and not the one that is worked on.
+    for (let run = 0; run < 2; run++) {
+      await first.worker.work();
+      clock.time += 11_000;
+    }
+    await first.worker.work();
+    slowly.resolve();
+    await working;
+    await finish(began);
+    await finish(again);
+    for (const { id } of all) {
+      const { metadata } = accounts.fromItem((await first.store.get(TABLE, { hash: id })) ?? {});
+      assert.deepEqual(await openMetadata(first.vault, org, TABLE, id, metadata), { id });
+    }
+  });
+});
