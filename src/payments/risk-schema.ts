@@ -80,7 +80,7 @@ export const riskAssessmentSchema = Type.Object(
     ),
     shadow: nullable(
       Type.Object({ model: Type.String({ description: "Id of the model." }), score: unit("What it would have scored.") }, closed),
-      "A model that was scored beside and decided nothing; null where there was none.",
+      "A model that was scored beside and decided nothing; null where there was none, or it was still being read.",
     ),
     rule_set: nullable(
       Type.Object(
