@@ -3,7 +3,7 @@ import type { ChangeTermsBody, OpenAccountBody } from "#accounts/index.ts";
 import { changeAccountTerms, openAccountFor } from "#accounts/index.ts";
 import type { AuthenticationDeps } from "#authentications/index.ts";
 import { changeScaPolicy } from "#authentications/index.ts";
-import type { ControlledOperation, Payload } from "#controls/index.ts";
+import type { ControlledOperation, Facts, Payload } from "#controls/index.ts";
 import { bodyOf, idOf, OWN_SCOPES, versionIn } from "#controls/index.ts";
 import type { FactorDeps, ResetGrounds } from "#factors/index.ts";
 import { refuseUserReset, resetUserFactors } from "#factors/index.ts";
@@ -13,7 +13,8 @@ import type { AccountId, ReviewId, RiskModelId, RuleSetId, UserId } from "#kerne
 import { minorFromWire } from "#kernel/money.ts";
 import type { LearningDeps, ModelLine, PromoteBody } from "#learning/index.ts";
 import { promoteModel, readModelLine, rollBackModel } from "#learning/index.ts";
-import { readAccount } from "#ledger/index.ts";
+import type { Account } from "#ledger/index.ts";
+import { accounts, readAccount } from "#ledger/index.ts";
 import type { OperatorDeps } from "#operators/index.ts";
 import { changeSessionPolicy } from "#operators/index.ts";
 import type { DecisionBody, PaymentDeps, WithdrawalBody } from "#payments/index.ts";
@@ -67,13 +68,10 @@ function moneyOperations(rooms: () => ControlledRooms): readonly ControlledOpera
       ...overdraft,
       operationId: "updateAccount",
       async facts(payload, organisationId) {
-        const { overdraft_limit: limit } = bodyOf<ChangeTermsBody>(payload);
-        if (limit === undefined) return undefined;
-        const account = await readAccount(rooms().accounts.store, organisationId, idOf<AccountId>(payload));
-        const amount = minorFromWire(limit);
-        // Whoever lowers a limit lends nothing.
-        return account === undefined || amount <= account.overdraftLimit ? undefined : { amount, currency: account.currency };
+        if (bodyOf<ChangeTermsBody>(payload).overdraft_limit === undefined) return undefined;
+        return raisedLimit(payload, await readAccount(rooms().accounts.store, organisationId, idOf<AccountId>(payload)));
       },
+      factsIn: (payload, view) => raisedLimit(payload, view.get(accounts, { hash: idOf<AccountId>(payload) })),
       execute: (payload, { asked, queue }) =>
         changeAccountTerms(
           { ...rooms().accounts, queue },
@@ -109,6 +107,14 @@ function moneyOperations(rooms: () => ControlledRooms): readonly ControlledOpera
         judgeReview(rooms().payments, asked, idOf<ReviewId>(payload), "approve", bodyOf<DecisionBody>(payload), queue),
     },
   ];
+}
+
+/** What a change of an account's terms lends more than the account has. */
+function raisedLimit(payload: Payload, account: Account | undefined): Facts | undefined {
+  const { overdraft_limit: limit } = bodyOf<ChangeTermsBody>(payload);
+  // Whoever lowers a limit lends nothing.
+  if (limit === undefined || account === undefined || minorFromWire(limit) <= account.overdraftLimit) return undefined;
+  return { amount: minorFromWire(limit), currency: account.currency };
 }
 
 function riskOperations(rooms: () => ControlledRooms): readonly ControlledOperation[] {
@@ -170,8 +176,8 @@ function resetOfFactors(rooms: () => ControlledRooms): ControlledOperation {
     scope: "factors:reset",
     always: true,
     facts: async (payload, organisationId) => (await refuseUserReset(rooms().factors, organisationId, idOf<UserId>(payload))) ?? {},
-    execute: (payload, { asked, queue }) =>
-      resetUserFactors({ ...rooms().factors, queue }, asked, idOf<UserId>(payload), bodyOf<ResetGrounds>(payload)),
+    execute: (payload, { asked, queue, requestedAt }) =>
+      resetUserFactors({ ...rooms().factors, queue }, asked, idOf<UserId>(payload), { ...bodyOf<ResetGrounds>(payload), requestedAt }),
   };
 }
 

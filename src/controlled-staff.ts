@@ -1,8 +1,9 @@
-import type { KeyFields, Principal } from "#access/index.ts";
-import { changeKey, createKey, readKey, rotateKey } from "#access/index.ts";
+import type { ApiKeyRecord, KeyFields, Principal } from "#access/index.ts";
+import { apiKeys, changeKey, createKey, readKey, rotateKey } from "#access/index.ts";
+import type { Actor } from "#audit/index.ts";
 import { personOf } from "#audit/index.ts";
 import type { Executed } from "#commit/index.ts";
-import type { ControlledOperation, Execution, Payload } from "#controls/index.ts";
+import type { ControlledOperation, Execution, Facts, Payload } from "#controls/index.ts";
 import { bodyOf, idOf, versionIn } from "#controls/index.ts";
 import type { ResetGrounds } from "#factors/index.ts";
 import type { ApiKeyId, OperatorId, OrganisationId } from "#kernel/ids.ts";
@@ -54,6 +55,16 @@ export function staffOperations(rooms: () => ControlledRooms, others: readonly S
 
 function keyOperations(rooms: () => ControlledRooms, takesPart: TakesPart): readonly ControlledOperation[] {
   const kind = KEYS;
+  /** What a change gives to a key that it has not. */
+  const widened = (payload: Payload, key: ApiKeyRecord | undefined, { personId }: Pick<Actor, "personId">): Facts | undefined => {
+    if (key === undefined) return undefined;
+    const { scopes, ...other } = bodyOf<KeyFields>(payload);
+    const added = (scopes ?? []).filter((scope) => !key.scopes.includes(scope));
+    // A name gives nothing, and neither do fewer scopes; what else may widen a key is not told apart.
+    const widens = added.length > 0 || Object.keys(other).some((field) => field !== "name");
+    const own = key.ownerOperatorId !== undefined && key.ownerOperatorId === personId;
+    return widens ? { makesApprover: grants(added) || (!own && takesPart(added)) } : undefined;
+  };
   return [
     {
       ...kind,
@@ -82,16 +93,9 @@ function keyOperations(rooms: () => ControlledRooms, takesPart: TakesPart): read
     {
       ...kind,
       operationId: "updateApiKey",
-      async facts(payload, organisationId, _policy, { personId }) {
-        const { scopes, ...other } = bodyOf<KeyFields>(payload);
-        const key = await readKey(rooms().access.store, organisationId, idOf<ApiKeyId>(payload));
-        if (key === undefined) return undefined;
-        const added = (scopes ?? []).filter((scope) => !key.scopes.includes(scope));
-        // A name gives nothing, and neither do fewer scopes; what else may widen a key is not told apart.
-        const widens = added.length > 0 || Object.keys(other).some((field) => field !== "name");
-        const own = key.ownerOperatorId !== undefined && key.ownerOperatorId === personId;
-        return widens ? { makesApprover: grants(added) || (!own && takesPart(added)) } : undefined;
-      },
+      facts: async (payload, organisationId, _policy, actor) =>
+        widened(payload, await readKey(rooms().access.store, organisationId, idOf<ApiKeyId>(payload)), actor),
+      factsIn: (payload, view, actor) => widened(payload, view.get(apiKeys, { hash: idOf<ApiKeyId>(payload) }), actor),
       execute: (payload, { asked, queue, standing }) =>
         changeKey(
           { ...rooms().access, queue },
@@ -127,9 +131,9 @@ function operatorOperations(rooms: () => ControlledRooms, takesPart: TakesPart):
   const approves = (roles: readonly RoleName[]): boolean => takesPart(scopesOfRoles(roles));
   const now = (): number => rooms().operators.clock.now();
   /** Invites the operator again, because the token of before was shown to nobody; not when he has come by another one meanwhile. */
-  const claim: ControlledOperation["claim"] = async (id, execution) => {
+  const claim: ControlledOperation["claim"] = async (id, execution, executedAt) => {
     const deps = { ...rooms().operators, queue: execution.queue };
-    const executed = await inviteAgain(deps, execution.asked, granter(execution), id as OperatorId, true);
+    const executed = await inviteAgain(deps, execution.asked, granter(execution), id as OperatorId, executedAt);
     return { executed, secret: memberOf(executed, "token", "invitation") };
   };
   const aboutOperator = async (payload: Payload, organisationId: OrganisationId) => {
@@ -195,7 +199,7 @@ function operatorOperations(rooms: () => ControlledRooms, takesPart: TakesPart):
           execution.asked,
           granter(execution),
           idOf<OperatorId>(payload),
-          bodyOf<ResetGrounds>(payload),
+          { ...bodyOf<ResetGrounds>(payload), requestedAt: execution.requestedAt },
         ),
     },
     {

@@ -42,13 +42,16 @@ export async function claimApproval(
       events: [...outcome.events, { id: eventId, type: "approval.claimed", objectId: id, details: told }],
     };
   });
-  const { executed, secret } = await operation.claim(resultId, {
+  const execution = {
     asked,
     queue,
     standing,
     approvalId: id,
+    requestedAt: found.createdAt,
     approvals: found.approvals.length,
-  });
+  };
+  // The execution was its last change.
+  const { executed, secret } = await operation.claim(resultId, execution, found.updatedAt);
   if (secret === undefined) return executed;
   return { secret: { object: "claimed_secret", approval_id: id, object_id: resultId, secret } };
 }

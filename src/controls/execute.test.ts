@@ -244,6 +244,28 @@ void describe("SOX-02 an approved operation is executed exactly once", () => {
     assert.deepEqual([await value(), (await read(blocked)).status], [2, "executed"]);
   });
 
+  void it("as many as fill a round, none of which can be carried on, do not keep what is due after them", async () => {
+    const { clock, worker, trouble, ask, approve, read, value } = bench();
+    trouble.crash = true;
+    for (let n = 0; n < 500; n++) {
+      const blocked = await ask();
+      trouble.blocked.add(blocked.id);
+      await approve(blocked);
+    }
+    clock.time += 1;
+    const other = await ask();
+    await approve(other);
+    trouble.crash = false;
+    clock.time += 10_000;
+    await worker.work();
+    await worker.work();
+    assert.deepEqual([await value(), (await read(other)).status], [1, "executed"]);
+    // And back to the first, whose key may be good again.
+    trouble.blocked.clear();
+    await worker.work();
+    assert.equal(await value(), 501);
+  });
+
   void it("gives up after a day what cannot even be opened", async () => {
     const { clock, deps, worker, trouble, errors, ask, approve, read, value } = bench();
     const [approval, other] = [await ask(), await ask()];

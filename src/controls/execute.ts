@@ -80,6 +80,7 @@ async function attempt(
     queue: ending.queue,
     standing,
     approvalId: approval.id,
+    requestedAt: approval.createdAt,
     approvals: approval.approvals.length,
   };
   const executed: Executed = await operation.execute(payload, execution);

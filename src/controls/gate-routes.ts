@@ -3,11 +3,11 @@ import { Type } from "typebox";
 import type { TSchema } from "typebox";
 import { askedBy } from "#commit/index.ts";
 import type { HttpServer } from "#http/index.ts";
-import { ref, sendExecuted } from "#http/index.ts";
+import { ref, sendExecuted, sendVersioned } from "#http/index.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { ControlDeps } from "./deps.ts";
 import type { ControlledOperation, Payload } from "./operation.ts";
-import { askControls } from "./submit.ts";
+import { askControls, passControls } from "./submit.ts";
 
 /** What is known of the routes that were registered behind the gate. */
 export interface Gate {
@@ -43,8 +43,15 @@ export function guardRoutes(app: HttpServer, deps: ControlDeps): void {
 
 function gateFor(deps: ControlDeps, operation: ControlledOperation, title: string) {
   return async function gate(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    const answer = await askControls(deps, askedBy(request), operation, payloadOf(operation.operationId, request), title);
-    return answer === undefined ? undefined : sendExecuted(reply, answer);
+    const asked = askedBy(request);
+    const payload = payloadOf(operation.operationId, request);
+    const answer = await askControls(deps, asked, operation, payload, title);
+    if (answer !== undefined) return sendExecuted(reply, answer);
+    const { factsIn } = operation;
+    if (factsIn === undefined) return undefined;
+    const { principal } = request.caller;
+    const standing = { scopes: principal.scopes, principal };
+    return sendVersioned(reply, await passControls(deps, asked, { ...operation, factsIn }, payload, standing));
   };
 }
 

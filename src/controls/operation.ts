@@ -1,4 +1,4 @@
-import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
+import type { Asked, CommitQueue, Executed, View } from "#commit/index.ts";
 import type { Actor } from "#audit/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -49,6 +49,8 @@ export interface Execution {
   /** What the maker may do now. */
   readonly standing: Standing;
   readonly approvalId: string;
+  /** When it was asked for, ms. */
+  readonly requestedAt: number;
   /** How many persons have approved it. */
   readonly approvals: number;
 }
@@ -76,6 +78,11 @@ export interface ControlledOperation {
     actor: Actor,
   ): Promise<Facts | Refusal | undefined> | Facts | Refusal | undefined;
   /**
+   * The same of what a decision has loaded, for those that hold a request against what there is: who narrows that after the gate has looked
+   * would have it made wide again by a request that widened nothing then. The request has found its object.
+   */
+  readonly factsIn?: (payload: Payload, view: View, actor: Actor) => Facts | undefined;
+  /**
    * Fills in what the request leaves open and its approvers read as it stands when it is asked for, such as the version of the object
    * that they look at: so that nobody swaps it behind what was approved.
    */
@@ -85,10 +92,12 @@ export interface ControlledOperation {
   /**
    * For what shows a secret once: nobody was there to be shown it when it was executed, so its maker has a new one made of the object
    * that the execution made, in one command, once.
+   * @param executedAt milliseconds: what has been made of the object later is not its maker's
    */
   readonly claim?: (
     objectId: string,
     execution: Execution,
+    executedAt: number,
   ) => Promise<{ readonly executed: Executed; readonly secret: string | undefined }>;
 }
 

@@ -1,9 +1,10 @@
-import type { Asked, Executed } from "#commit/index.ts";
+import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
+import { refuse } from "#kernel/problems.ts";
 import type { Approval } from "./approval.ts";
 import { approvals } from "./approval.ts";
 import type { ControlDeps } from "./deps.ts";
-import type { ControlledOperation, Payload } from "./operation.ts";
+import type { ControlledOperation, Payload, Standing } from "./operation.ts";
 import { payloadHash, sealPayload } from "./payload.ts";
 import { needsApproval, readControlPolicy } from "./policy.ts";
 import { presentApproval, toldOf } from "./present-approval.ts";
@@ -70,4 +71,41 @@ export async function askControls(
       return work.outcome(replied(202, presentApproval(approval, payload, at)));
     },
   });
+}
+
+/**
+ * Does at once what the gate let go its way, by the function that its route calls, if it may still do so on what it is decided with.
+ * Otherwise it is `contention`: sent again it waits for approval.
+ */
+export async function passControls(
+  deps: ControlDeps,
+  asked: Asked,
+  operation: ControlledOperation & Pick<Required<ControlledOperation>, "factsIn">,
+  payload: Payload,
+  standing: Standing,
+): Promise<Executed> {
+  const policy = await readControlPolicy(deps.store, asked.actor.organisationId);
+  const { queue } = deps;
+  const guarded: CommitQueue = {
+    get depth() {
+      return queue.depth;
+    },
+    get load() {
+      return queue.load;
+    },
+    drain: () => queue.drain(),
+    execute: (command) =>
+      queue.execute({
+        ...command,
+        decide(view, at) {
+          const outcome = command.decide(view, at);
+          if (outcome.changes.length === 0) return outcome;
+          const facts = operation.factsIn(payload, view, asked.actor);
+          if (facts === undefined || needsApproval(policy, operation, facts) === 0) return outcome;
+          return refused(refuse("contention"), asked.actor.requestId);
+        },
+      }),
+  };
+  const execution = { asked, queue: guarded, standing, approvalId: "", requestedAt: deps.clock.now(), approvals: 0 };
+  return operation.execute(payload, execution);
 }

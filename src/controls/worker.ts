@@ -10,8 +10,8 @@ import { end, executeApproved } from "./execute.ts";
 /** Carries on what no request waits for: approvals whose time is over, and approved operations that were not executed. */
 export interface ApprovalWorker {
   /**
-   * One round, up to 500 approvals of all organisations, first due first. At most one at a time; whoever calls during one waits for
-   * it. Never rejects.
+   * One round, up to 500 approvals of all organisations, first due first; where there are more, the next round goes on from there. At most
+   * one at a time; whoever calls during one waits for it. Never rejects.
    */
   work(): Promise<void>;
   /** Lets the round under way end; none begins afterwards. */
@@ -24,6 +24,8 @@ const MAX_PAGES = 5;
 export function createApprovalWorker(deps: ControlDeps): ApprovalWorker {
   let running: Promise<void> | undefined;
   let stopped = false;
+  /** Where a round that was full has stopped: what could not be carried on before it must not fill the next one, too. */
+  let left: string | undefined;
 
   const carryOn = async (approval: Approval): Promise<void> => {
     if (approval.status === "pending") await end(deps, approval, "expired", null);
@@ -31,7 +33,8 @@ export function createApprovalWorker(deps: ControlDeps): ApprovalWorker {
   };
 
   const round = async (): Promise<void> => {
-    let cursor: string | undefined;
+    let cursor = left;
+    left = undefined;
     for (let pages = 0; pages < MAX_PAGES && !stopped; pages++) {
       const page = await deps.store.query({
         table: APPROVALS_TABLE,
@@ -56,6 +59,7 @@ export function createApprovalWorker(deps: ControlDeps): ApprovalWorker {
       cursor = page.cursor;
       if (cursor === undefined) return;
     }
+    left = cursor;
   };
 
   return {

@@ -27,7 +27,7 @@ export { activateTotp, startTotp } from "./add-totp.ts";
 export { createRecoveryCodes } from "./add-recovery-codes.ts";
 export { removeFactor, unblockFactors } from "./remove-factor.ts";
 export { prepareReset, refuseReset, refuseUserReset, resetUserFactors, wasReset, wasResetIn } from "./reset-factors.ts";
-export type { ResetGrounds } from "./reset-factors.ts";
+export type { ResetAsked, ResetGrounds } from "./reset-factors.ts";
 export { createFactorNotices } from "./notify.ts";
 export type { FactorNotices } from "./notify.ts";
 export { factorSecrets } from "./factor-secret.ts";

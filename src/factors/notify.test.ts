@@ -5,6 +5,8 @@ import type { FactorId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { NoticeMessage } from "./code-sender.ts";
 import { createFactorNotices } from "./notify.ts";
+import type { FactorDeps } from "./factor.ts";
+import { tellLost } from "./release-factor.ts";
 import { removeFactor } from "./remove-factor.ts";
 import { activateCodeFactor, startCodeFactor } from "./send-code.ts";
 import { bad, factorKit, good } from "./test-kit.ts";
@@ -99,5 +101,29 @@ describe("notices", () => {
     await notices.settle();
     assert.equal(sent, 1_000);
     assert.equal(errors.length, 5);
+  });
+
+  it("go to every address, also where one of them, such as a lost telephone's, takes nothing", async () => {
+    const errors: string[] = [];
+    const told: string[] = [];
+    const kit = factorKit({ contactOf: async () => ({ email: "ada@example.com", phone: "+442079460001" }) });
+    const deps: FactorDeps = {
+      ...kit.deps,
+      onError: (_error, what) => void errors.push(what),
+      codeSender: {
+        ...kit.deps.codeSender,
+        async sendNotice({ to }) {
+          if (to === "+442079460000" || to === "ada@example.com") throw new Error("nobody takes it");
+          told.push(to);
+        },
+      },
+    };
+    const lost = ["+442079460000", "+442079460002"].map((to) => ({ channel: "sms", to }) as const);
+    await tellLost(deps, kit.subject, lost, "factors_reset");
+    assert.deepEqual([told, errors.length], [["+442079460002"], 1]);
+    const notices = createFactorNotices(deps);
+    notices.onCommitted([event("factor.reset", kit.subject.organisationId, { subject_id: kit.subject.id })]);
+    await notices.settle();
+    assert.deepEqual([told, errors.length], [["+442079460002", "+442079460001"], 2]);
   });
 });

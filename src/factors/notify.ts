@@ -38,7 +38,7 @@ export function createFactorNotices(deps: Pick<FactorDeps, "store" | "vault" | "
   const underWay = new Set<Promise<void>>();
 
   const send = async (subject: Subject, notice: Notice): Promise<void> => {
-    for (const { channel, to } of await addressesOf(deps, subject)) await deps.codeSender.sendNotice({ subject, channel, to, notice });
+    await sendNotices(deps, subject, await addressesOf(deps, subject), notice);
   };
 
   return {
@@ -69,6 +69,21 @@ export function createFactorNotices(deps: Pick<FactorDeps, "store" | "vault" | "
 export interface Address {
   readonly channel: Channel;
   readonly to: string;
+}
+
+/** Sends a notice to each address. One that takes nothing, such as a lost telephone's, must not keep the others from it. Never rejects. */
+export async function sendNotices(
+  { codeSender, onError }: Pick<FactorDeps, "codeSender" | "onError">,
+  subject: Subject,
+  addresses: readonly Address[],
+  notice: Notice,
+): Promise<void> {
+  for (const { channel, to } of addresses)
+    try {
+      await codeSender.sendNotice({ subject, channel, to, notice });
+    } catch (error) {
+      onError?.(error, "a notice was not sent");
+    }
 }
 
 /** Where a subject is reached: its own active addresses, and what else is known of it. Each once. */

@@ -5,7 +5,7 @@ import type { FactorDeps, Subject } from "./factor.ts";
 import type { StoredFactor } from "./factor-set.ts";
 import { readSecrets } from "./factor-secret.ts";
 import type { Address } from "./notify.ts";
-import { addressesOf } from "./notify.ts";
+import { addressesOf, sendNotices } from "./notify.ts";
 import { dropSecret, secretNeeds } from "./pending.ts";
 
 /** The records to load for `releaseFactor`. */
@@ -46,7 +46,12 @@ export async function tellLost(deps: FactorDeps, subject: Subject, lost: readonl
   if (lost.length === 0) return;
   try {
     const others = await addressesOf(deps, subject);
-    for (const one of lost) if (others.every(({ to }) => to !== one.to)) await deps.codeSender.sendNotice({ subject, notice, ...one });
+    await sendNotices(
+      deps,
+      subject,
+      lost.filter((one) => others.every(({ to }) => to !== one.to)),
+      notice,
+    );
   } catch (error) {
     deps.onError?.(error, "a notice was not sent");
   }

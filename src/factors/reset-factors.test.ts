@@ -15,11 +15,11 @@ import type { FactorKit } from "./test-kit.ts";
 import { bad, factorKit, good, times } from "./test-kit.ts";
 import type { JsonObject } from "#kernel/json.ts";
 
-const grounds = { reason_code: "lost", attachment_ref: "DMS-1" } as const;
+const asked = ({ clock }: FactorKit) => ({ reason_code: "lost", attachment_ref: "DMS-1", requestedAt: clock.time }) as const;
 
-const decide = ({ deps, asked }: FactorKit, prepared: FactorReset): Promise<Executed> =>
+const decide = ({ deps, asked: { actor } }: FactorKit, prepared: FactorReset): Promise<Executed> =>
   deps.queue.execute({
-    actor: asked.actor,
+    actor,
     needs: prepared.needs,
     decide(view, at) {
       const work = workOn(view);
@@ -27,7 +27,7 @@ const decide = ({ deps, asked }: FactorKit, prepared: FactorReset): Promise<Exec
       return why === undefined ? work.outcome(replied(200, {})) : refused(why, null);
     },
   });
-const reset = async (kit: FactorKit): Promise<Executed> => decide(kit, await prepareReset(kit.deps, kit.subject, grounds));
+const reset = async (kit: FactorKit): Promise<Executed> => decide(kit, await prepareReset(kit.deps, kit.subject, asked(kit)));
 
 describe("WA-05 a reset of factors", () => {
   it("leaves nothing of what there was: factors, secrets, what was begun, failures; and the same device may come again", async () => {
@@ -62,7 +62,7 @@ describe("WA-05 a reset of factors", () => {
   it("is decided on what it has looked at: a factor that came meanwhile is not passed over", async () => {
     const kit = factorKit();
     const { device } = await kit.passkey();
-    const prepared = await prepareReset(kit.deps, kit.subject, grounds);
+    const prepared = await prepareReset(kit.deps, kit.subject, asked(kit));
     await kit.totp(await kit.prove(device));
     bad(await decide(kit, prepared), "contention");
     assert.equal((await kit.set()).factors.length, 2);

@@ -22,6 +22,11 @@ export interface ResetGrounds {
   readonly attachment_ref: string;
 }
 
+/** A reset that was asked for, at `requestedAt` (ms). */
+export interface ResetAsked extends ResetGrounds {
+  readonly requestedAt: number;
+}
+
 /** A reset, prepared outside of the decision that does it. */
 export interface FactorReset {
   /** The records that the decision has to load. */
@@ -33,6 +38,7 @@ export interface FactorReset {
 }
 
 const NOTHING: Refusal = refuse("no_factor", undefined, "There is nothing to take away: the first factor needs no proof.");
+const TAKEN: Refusal = refuse("no_factor", undefined, "The factors that there were when it was asked for have been taken away since.");
 
 /** Enrolments that nobody has finished are no factors yet. */
 const hasNone = (set: FactorSet | undefined): boolean => (set?.factors ?? []).every(({ status }) => status === "pending");
@@ -55,7 +61,7 @@ export async function refuseUserReset(
  * Prepares to take all factors from somebody who can prove none any more. It needs no proof, so whoever calls this has seen to it that two
  * persons wanted it (RTS article 24: a factor is associated with the right person only).
  */
-export async function prepareReset(deps: FactorDeps, subject: Subject, grounds: ResetGrounds): Promise<FactorReset> {
+export async function prepareReset(deps: FactorDeps, subject: Subject, { requestedAt, ...grounds }: ResetAsked): Promise<FactorReset> {
   const seen = (await readSet(deps.store, subject))?.factors ?? [];
   const lost = await sentAddresses(deps, subject, seen);
   const eventId = deps.ids.next("event");
@@ -64,6 +70,8 @@ export async function prepareReset(deps: FactorDeps, subject: Subject, grounds: 
     apply(work, at) {
       const set = work.get(factorSets, setKey(subject));
       if (set === undefined || !isOf(set, subject) || hasNone(set)) return NOTHING;
+      // Asked for twice, it is no reset of what the person has enrolled since the first one.
+      if (isAfter(set, requestedAt)) return TAKEN;
       // What has come since it was prepared is not loaded.
       if (set.factors.some(({ id }) => seen.every((one) => one.id !== id))) return refuse("contention");
       for (const factor of set.factors) releaseFactor(work, subject, factor);
@@ -77,21 +85,21 @@ export async function prepareReset(deps: FactorDeps, subject: Subject, grounds: 
 }
 
 /** POST /v1/users/{id}/factors/reset, once it is approved. What the user was asked before, and any link that was sent before, is void by it. */
-export async function resetUserFactors(deps: FactorDeps, asked: Asked, id: UserId, grounds: ResetGrounds): Promise<Executed> {
+export async function resetUserFactors(deps: FactorDeps, asked: Asked, id: UserId, reset: ResetAsked): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const refusal = await refuseUser(deps, organisationId, id);
   if (refusal !== undefined) return answered(refusal, asked);
-  const reset = await prepareReset(deps, subjectOf(organisationId, id), grounds);
+  const prepared = await prepareReset(deps, subjectOf(organisationId, id), reset);
   const executed = await deps.queue.execute({
     actor: asked.actor,
-    needs: reset.needs,
+    needs: prepared.needs,
     decide(view, at) {
       const work = workOn(view);
-      const why = reset.apply(work, at);
+      const why = prepared.apply(work, at);
       return why === undefined ? work.outcome(replied(200, { id, object: "factor_reset" })) : refused(why, requestId);
     },
   });
-  if (executed.ok && executed.reply.status === 200) await reset.tell();
+  if (executed.ok && executed.reply.status === 200) await prepared.tell();
   return executed;
 }
 

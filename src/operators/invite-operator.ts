@@ -12,11 +12,12 @@ import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
 import { personOf } from "#audit/index.ts";
 import { shown, succeeded } from "./answers.ts";
+import type { Credentials } from "./credentials.ts";
 import { credentialsKey, credentialsOf, changedCredentials, newCredentials } from "./credentials.ts";
 import type { ExceptionAsked, RoleGranter } from "./grant-roles.ts";
 import { grantRoles, refuseGrant } from "./grant-roles.ts";
 import { orderedRoles } from "./granted-scopes.ts";
-import { newInvitation } from "./invitation.ts";
+import { INVITATION_MS, newInvitation } from "./invitation.ts";
 import type { Operator } from "./operator.ts";
 import { emailClaims, emailKey, operators, OPERATORS_TABLE, readOperator } from "./operator.ts";
 import { presentOperator } from "./present-operator.ts";
@@ -103,11 +104,15 @@ export async function inviteOperator(deps: InvitingDeps, asked: Asked, by: RoleG
   return shown(executed, 201, { ...(await presentOperator(vault, made, clock.now())), invitation: invited });
 }
 
+/** Whether an invitation is open, and no later one that somebody else was given. */
+const isOpenSince = (invitation: Credentials["invitation"], madeBy: number, at: number): boolean =>
+  invitation !== null && invitation.expiresAt > at && invitation.expiresAt <= madeBy + INVITATION_MS;
+
 /**
  * POST /v1/operators/{id}/invitation: a new one for somebody who has not come yet, or who has forgotten his password.
- * @param whileOpen only in the place of one that is open still
+ * @param madeBy only in the place of one that is open still and was made by then, ms
  */
-export async function inviteAgain(deps: InvitingDeps, asked: Asked, by: RoleGranter, id: OperatorId, whileOpen = false): Promise<Executed> {
+export async function inviteAgain(deps: InvitingDeps, asked: Asked, by: RoleGranter, id: OperatorId, madeBy?: number): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const found = await readOperator(deps.store, organisationId, id);
@@ -127,7 +132,7 @@ export async function inviteAgain(deps: InvitingDeps, asked: Asked, by: RoleGran
       const credentials = work.get(credentialsOf, credentialsKey(id));
       if (operator === undefined || credentials === undefined) return refused(refuse("not_found"), requestId);
       if (operator.status === "disabled") return refused(refuse("operator_status_conflict"), requestId);
-      if (whileOpen && (credentials.invitation === null || credentials.invitation.expiresAt <= at))
+      if (madeBy !== undefined && !isOpenSince(credentials.invitation, madeBy, at))
         return refused(refuse("nothing_to_claim", undefined, "The invitation is open no more."), requestId);
       // Whoever has the token chooses the password: that of somebody with more rights is not the caller's to give away.
       const beyond = refuseGrant(by, operator.roles);

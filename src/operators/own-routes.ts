@@ -30,6 +30,7 @@ import { deviceOf, sendSession, sessionOf } from "./session-routes.ts";
 import { changePassword } from "./set-password.ts";
 import { subjectOf } from "./sign-in.ts";
 import { completeEnrolment } from "./verify-session.ts";
+import { whileSignedIn } from "./while-signed-in.ts";
 
 const noProof = ["factor_proof_required", "factor_proof_too_weak", "authentication_failed", "authentication_blocked"] as const;
 
@@ -51,6 +52,9 @@ export function ownRoutes(app: HttpServer, deps: OperatorDeps): void {
     sessionOf(request).sessionStatus === "second_factor_required"
       ? refuse("second_factor_required", undefined, WHAT_FOLLOWS.second_factor_required)
       : undefined;
+
+  /** What enrols: only for whoever is signed in by then, because there may be nothing to prove any more. */
+  const enrollingAs = (request: FastifyRequest): OperatorDeps => ({ ...deps, queue: whileSignedIn(deps.queue, sessionOf(request)) });
 
   /** What authenticators show the operator to tell accounts apart. */
   const emailOf = async (request: FastifyRequest): Promise<string | undefined> => {
@@ -163,7 +167,7 @@ export function ownRoutes(app: HttpServer, deps: OperatorDeps): void {
       if (refusal !== undefined) return sendRefusal(reply, refusal);
       const email = await emailOf(request);
       const names = email === undefined ? {} : { user_name: email };
-      return sendExecuted(reply, await startPasskey(deps, askedBy(request), subjectIn(request), names));
+      return sendExecuted(reply, await startPasskey(enrollingAs(request), askedBy(request), subjectIn(request), names));
     },
   );
 
@@ -190,7 +194,7 @@ export function ownRoutes(app: HttpServer, deps: OperatorDeps): void {
       const proof = proofIn(request.body.proof);
       if (proof !== undefined && "ok" in proof) return sendRefusal(reply, proof);
       const body = { response: request.body.response, ...(proof === undefined ? {} : { proof }) };
-      return sendEnrolled(request, reply, await addPasskey(deps, askedBy(request), subjectIn(request), body));
+      return sendEnrolled(request, reply, await addPasskey(enrollingAs(request), askedBy(request), subjectIn(request), body));
     },
   );
 
@@ -211,7 +215,7 @@ export function ownRoutes(app: HttpServer, deps: OperatorDeps): void {
       if (refusal !== undefined) return sendRefusal(reply, refusal);
       const email = await emailOf(request);
       const names = email === undefined ? {} : { user_name: email };
-      return sendExecuted(reply, await startTotp(deps, askedBy(request), subjectIn(request), names));
+      return sendExecuted(reply, await startTotp(enrollingAs(request), askedBy(request), subjectIn(request), names));
     },
   );
 
@@ -235,7 +239,7 @@ export function ownRoutes(app: HttpServer, deps: OperatorDeps): void {
       const proof = proofIn(request.body.proof);
       if (proof !== undefined && "ok" in proof) return sendRefusal(reply, proof);
       const body = { code: request.body.code, ...(proof === undefined ? {} : { proof }) };
-      const executed = await activateTotp(deps, askedBy(request), subjectIn(request), request.params.factor_id, body);
+      const executed = await activateTotp(enrollingAs(request), askedBy(request), subjectIn(request), request.params.factor_id, body);
       return sendEnrolled(request, reply, executed);
     },
   );

@@ -1,6 +1,6 @@
 import type { Asked, Executed } from "#commit/index.ts";
 import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
-import type { ResetGrounds } from "#factors/index.ts";
+import type { ResetAsked } from "#factors/index.ts";
 import { prepareReset, refuseReset } from "#factors/index.ts";
 import type { Actor } from "#audit/index.ts";
 import type { OperatorId } from "#kernel/ids.ts";
@@ -32,7 +32,7 @@ export async function resetOperatorFactors(
   asked: Asked,
   by: RoleGranter,
   id: OperatorId,
-  grounds: ResetGrounds,
+  grounds: ResetAsked,
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const refusal = await refuseOperatorReset(deps, asked.actor, id);

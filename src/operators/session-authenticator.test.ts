@@ -186,6 +186,20 @@ void describe("the authenticator of sessions", () => {
     assert.equal(await told(there.authenticate(token)), "unauthenticated ended");
   });
 
+  void it("ends a session before which nobody sat while the clock was set back by more than its idle time", async () => {
+    const { node, token, pass } = await bench();
+    const here = node();
+    assert.equal(await told(here.authenticate(token)), "active");
+    await here.flush();
+    // Three quarters of an hour later by everybody else's clock.
+    pass(-60 * MINUTE);
+    pass(45 * MINUTE);
+    for (const one of [here, node()]) assert.equal(await told(one.authenticate(token)), "unauthenticated ended");
+    // Another node's clock may be ahead by less.
+    pass(14 * MINUTE);
+    assert.equal(await told(here.authenticate(token)), "active");
+  });
+
   void it("counts the idle time from the second factor at the earliest, also on a node that did not see it", async () => {
     const { node, token, put, session, pass, clock } = await bench();
     const unfinished = { ...session, status: "second_factor_required", startedAt: null } as const;

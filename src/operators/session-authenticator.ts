@@ -163,8 +163,9 @@ export function createSessionAuthenticator(deps: SessionAuthenticatorDeps): Sess
 
   const isFresh = ({ goodUntil }: Known, now: number): boolean => isGood(goodUntil, ttlMs, now);
 
+  /** A last use as far in the future is of before the clock was set back: how long ago that was is not known, and it may be too long. */
   const isIdle = ({ session, idleMs }: Known, now: number): boolean =>
-    session.status === "active" && now - (seen.at(session.id) ?? session.createdAt) >= idleMs;
+    session.status === "active" && Math.abs(now - (seen.at(session.id) ?? session.createdAt)) >= idleMs;
 
   const judge = (secret: string, known: Known | undefined, now: number, used = true): Answer => {
     if (known === undefined || !hasHash(secret, known.session.secretHash)) return UNAUTHENTICATED;

@@ -116,6 +116,11 @@ export function endedSession(session: Session, endReason: EndReason, at: number)
   return changedSession(session, { status: "ended", challenge: null, endedAt: at, endReason });
 }
 
+/** Whether anything may be done with a session. @param epoch the operator's `sessionEpoch` now; `at` in milliseconds */
+export function isOpen(session: Session, epoch: number, at: number): boolean {
+  return session.status !== "ended" && session.epoch === epoch && at < session.expiresAt;
+}
+
 /** When a session was last used, beside the session itself: it is written without a condition and changes nothing about it. */
 export const seenKey = (id: OperatorSessionId): Key => ({ hash: `${id}#seen` });
 

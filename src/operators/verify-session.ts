@@ -12,8 +12,7 @@ import { completed, newSecrets } from "./make-session.ts";
 import { operators } from "./operator.ts";
 import type { SessionPrincipal } from "./session-authenticator.ts";
 import { readPolicy } from "./session-policy.ts";
-import type { Session } from "./session.ts";
-import { changedSession, endedSession, readSession, sessions } from "./session.ts";
+import { changedSession, endedSession, isOpen, readSession, sessions } from "./session.ts";
 import { subjectOf } from "./sign-in.ts";
 
 /** Wrong second factors after which a session is over: the password has to be given again, which strangers do not have. */
@@ -110,8 +109,4 @@ async function finish(
   });
   deps.sessions.forget(by.sessionId);
   return made !== undefined && succeeded(executed) ? { ok: true, made } : { ok: false, executed };
-}
-
-function isOpen(session: Session, epoch: number, at: number): boolean {
-  return session.status !== "ended" && session.epoch === epoch && at < session.expiresAt;
 }

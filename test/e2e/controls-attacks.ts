@@ -68,6 +68,32 @@ export function controlAttackFlows(stage: Stage): void {
   });
 
   describe("SOX-01 as many persons as are asked for then", () => {
+    it("what somebody narrows is not made wide again by changes that widened nothing when the gate looked", async () => {
+      const { own } = await scene();
+      const key = await colleague(own, "Clerk", ["accounts:read", "approvals:write"]);
+      const account = await own.account({ overdraft: 5_000 });
+      ok(await setPolicy(own.api, [{ kind: "api_key" }, { kind: "account.overdraft" }]), 200);
+      const limit = (overdraft_limit: number) => own.api.patch(`/v1/accounts/${account}`, { overdraft_limit });
+      const scopes = (...has: Scope[]) => own.api.patch(`/v1/api-keys/${key.keyId}`, { scopes: has });
+      const race = async (narrow: () => Promise<Answer>, keep: () => Promise<Answer>): Promise<void> => {
+        const before = Array.from({ length: 5 }, keep);
+        const narrowed = narrow();
+        const answers = await Promise.all([...before, ...Array.from({ length: 5 }, keep)]);
+        ok(await narrowed, 200);
+        for (const { status, body } of answers) assert.ok([200, 202].includes(status) || body.code === "contention", String(status));
+      };
+      await race(
+        () => limit(0),
+        () => limit(5_000),
+      );
+      assert.equal(ok(await own.api.get(`/v1/accounts/${account}`), 200)["overdraft_limit"], 0);
+      await race(
+        () => scopes("accounts:read"),
+        () => scopes("accounts:read", "approvals:write"),
+      );
+      assert.deepEqual(ok(await own.api.get(`/v1/api-keys/${key.keyId}`), 200)["scopes"], ["accounts:read"]);
+    });
+
     it("a loosening that waits needs what the policy asks for when it is approved", async () => {
       const { own, checker, ask } = await scene();
       const third = await colleague(own, "Third");

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { newSession, organisationWithPages } from "#test/support/hosted-pages.ts";
+import type { TestApp } from "../support/app.ts";
 import type { Answer, ApiObject, Client } from "../support/http-client.ts";
 import { ok, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
-import { act, approve, colleague, waiting } from "./controls-kit.ts";
+import { act, approve, colleague, setPolicy, waiting } from "./controls-kit.ts";
 import type { Sent } from "./factors-flows.ts";
 import { currentCode } from "./factors-kit.ts";
 import { browserOf, enrolTotp, invite, PASSWORD, person } from "./operators-kit.ts";
@@ -115,6 +116,21 @@ export function factorResetFlows(stage: Stage, sent: Sent): void {
       ok(await open((await newSession(own, { user_id: user, purpose: "enrol" })).url), 200);
     });
 
+    it("is for the factors that there were when it was asked for: asked for twice, it does not take what was enrolled since", async () => {
+      const { own, checker, payer } = await scene();
+      const path = `/v1/users/${payer.userId}`;
+      const [first, second] = [waiting(await ask(own.api, payer.userId)), waiting(await ask(own.api, payer.userId))];
+      stage.app.clock.advance(1_000);
+      assert.equal(ok(await approve(checker.api, first.id), 200).status, "executed");
+      await registerPasskey(own, payer.userId);
+      const late = ok(await approve(checker.api, second.id), 200);
+      assert.deepEqual([late.status, failureOf(late)], ["failed", "no_factor"]);
+      assert.equal(ok(await own.api.get(`${path}/factors`), 200).data.length, 1);
+      stage.app.clock.advance(1_000);
+      const lostAgain = waiting(await ask(own.api, payer.userId));
+      assert.equal(ok(await approve(checker.api, lostAgain.id), 200).status, "executed");
+    });
+
     it("is told to the user, also where codes were sent to until then", async () => {
       const own = await stage.app.newOrganisation();
       const checker = await colleague(own, "Checker");
@@ -169,6 +185,49 @@ export function factorResetFlows(stage: Stage, sent: Sent): void {
       ok(await browser.get("/v1/accounts"), 200);
     });
 
+    it("is for the factors that there were when it was asked for: asked for twice, it does not throw out who came back", async () => {
+      const { app } = stage;
+      const own = await app.newOrganisation();
+      const checker = await colleague(own, "Checker");
+      const who = await person(app, own, ["developer"]);
+      const [first, second] = [waiting(await reset(own.api, who.id)), waiting(await reset(own.api, who.id))];
+      app.clock.advance(1_000);
+      assert.equal(ok(await approve(checker.api, first.id), 200).status, "executed");
+      const { invitation } = ok(await own.api.post(`/v1/operators/${who.id}/invitation`, undefined, bare), 200);
+      const browser = browserOf(app);
+      const { token } = invitation as { readonly token: string };
+      ok(await browser.post("/v1/operator-invitations/accept", { token, password: PASSWORD }), 200);
+      await enrolTotp(browser, app.clock);
+      const late = ok(await approve(checker.api, second.id), 200);
+      assert.deepEqual([late.status, failureOf(late)], ["failed", "no_factor"]);
+      ok(await browser.get("/v1/accounts"), 200);
+    });
+
+    it("leaves no way back to whoever had him invited before it, and did not take that token", async () => {
+      const { app } = stage;
+      const own = await app.newOrganisation();
+      const checker = await colleague(own, "Checker");
+      const rival = await colleague(own, "Rival");
+      const who = await person(app, own, ["admin"]);
+      ok(await setPolicy(own.api, [{ kind: "operator" }]), 200);
+      const again = (api: Client) => api.post(`/v1/operators/${who.id}/invitation`, undefined, bare);
+      // For a forgotten password, while his factors were his.
+      const old = waiting(await again(rival.api));
+      assert.equal(ok(await approve(checker.api, old.id), 200).status, "executed");
+      const lost = waiting(await reset(own.api, who.id));
+      assert.equal(ok(await approve(checker.api, lost.id), 200).status, "executed");
+      app.clock.advance(1_000);
+      const back = waiting(await again(own.api));
+      assert.equal(ok(await approve(checker.api, back.id), 200).status, "executed");
+      refused(await act(rival.api, old.id, "claim"), "nothing_to_claim");
+      const { secret } = ok(await act(own.api, back.id, "claim"), 200);
+      refused(await act(rival.api, old.id, "claim"), "nothing_to_claim");
+      const browser = browserOf(app);
+      ok(await browser.post("/v1/operator-invitations/accept", { token: secret, password: PASSWORD }), 200);
+      await enrolTotp(browser, app.clock);
+      ok(await browser.get("/v1/accounts"), 200);
+    });
+
     it("is refused to himself, to whoever lacks his rights, and where there is nothing", async () => {
       const { app } = stage;
       const own = await app.newOrganisation();
@@ -187,4 +246,21 @@ export function factorResetFlows(stage: Stage, sent: Sent): void {
       refused(await reset(own.api, who.id), "operator_status_conflict");
     });
   });
+}
+
+/** What another node knows of an operator's session for some seconds must not outlive his factors: the next one needs no proof. */
+export async function oldSessionEnrolsNothing(one: TestApp, two: TestApp): Promise<void> {
+  const own = await one.newOrganisation();
+  const checker = await colleague(own, "Checker");
+  const who = await person(one, own, ["developer"]);
+  const thief = browserOf(two, new Map(who.browser.cookies));
+  ok(await thief.get("/v1/accounts"), 200);
+  const asked = waiting(await own.api.post(`/v1/operators/${who.id}/factors/reset`, { ...grounds, reason_code: "compromised" }));
+  assert.equal(ok(await approve(checker.api, asked.id), 200).status, "executed");
+  refused(await thief.post("/v1/operators/me/passkeys/options"), "unauthenticated");
+  refused(await thief.post("/v1/operators/me/totp"), "unauthenticated");
+  const { invitation } = ok(await own.api.post(`/v1/operators/${who.id}/invitation`, undefined, bare), 200);
+  const { token } = invitation as { readonly token: string };
+  const session = ok(await browserOf(two).post("/v1/operator-invitations/accept", { token, password: PASSWORD }), 200);
+  assert.equal(session.status, "enrolment_required");
 }
