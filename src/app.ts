@@ -313,6 +313,7 @@ export function createApp(options: AppOptions): App {
   });
   auditRoutes(server, {
     store,
+    clock,
     proofOf: (eventId) => log.proofOf(eventId),
     onRead: (actor, operation) => log.reads.note(actor, operation),
   });
@@ -328,7 +329,7 @@ export function createApp(options: AppOptions): App {
   // What is shown need not be held against the key.
   sinkRoutes(server, { ...sinkDeps, log: { ...sealed, head: () => log.reader.checkpoint() } });
   webhookRoutes(server, { store, queue, vault, clock, ids, random, development: sending.development });
-  eventRoutes(server, { store, streams, mayListen: mayListen(authenticator, sessions, cookieNames(secure).session, clock) });
+  eventRoutes(server, { store, clock, streams, mayListen: mayListen(authenticator, sessions, cookieNames(secure).session, clock) });
   const keys = { store, queue, vault, kms, clock, ids, environment, places: sealedPlaces };
   const rotations = createRotationWorker({ ...keys, onError: (error) => logger.error({ err: error }, "key rotation interrupted") });
   vaultRoutes(server, { ...keys, algorithms });

@@ -17,6 +17,7 @@ import {
   timeParameter,
   timestampField,
 } from "#http/index.ts";
+import type { Clock } from "#kernel/clock.ts";
 import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -132,8 +133,17 @@ const eventSchema = Type.Object(
 /** Ids are drawn when a request arrives, events carry the time of the commit: how far the two may lie apart, ms. */
 const SLACK_MS = 120_000;
 
+/**
+ * Where the ids of a list begin. They stand still while a clock that was set back catches up with them, so a list up to now has no such
+ * bound: nothing else is newer. A further page begins where the one before has ended.
+ */
+function boundOf(to: number | undefined, cursor: string | undefined, now: number): string | undefined {
+  return to === undefined || cursor !== undefined || to + SLACK_MS >= now ? undefined : firstIdAt("event", Math.max(0, to + SLACK_MS));
+}
+
 export interface AuditRouteDeps {
   readonly store: Store;
+  readonly clock: Clock;
   /** The proof that an event is in the Merkle log, as it is shown; `null` while it is not. */
   readonly proofOf: (eventId: string) => Promise<JsonObject | null>;
   /** Told who reads events. */
@@ -165,7 +175,9 @@ export function auditRoutes(app: HttpServer, deps: AuditRouteDeps): void {
         operationId: "listAuditEvents",
         tags,
         summary: "List audit events, newest first",
-        description: "Every change of the organisation's data, and what was refused for the sake of security.",
+        description:
+          "Every change of the organisation's data, and what was refused for the sake of security. Lists up to a time that is past are as " +
+          "those of transactions where a clock was set back.",
         querystring: Type.Object(
           {
             ...pageParameters,
@@ -198,7 +210,7 @@ export function auditRoutes(app: HttpServer, deps: AuditRouteDeps): void {
         table: "smartfinance-audit-logs",
         organisationId: request.caller.principal.organisationId,
         from: from === undefined ? undefined : firstIdAt("event", Math.max(0, from - SLACK_MS)),
-        to: to === undefined ? undefined : firstIdAt("event", Math.max(0, to + SLACK_MS)),
+        to: boundOf(to, cursor, deps.clock.now()),
         before: cursor,
         limit,
         keep: (item) =>

@@ -37,7 +37,12 @@ void test("a stream whose beginning is found out too late leaves nothing reserve
     size: 0,
     close: () => undefined,
   };
-  eventRoutes(app, { store: openMemoryStore(createMemoryDatabase()), streams, mayListen: () => () => Promise.resolve(true) });
+  eventRoutes(app, {
+    store: openMemoryStore(createMemoryDatabase()),
+    clock: systemClock,
+    streams,
+    mayListen: () => () => Promise.resolve(true),
+  });
   await app.listen({ port: 0, host: "127.0.0.1" });
   const address = app.server.address();
   assert.ok(address !== null && typeof address === "object");

@@ -17,6 +17,7 @@ import {
   tellWebhooks,
   timeParameter,
 } from "#http/index.ts";
+import type { Clock } from "#kernel/clock.ts";
 import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -30,6 +31,7 @@ import type { Streams } from "./streams.ts";
 
 export interface EventRoutesDeps {
   readonly store: Store;
+  readonly clock: Clock;
   readonly streams: Streams;
   /** Whether the key of a request may still listen; `undefined` when that cannot be found out now. */
   readonly mayListen: (request: FastifyRequest) => () => Promise<boolean | undefined>;
@@ -38,6 +40,14 @@ export interface EventRoutesDeps {
 /** Ids are drawn when a request arrives, events carry the time of the commit: how far the two may lie apart, ms. */
 const SLACK_MS = 120_000;
 const TABLE = "smartfinance-audit-logs";
+
+/**
+ * Where the ids of a list begin. They stand still while a clock that was set back catches up with them, so a list up to now has no such
+ * bound: nothing else is newer. A further page begins where the one before has ended.
+ */
+function boundOf(to: number | undefined, cursor: string | undefined, now: number): string | undefined {
+  return to === undefined || cursor !== undefined || to + SLACK_MS >= now ? undefined : firstIdAt("event", Math.max(0, to + SLACK_MS));
+}
 
 const STREAM_EXAMPLE = [
   "id: dek_01M82BHM94EKAVVN1J472JCKY4.q83vEjRWeJCrze8S.F2b0rV6yRkq3vN0fZ1cB8Q",
@@ -81,7 +91,7 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
         operationId: "listEvents",
         tags,
         summary: "List events",
-        description: `What happened, newest first. A filter that keeps little can give short pages; go on while \`has_more\`. The types: ${publicEventTypes.map((type) => `\`${type}\``).join(", ")}.`,
+        description: `What happened, newest first. A filter that keeps little can give short pages; go on while \`has_more\`. Lists up to a time that is past are as those of transactions where a clock was set back. The types: ${publicEventTypes.map((type) => `\`${type}\``).join(", ")}.`,
         querystring: Type.Object(
           {
             ...pageParameters,
@@ -114,7 +124,7 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
         table: TABLE,
         organisationId: request.caller.principal.organisationId,
         from: from === undefined ? undefined : firstIdAt("event", Math.max(0, from - SLACK_MS)),
-        to: to === undefined ? undefined : firstIdAt("event", Math.max(0, to + SLACK_MS)),
+        to: boundOf(to, cursor, deps.clock.now()),
         before: cursor,
         limit,
         keep: (item) =>

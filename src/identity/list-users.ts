@@ -35,7 +35,7 @@ export type UserPage = { readonly ok: true; readonly users: readonly User[]; rea
  * user that was looked at.
  */
 export async function listUsers(
-  { store, vault }: Pick<IdentityDeps, "store" | "vault">,
+  { store, vault, clock }: Pick<IdentityDeps, "store" | "vault" | "clock">,
   organisationId: OrganisationId,
   filter: UserFilter,
 ): Promise<UserPage> {
@@ -44,7 +44,7 @@ export async function listUsers(
   const { email = null, phone = null } = filter;
   const indexes = await indexesOf(vault, organisationId, { email, phone });
   const from = filter.from === undefined ? {} : { from: firstIdAt("user", Math.max(0, filter.from - SLACK_MS)) };
-  const newest = filter.to === undefined ? undefined : firstIdAt("user", filter.to + SLACK_MS);
+  const newest = boundOf(filter, clock.now());
   const found: User[] = [];
   let before: string | undefined = cursor;
   for (let reads = 0; reads < MAX_READS; reads++) {
@@ -70,6 +70,14 @@ export async function listUsers(
     if (page.cursor === undefined) return { ok: true, users: found, cursor: undefined };
   }
   return { ok: true, users: found, cursor: before };
+}
+
+/**
+ * Where the ids of a list begin. They stand still while a clock that was set back catches up with them, so a list up to now has no such
+ * bound: nothing else is newer. A further page begins where the one before has ended.
+ */
+function boundOf({ to, cursor }: UserFilter, now: number): string | undefined {
+  return to === undefined || cursor !== undefined || to + SLACK_MS >= now ? undefined : firstIdAt("user", Math.max(0, to + SLACK_MS));
 }
 
 interface Indexes {

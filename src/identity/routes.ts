@@ -94,7 +94,8 @@ export function identityRoutes(app: HttpServer, deps: IdentityDeps): void {
         summary: "List users, newest first",
         description:
           "`email` and `phone` find the users with exactly this address (without regard to case) or number, by keyed hashes. The list " +
-          "may lag behind a change by a moment, and with several filters a page may be shorter than asked for although more follow.",
+          "may lag behind a change by a moment, and with several filters a page may be shorter than asked for although more follow. Lists " +
+          "up to a time that is past are as those of transactions where a clock was set back.",
         querystring: Type.Object(
           {
             ...pageParameters,

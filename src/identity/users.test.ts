@@ -314,5 +314,12 @@ void describe("listUsers", () => {
     const between = await pageOf(deps, ORG, { from: T0 + 10_000, to: T0 + 12_000, limit: 50 });
     assert.equal(between.users.length, 3);
     assert.equal(between.cursor, undefined);
+    const limits: unknown[] = [];
+    const noted: typeof store.query = async (asked) => {
+      limits.push(asked.to);
+      return store.query(asked);
+    };
+    const never = await pageOf({ ...deps, store: { ...store, query: noted } }, ORG, { to: Date.UTC(1969, 0), limit: 50 });
+    assert.deepEqual([never.users, limits], [[], ["usr_0000000000"]]);
   });
 });

@@ -254,8 +254,13 @@ void describe("listTransactions", () => {
   });
 
   /** The pages of a user who holds the first two accounts and shares others, one page for each choice of what is shared when it is read. */
-  async function pagesSharing(moves: readonly (readonly [number, number])[], limit: number, shared: readonly (readonly number[])[]) {
-    const all = moves.map(([from, to]) => ({ from, to, gap: 1, early: 0, fate: "posted", type: "transfer" }) as const);
+  async function pagesSharing(
+    moves: readonly (readonly [number, number])[],
+    limit: number,
+    shared: readonly (readonly number[])[],
+    gap = 1,
+  ) {
+    const all = moves.map(([from, to]) => ({ from, to, gap, early: 0, fate: "posted", type: "transfer" }) as const);
     const { store, all: known, kept, users: people } = await history(all);
     const base = newUser({ id: people[0], organisationId: ORG, type: "personal", profile: null, emailIndex: null, phoneIndex: null }, T0);
     const listed: string[][] = [];
@@ -285,6 +290,13 @@ void describe("listTransactions", () => {
     assert.deepEqual(joined, { listed: [joined.newest.slice(0, 3), joined.newest.slice(3)], cursor: undefined, newest: joined.newest });
     const left = await pagesSharing(moves, 3, [[3], []]);
     assert.deepEqual([left.listed[1], left.cursor], [[], undefined]);
+  });
+
+  void it("shows nothing twice where the payer of many payments of one millisecond joins", async () => {
+    for (const gap of [0, 1]) {
+      const { listed, newest } = await pagesSharing(Array(12).fill([2, 0]), 4, [[], [2], [2]], gap);
+      assert.deepEqual(listed.flat(), newest);
+    }
   });
 
   void it("shows nothing twice where a page ends with a payment between an account that is taken away and one that stays", async () => {

@@ -104,13 +104,15 @@ interface Bounds {
   readonly to: string | undefined;
 }
 
-function idBounds({ from, to, dueBefore }: ReviewFilter, terms: ReviewTerms, now: number): Bounds {
+function idBounds({ from, to, dueBefore, cursor }: ReviewFilter, terms: ReviewTerms, now: number): Bounds {
   const created = dueBefore === undefined ? undefined : dueBefore - dueAt({ createdAt: 0 }, terms);
   const newest = to === undefined ? created : created === undefined ? to : Math.min(to, created);
+  const bound = newest === undefined || newest + SLACK_MS >= now ? undefined : firstIdAt("review", Math.max(0, newest + SLACK_MS));
   return {
     from: from === undefined ? undefined : firstIdAt("review", Math.max(0, from - SLACK_MS)),
-    // Ids stand still while a clock that was set back catches up with them: nothing else is newer than a list up to now.
-    to: newest === undefined || newest + SLACK_MS >= now ? undefined : firstIdAt("review", Math.max(0, newest + SLACK_MS)),
+    // Ids stand still while a clock that was set back catches up with them: nothing else is newer than a list up to now. Where a page
+    // has ended beyond the bound, it was such a list when its pages began.
+    to: bound !== undefined && cursor !== undefined && cursor > bound ? undefined : bound,
   };
 }
 

@@ -88,6 +88,38 @@ export function holdFlows(stage: Stage): void {
       await auditBooks(own);
     });
 
+    it("tell the audit log, and nobody else, how each raise was judged, as they do of what was declined", async () => {
+      const { own, hold } = await begin();
+      // As many rules as there may be, under names as long as they may be.
+      const names = Array.from({ length: 99 }, (_, n) => `rule_${n}_`.padEnd(40, "x"));
+      const allowed = names.map((name) => ({ name, expression: "amount > 100", action: "allow", reason_code: "y".repeat(40) }));
+      await activate(own, [...allowed, { name: "large", expression: "amount > 300", action: "block", reason_code: "large" }]);
+      const id = await hold(100);
+      const seen = await newestEvent(own.api);
+      const raise = (amount: number) => own.api.post(`/v1/holds/${id}/increment`, { amount });
+      ok(await raise(200), 200);
+      refused(await raise(1), "risk_declined");
+      const told = await eventsAfter(own.api, seen);
+      assert.deepEqual(
+        told.map((event) => [event["event_type"], event["object_id"]]),
+        [
+          ["hold.incremented", id],
+          ["hold.declined", id],
+        ],
+      );
+      const [raised, declined] = told.map((event) => event["details"] as ApiObject);
+      assert.ok(raised && declined);
+      assert.deepEqual(Object.keys(raised).toSorted(), Object.keys(declined).toSorted());
+      assert.deepEqual([raised["action"], raised["model"], raised["rule_set"]], ["allow", "factors-1", declined["rule_set"]]);
+      assert.ok(typeof raised["risk_score"] === "number" && Array.isArray(raised["reasons"]));
+      assert.deepEqual(
+        raised["hits"],
+        names.map((name) => [name, "allow", "y".repeat(40)]),
+      );
+      const publicly = ok(await own.api.get(`/v1/events/${told[0]?.id}`), 200);
+      assert.deepEqual(publicly["data"], { object: id, object_type: "hold", version: 2 });
+    });
+
     it("count by every raise, so that sums and counts of a time are not evaded by raising", async () => {
       const { own, hold } = await begin();
       await activate(own, [{ expression: "payer_sum_24h > 300.0", action: "block" }]);

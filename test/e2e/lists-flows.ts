@@ -77,6 +77,24 @@ export function listFlows(stage: Stage): void {
         assert.deepEqual(idsOf(await everyPage(own.api, `/v1/transactions?${window}&status=pending_review`, 1)), [waiting.id]);
         for (const query of ["", "&status=open", "&order=newest"])
           assert.deepEqual(idsOf(await everyPage(own.api, `/v1/reviews?${window}${query}`, 1)), [waiting["review_id"]], query);
+        const user = await own.user();
+        const { created_at } = ok(await own.api.get(`/v1/users/${user}`), 200);
+        for (const query of ["", "&status=active", "&type=personal"])
+          assert.deepEqual(idsOf(await everyPage(own.api, `/v1/users?created_to=${String(created_at)}${query}`, 1)), [user], query);
+        for (const list of ["/v1/audit/events?object_id=", "/v1/events?object="])
+          assert.equal((await everyPage(own.api, `${list}${posted.id}&${window}`, 1)).length, 1, list);
+        // Pages go on though what was now is long over, and the ids are ahead of it still.
+        const all = idsOf(await everyPage(own.api, `/v1/audit/events?${window}`, 100));
+        const first = ok(await own.api.get(`/v1/audit/events?${window}&limit=2`), 200);
+        clock.advance(HOUR_MS / 2);
+        const rest: string[] = [];
+        for (let cursor = first.next_cursor; cursor !== null; ) {
+          const page = ok(await own.api.get(`/v1/audit/events?${window}&limit=2&cursor=${cursor}`), 200);
+          rest.push(...idsOf(page.data));
+          cursor = page.next_cursor;
+        }
+        assert.deepEqual([...idsOf(first.data), ...rest], all);
+        clock.advance(-HOUR_MS / 2);
       } finally {
         clock.advance(HOUR_MS);
       }

@@ -36,15 +36,16 @@ const MAX_EXAMINED = 1000;
 export async function listByAccounts(store: Store, query: HistoryQuery): Promise<HistoryPage> {
   const { organisationId, limit, from } = query;
   if (!isOfThese(query)) return { steps: [], next: undefined, valid: false };
-  let heads: Map<AccountId, Step>;
+  let begun: Begun;
   try {
-    heads = await headsOf(store, query);
+    begun = await headsOf(store, query);
   } catch (error) {
     // A position that points at no link is a cursor somebody made up.
     if (query.positions !== undefined && error instanceof InvariantError) return { steps: [], next: undefined, valid: false };
     throw error;
   }
 
+  const { heads, joined, place } = begun;
   const steps: Step[] = [];
   for (let examined = 0; examined < MAX_EXAMINED; examined++) {
     const newest = newestOf(heads);
@@ -55,8 +56,10 @@ export async function listByAccounts(store: Store, query: HistoryQuery): Promise
       heads.delete(accountId);
       continue;
     }
+    const isPast = place !== undefined && joined.has(accountId) && isNewer(step, place);
+    if (!isPast) joined.delete(accountId);
     // What a page ends with is walked through in all its accounts: the next page may be one of others, where it would be new.
-    const isKept = query.keep(step);
+    const isKept = !isPast && query.keep(step);
     const isOver = isKept || step.transaction.id !== steps.at(-1)?.transaction.id;
     if (steps.length === limit && isOver) return { steps, next: positionsOf(query, heads), valid: true };
     if (isKept) steps.push(step);
@@ -75,17 +78,26 @@ function isOfThese({ accounts, positions }: HistoryQuery): boolean {
   return positions === undefined || accounts.length === 0 || accounts.some(({ id }) => positions.has(id));
 }
 
-/** Where the walk of each account begins on this page; those that have come to their end are not among them. */
-async function headsOf(store: Store, query: HistoryQuery): Promise<Map<AccountId, Step>> {
+interface Begun {
+  /** Where the walk of each account begins on this page; those that have come to their end are not among them. */
+  readonly heads: Map<AccountId, Step>;
+  /** Accounts that were not there at the page before and have not come to `place` yet: of its millisecond there may be many payments. */
+  readonly joined: Set<AccountId>;
+  /** Where the page before has ended. */
+  readonly place: Step | undefined;
+}
+
+async function headsOf(store: Store, query: HistoryQuery): Promise<Begun> {
   const { organisationId, accounts, positions } = query;
   const heads = new Map<AccountId, Step>();
+  const joined = new Set<AccountId>();
   const begin = async (account: Account, step: Promise<Step | undefined>): Promise<void> => {
     const head = await step;
     if (head !== undefined) heads.set(account.id, head);
   };
   if (positions === undefined) {
     await Promise.all(accounts.map(async (account) => begin(account, newestUntil(store, organisationId, account, query.to))));
-    return heads;
+    return { heads, joined, place: undefined };
   }
   const left = new Map<AccountId, Step>();
   await Promise.all(
@@ -95,15 +107,18 @@ async function headsOf(store: Store, query: HistoryQuery): Promise<Map<AccountId
   );
   // An account that was not there at the page before begins where the others were, of which some may not be there any more: some of
   // what is theirs as well is shown as its own.
-  const place = newestOf(left)?.[1].leg.at;
+  const place = newestOf(left)?.[1];
   await Promise.all(
     accounts.map(async (account) => {
       const step = left.get(account.id);
       if (step !== undefined) heads.set(account.id, step);
-      else if (!positions.has(account.id)) await begin(account, newestUntil(store, organisationId, account, place));
+      else if (!positions.has(account.id)) {
+        joined.add(account.id);
+        await begin(account, newestUntil(store, organisationId, account, place?.leg.at));
+      }
     }),
   );
-  return heads;
+  return { heads, joined, place };
 }
 
 /** The newest link of an account, that of a time where one is given. */

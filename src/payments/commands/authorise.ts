@@ -2,6 +2,7 @@ import type { EventDraft } from "#audit/index.ts";
 import type { Asked, Executed, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { AccountId, EventId, HoldId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -138,8 +139,7 @@ interface Declined {
 }
 
 /** What the audit log is told of a declined hold, of which no record is kept otherwise, or of the declined raise of one. */
-export function declined({ action, score, assessment }: Judged, { id, eventId, payer, amount }: Declined): EventDraft {
-  const { model = null, reasons = [], hits = [], rule_set = null } = assessment;
+export function declined(judged: Judged, { id, eventId, payer, amount }: Declined): EventDraft {
   return {
     id: eventId,
     type: "hold.declined",
@@ -147,6 +147,12 @@ export function declined({ action, score, assessment }: Judged, { id, eventId, p
     userId: payer.userId ?? undefined,
     amount,
     currency: payer.currency,
-    details: { action, risk_score: score / ONE, model, reasons, rule_set, hits },
+    details: judgementOf(judged),
   };
+}
+
+/** How a hold, or the raise of one, was judged, where no assessment of it is kept. */
+export function judgementOf({ action, score, assessment }: Judged): JsonObject {
+  const { model = null, reasons = [], hits = [], rule_set = null } = assessment;
+  return { action, risk_score: score / ONE, model, reasons, rule_set, hits };
 }

@@ -3,6 +3,7 @@ import { refused, replied, workOn } from "#commit/index.ts";
 import type { EventType } from "#audit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { AccountId, HoldId, OrganisationId } from "#kernel/ids.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Minor } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -16,7 +17,7 @@ import type { PaymentDeps } from "../deps.ts";
 import type { Metadata } from "#vault/index.ts";
 import { openMetadata, sealOptional } from "#vault/index.ts";
 import { presentHold, presentTransaction } from "../present.ts";
-import { declined, keepLearnt } from "./authorise.ts";
+import { declined, judgementOf, keepLearnt } from "./authorise.ts";
 import { governanceOf, putAccounts } from "./payment.ts";
 
 /** A refusal over the parties names them as the hold does. */
@@ -29,7 +30,7 @@ interface OnHold {
   readonly at: number;
   /** The hold's own metadata, opened. */
   readonly metadata: Metadata;
-  readonly tell: (type: EventType, amount: Minor, eventId: Parameters<Working["tell"]>[0]["id"]) => void;
+  readonly tell: (type: EventType, amount: Minor, eventId: Parameters<Working["tell"]>[0]["id"], details?: JsonObject) => void;
 }
 
 /** Runs a decision over a hold and its payer's account (and further accounts of the hold, where named). */
@@ -64,8 +65,8 @@ async function onHold(
       const hold = work.get(holds, { hash: id });
       const payer = work.get(accounts, { hash: found.fromAccountId });
       invariant(hold && payer, "a stored hold has its account");
-      const tell: OnHold["tell"] = (type, amount, eventId) => {
-        work.tell({ id: eventId, type, objectId: id, userId: payer.userId ?? undefined, amount, currency: hold.currency });
+      const tell: OnHold["tell"] = (type, amount, eventId, details) => {
+        work.tell({ id: eventId, type, objectId: id, userId: payer.userId ?? undefined, amount, currency: hold.currency, details });
       };
       return decide({ hold, payer, work, at, metadata, tell });
     },
@@ -116,7 +117,8 @@ export async function increment(deps: PaymentDeps, asked: Asked, id: HoldId, bod
     // The payee is put, as with the creation: so that it may be paid still holds when this is committed.
     putAccounts(work, decision.payer, { ...payee, incoming: after.incoming, version: payee.version + 1 });
     work.put(holds, decision.hold);
-    tell("hold.incremented", amount, eventId);
+    // The hold keeps the assessment that it was authorised by.
+    tell("hold.incremented", amount, eventId, judgementOf(judged));
     return work.outcome(replied(200, presentHold(decision.hold, metadata, at)));
   });
 }
