@@ -1,4 +1,3 @@
-import type { AccessDeps } from "#access/index.ts";
 import type { ChangeTermsBody, OpenAccountBody } from "#accounts/index.ts";
 import { changeAccountTerms, openAccountFor } from "#accounts/index.ts";
 import type { AuthenticationDeps } from "#authentications/index.ts";
@@ -15,20 +14,18 @@ import type { LearningDeps, ModelLine, PromoteBody } from "#learning/index.ts";
 import { promoteModel, readModelLine, rollBackModel } from "#learning/index.ts";
 import type { Account } from "#ledger/index.ts";
 import { accounts, readAccount } from "#ledger/index.ts";
-import type { OperatorDeps } from "#operators/index.ts";
 import { changeSessionPolicy } from "#operators/index.ts";
 import type { DecisionBody, PaymentDeps, WithdrawalBody } from "#payments/index.ts";
 import { judgeReview, readReview, withdrawal } from "#payments/index.ts";
 import type { PolicyBody, RulesDeps } from "#rules/index.ts";
 import { activateRuleSet, changePolicy, readRuleSet } from "#rules/index.ts";
+import type { StaffRooms } from "./controlled-staff.ts";
 import { staffOperations } from "./controlled-staff.ts";
 
 /** The rooms whose operations are controlled, as they are put together in `app.ts`. */
-export interface ControlledRooms {
+export interface ControlledRooms extends StaffRooms {
   readonly accounts: Parameters<typeof changeAccountTerms>[0];
   readonly organisation: OrganisationDeps;
-  readonly access: AccessDeps;
-  readonly operators: OperatorDeps;
   readonly factors: FactorDeps;
   readonly authentications: AuthenticationDeps;
   readonly payments: PaymentDeps;

@@ -1,4 +1,4 @@
-import type { ApiKeyRecord, KeyFields, Principal } from "#access/index.ts";
+import type { AccessDeps, ApiKeyRecord, KeyFields, Principal } from "#access/index.ts";
 import { apiKeys, changeKey, createKey, readKey, rotateKey } from "#access/index.ts";
 import type { Actor } from "#audit/index.ts";
 import { personOf } from "#audit/index.ts";
@@ -13,7 +13,7 @@ import { refuse } from "#kernel/problems.ts";
 import type { RoleName } from "#kernel/roles.ts";
 import { scopesOfRoles } from "#kernel/roles.ts";
 import type { Scope } from "#kernel/scopes.ts";
-import type { InvitationAsked, OperatorChange, RoleGranter } from "#operators/index.ts";
+import type { InvitationAsked, OperatorChange, OperatorDeps, RoleGranter } from "#operators/index.ts";
 import {
   changeOperator,
   enableOperator,
@@ -24,7 +24,12 @@ import {
   refuseTogether,
   resetOperatorFactors,
 } from "#operators/index.ts";
-import type { ControlledRooms } from "./controlled-operations.ts";
+
+/** The rooms whose operations give somebody rights. */
+export interface StaffRooms {
+  readonly access: AccessDeps;
+  readonly operators: OperatorDeps;
+}
 
 /** A member of a success's answer that is a text, or of an object in it. */
 function memberOf(executed: Executed, name: string, inside?: string): string | undefined {
@@ -47,13 +52,13 @@ const OPERATORS = { kind: "operator", scope: "operators:write" } as const;
  * @param others the scopes of all other operations that can be controlled. Whoever has one of them can ask for something: to whom
  * the secret of such a key is shown could approve what he asks for through it
  */
-export function staffOperations(rooms: () => ControlledRooms, others: readonly Scope[]): readonly ControlledOperation[] {
+export function staffOperations(rooms: () => StaffRooms, others: readonly Scope[]): readonly ControlledOperation[] {
   const parts = new Set<Scope>(["approvals:write", KEYS.scope, OPERATORS.scope, ...others]);
   const takesPart: TakesPart = (scopes) => [...scopes].some((scope) => parts.has(scope));
   return [...keyOperations(rooms, takesPart), ...operatorOperations(rooms, takesPart)];
 }
 
-function keyOperations(rooms: () => ControlledRooms, takesPart: TakesPart): readonly ControlledOperation[] {
+function keyOperations(rooms: () => StaffRooms, takesPart: TakesPart): readonly ControlledOperation[] {
   const kind = KEYS;
   /** What a change gives to a key that it has not. */
   const widened = (payload: Payload, key: ApiKeyRecord | undefined, { personId }: Pick<Actor, "personId">): Facts | undefined => {
@@ -125,7 +130,7 @@ function keyOperations(rooms: () => ControlledRooms, takesPart: TakesPart): read
   ];
 }
 
-function operatorOperations(rooms: () => ControlledRooms, takesPart: TakesPart): readonly ControlledOperation[] {
+function operatorOperations(rooms: () => StaffRooms, takesPart: TakesPart): readonly ControlledOperation[] {
   const kind = OPERATORS;
   const granter = ({ asked, standing }: Execution): RoleGranter => ({ personId: personOf(asked.actor), scopes: standing.scopes });
   const approves = (roles: readonly RoleName[]): boolean => takesPart(scopesOfRoles(roles));

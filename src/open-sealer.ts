@@ -1,24 +1,9 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Sealed, Signer } from "#log/index.ts";
-import type { CommitResult, Store, Write } from "#storage/index.ts";
+import type { Store } from "#storage/index.ts";
 import type { Config } from "./config.ts";
-
-/** What the thread is started with. */
-export interface ThreadData {
-  readonly file: string;
-  readonly limits: Store["limits"];
-  readonly name: string;
-  readonly privateKey: Signer["privateKey"];
-  /** Keys of before a rotation that still sign, each until then, ms. */
-  readonly former: readonly { readonly privateKey: Signer["privateKey"]; readonly until: number }[];
-  /** Verifier keys of before. */
-  readonly retired: readonly string[];
-}
-/** To the thread: take a step; or how a commit ended that it asked for. */
-export type ToThread = "step" | CommitResult;
-/** From the thread: how the step ended; or a commit to be made for it. */
-export type FromThread = { readonly sealed: Sealed } | { readonly failed: string } | { readonly writes: readonly Write[] };
+import type { FromThread, ThreadData, ToThread } from "./sealing-thread.ts";
 
 /**
  * Sealing on a thread of its own, for the embedded store: reading and hashing twenty thousand events a second would take a

@@ -4,15 +4,31 @@ import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "#kernel/assert.ts";
 import { systemClock } from "#kernel/clock.ts";
 import { systemRandom } from "#kernel/random.ts";
+import type { Sealed, Signer } from "#log/index.ts";
 // Not through the rooms' index files: those load the HTTP server and the writer, which take longer than all the rest.
 import { parseVkey, signerWith } from "#log/note-keys.ts";
 import { createSealer } from "#log/sealer.ts";
 import type { Anchor } from "#log/trusted-state.ts";
-import type { CommitResult } from "#storage/index.ts";
+import type { CommitResult, Store, Write } from "#storage/index.ts";
 import { openSqliteReader } from "#storage/sqlite/read-only.ts";
-import type { FromThread, ThreadData, ToThread } from "./open-sealer.ts";
 
 /* The thread that seals the audit log of the embedded store; `open-sealer.ts` is its other end. */
+
+/** What the thread is started with. */
+export interface ThreadData {
+  readonly file: string;
+  readonly limits: Store["limits"];
+  readonly name: string;
+  readonly privateKey: Signer["privateKey"];
+  /** Keys of before a rotation that still sign, each until then, ms. */
+  readonly former: readonly { readonly privateKey: Signer["privateKey"]; readonly until: number }[];
+  /** Verifier keys of before. */
+  readonly retired: readonly string[];
+}
+/** To the thread: take a step; or how a commit ended that it asked for. */
+export type ToThread = "step" | CommitResult;
+/** From the thread: how the step ended; or a commit to be made for it. */
+export type FromThread = { readonly sealed: Sealed } | { readonly failed: string } | { readonly writes: readonly Write[] };
 
 /** A step waits for two turns of the other thread and a commit, so under load it has to be worth while. */
 const EVENTS_PER_STEP = 8_192;

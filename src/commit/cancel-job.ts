@@ -5,8 +5,9 @@ import type { ProblemCode } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Collection, Key, Versioned } from "#storage/index.ts";
 import type { Asked } from "./asked.ts";
+import type { Executed } from "./command.ts";
 import { refused, replied, workOn } from "./outcome.ts";
-import type { CommitQueue, Executed } from "./queue.ts";
+import type { CommitQueue } from "./queue.ts";
 
 /** Work that a worker carries on until it has ended. Times in ms. */
 interface Job extends Versioned {

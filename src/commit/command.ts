@@ -1,5 +1,6 @@
 import type { Actor, EventDraft } from "#audit/index.ts";
 import type { JsonObject } from "#kernel/json.ts";
+import type { ProblemCode } from "#kernel/problems.ts";
 import type { Collection, Key, Versioned } from "#storage/index.ts";
 
 /** What a client is answered. `body` is JSON text, stored as it is so that a replay has the same bytes. */
@@ -12,6 +13,11 @@ export interface Reply {
    */
   readonly shows?: string;
 }
+
+/** How a command ended: its reply (perhaps a kept one), or why nothing can be answered. */
+export type Executed =
+  | { readonly ok: true; readonly reply: Reply; readonly replayed: boolean }
+  | { readonly ok: false; readonly code: ProblemCode };
 
 /**
  * A record a command reads. Those with `write` are locked inside the process while a commit is in flight. A record that is read and

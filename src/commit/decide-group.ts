@@ -1,10 +1,10 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { InvariantError } from "#kernel/assert.ts";
 import type { Store, Write } from "#storage/index.ts";
-import type { Outcome } from "./command.ts";
+import type { Executed, Outcome } from "./command.ts";
 import { IDEMPOTENCY_TABLE, judgeClaim } from "./idempotency.ts";
 import type { KeptElsewhere } from "./idempotency.ts";
-import type { Executed, Pending } from "./queue.ts";
+import type { Pending } from "./pending.ts";
 import type { Loaded } from "./slot.ts";
 import type { Assumed } from "./speculation.ts";
 import { createUnit } from "./unit.ts";

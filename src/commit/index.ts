@@ -5,4 +5,4 @@ export { digestOf } from "./idempotency.ts";
 export type { ReplyBox, ShowReply } from "./idempotency.ts";
 export * from "./outcome.ts";
 export { createCommitQueue } from "./queue.ts";
-export type { CommitQueue, Executed } from "./queue.ts";
+export type { CommitQueue } from "./queue.ts";

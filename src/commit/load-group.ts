@@ -2,7 +2,7 @@ import type { Key, Store, TableName } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { IDEMPOTENCY_TABLE } from "./idempotency.ts";
 import { createKeyed } from "./keyed.ts";
-import type { Pending } from "./queue.ts";
+import type { Pending } from "./pending.ts";
 import type { Loaded, Slot } from "./slot.ts";
 
 /** The most keys one read round asks for: the port's own bound. */

@@ -3,9 +3,8 @@ import type { JsonObject } from "#kernel/json.ts";
 import { problemBody, statusOf } from "#kernel/problem-body.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import type { Collection, Key, Versioned } from "#storage/index.ts";
-import type { Change, Outcome, Reply, View } from "./command.ts";
+import type { Change, Executed, Outcome, Reply, View } from "./command.ts";
 import { change } from "./command.ts";
-import type { Executed } from "./queue.ts";
 import { createKeyed } from "./keyed.ts";
 
 /**

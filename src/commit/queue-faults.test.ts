@@ -5,7 +5,7 @@ import { seededRandom, testClock } from "#test/support/builders.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { Fault } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
-import type { Executed } from "./queue.ts";
+import type { Executed } from "./command.ts";
 import { createCommitQueue } from "./queue.ts";
 import { adding } from "./test-kit.ts";
 

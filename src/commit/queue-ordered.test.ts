@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { change } from "./command.ts";
-import type { Command } from "./command.ts";
-import type { Executed } from "./queue.ts";
+import type { Command, Executed } from "./command.ts";
 import type { Fate } from "./test-kit.ts";
 import { adding, bench, counters, gate, turns } from "./test-kit.ts";
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { InvariantError } from "#kernel/assert.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import { change } from "./command.ts";
-import type { Executed } from "./queue.ts";
+import type { Executed } from "./command.ts";
 import type { Fate } from "./test-kit.ts";
 import { adding, bench, counters, fates, gate, refusing, turns } from "./test-kit.ts";
 

@@ -1,24 +1,19 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
-import type { JsonObject } from "#kernel/json.ts";
 import type { ProblemCode } from "#kernel/problems.ts";
 import { outageOf } from "#kernel/problems.ts";
 import type { Random } from "#kernel/random.ts";
 import type { Store } from "#storage/index.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
-import type { Command, Reply } from "./command.ts";
+import type { Command, Executed } from "./command.ts";
 import { decideGroup } from "./decide-group.ts";
 import type { KeptElsewhere, ReplyBox, ShowReply } from "./idempotency.ts";
 import { loadGroup } from "./load-group.ts";
+import type { Pending } from "./pending.ts";
 import type { Settled } from "./settle.ts";
 import { backoff, settle } from "./settle.ts";
 import { createSpeculation } from "./speculation.ts";
-
-/** How a command ended: its reply (perhaps a kept one), or why nothing can be answered. */
-export type Executed =
-  | { readonly ok: true; readonly reply: Reply; readonly replayed: boolean }
-  | { readonly ok: false; readonly code: ProblemCode };
 
 export interface CommitQueue {
   /**
@@ -82,20 +77,6 @@ function locksOf(command: Command): string[] {
 /** How long a command keeps the others waiting, in units of an ordinary one. */
 function weightOf({ appends = USUAL_APPENDS, followers = 0 }: Command): number {
   return 1 + Math.ceil(Math.max(0, appends + followers - USUAL_APPENDS) / ITEMS_PER_WEIGHT);
-}
-
-export interface Pending {
-  readonly command: Command;
-  readonly locks: readonly string[];
-  /** Place in the order of arrival. */
-  readonly arrival: number;
-  /** How often a group of it failed, on an ordered store. */
-  attempts: number;
-  settled: boolean;
-  /** Seals the reply that is kept, where it shows what is sealed elsewhere. */
-  seal: ((body: string) => JsonObject) | undefined;
-  readonly answer: (executed: Executed, kept?: KeptElsewhere) => void;
-  readonly fail: (error: unknown) => void;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { toTimestamp } from "#kernel/clock.ts";
-import type { OrganisationId, TransactionId } from "#kernel/ids.ts";
+import type { AccountId, OrganisationId, TransactionId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Minor } from "#kernel/money.ts";
+import type { Currency, Minor } from "#kernel/money.ts";
 import { fitsWire, minorFromWire, minorToWire, negate } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -9,8 +9,19 @@ import type { Transaction } from "#ledger/index.ts";
 import { readAccount, readTransaction } from "#ledger/index.ts";
 import type { Store } from "#storage/index.ts";
 import type { Metadata } from "#vault/index.ts";
-import type { Facts } from "./operation.ts";
-import type { JournalBody } from "./post-journal.ts";
+import type { Facts } from "./policy.ts";
+
+/** A manual journal as it is asked for. Amounts in minor units. */
+export interface JournalBody extends JournalReversalBody {
+  readonly currency: Currency;
+  readonly entries: readonly { readonly account_id: AccountId; readonly direction: "debit" | "credit"; readonly amount: number }[];
+}
+
+export interface JournalReversalBody {
+  readonly reason: string;
+  /** The organisation's own name of the document that shows why. */
+  readonly attachment_ref: string;
+}
 
 /** A debit takes from the account's balance, a credit adds to it. */
 export const signed = ({ direction, amount }: JournalBody["entries"][number]): Minor =>

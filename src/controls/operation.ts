@@ -2,10 +2,9 @@ import type { Asked, CommitQueue, Executed, View } from "#commit/index.ts";
 import type { Actor } from "#audit/index.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Currency, Minor } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
-import type { ControlPolicy } from "./policy.ts";
+import type { ControlPolicy, Facts } from "./policy.ts";
 
 /** A request as it waits for approval: everything of it that its operation reads. Stored as canonical JSON (RFC 8785), sealed. */
 export interface Payload {
@@ -14,17 +13,6 @@ export interface Payload {
   readonly body: JsonObject;
   /** The value of `If-Match`; `null` when it was not sent. */
   readonly if_match: string | null;
-}
-
-/** What the policy is held against. */
-export interface Facts {
-  /** The amount at stake in minor units, for kinds that know one. */
-  readonly amount?: Minor;
-  readonly currency?: Currency;
-  /** The request makes somebody an approver, or a maker whom its own maker could then check. */
-  readonly makesApprover?: boolean;
-  /** Approvals that are needed whatever the policy says of the kind. */
-  readonly approvals?: number;
 }
 
 /** Whether the person behind an actor may still act, and what it may do. */

@@ -4,7 +4,6 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Collection, Key, Store, Versioned } from "#storage/index.ts";
-import type { Facts } from "./operation.ts";
 
 /** The most approvals that one operation may need. */
 export const MAX_APPROVALS = 3;
@@ -27,6 +26,17 @@ export interface ControlPolicy extends Versioned {
   readonly controls: ReadonlyMap<string, Control>;
   readonly expiryHours: number;
   readonly updatedAt: number | null;
+}
+
+/** What the policy is held against. */
+export interface Facts {
+  /** The amount at stake in minor units, for kinds that know one. */
+  readonly amount?: Minor;
+  readonly currency?: Currency;
+  /** The request makes somebody an approver, or a maker whom its own maker could then check. */
+  readonly makesApprover?: boolean;
+  /** Approvals that are needed whatever the policy says of the kind. */
+  readonly approvals?: number;
 }
 
 export function defaultControlPolicy(organisationId: OrganisationId): ControlPolicy {

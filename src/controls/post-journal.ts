@@ -9,19 +9,8 @@ import type { JournalLine, PostedJournal, Transaction } from "#ledger/index.ts";
 import { accounts, postJournal, readAccount, readTransaction, transactionKey, transactions } from "#ledger/index.ts";
 import { sealOptional } from "#vault/index.ts";
 import type { ControlDeps } from "./deps.ts";
+import type { JournalBody, JournalReversalBody } from "./journal.ts";
 import { debitsOf, presentJournal, refuseEntries, refuseReversal, signed } from "./journal.ts";
-
-/** A manual journal as it is asked for. Amounts in minor units. */
-export interface JournalBody extends JournalReversalBody {
-  readonly currency: Currency;
-  readonly entries: readonly { readonly account_id: AccountId; readonly direction: "debit" | "credit"; readonly amount: number }[];
-}
-
-export interface JournalReversalBody {
-  readonly reason: string;
-  /** The organisation's own name of the document that shows why. */
-  readonly attachment_ref: string;
-}
 
 export type JournalDeps = Pick<ControlDeps, "store" | "queue" | "vault" | "ids">;
 

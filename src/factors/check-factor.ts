@@ -1,7 +1,8 @@
 import type { JsonObject } from "#kernel/json.ts";
 import { refuse } from "#kernel/problems.ts";
 import { codeHash, digitsTyped, equalTexts } from "./code-hash.ts";
-import type { Attempt, Checked, CodeType, Evidence, FactorDeps, FailedCheck, Subject } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
+import type { Attempt, Checked, CodeType, Evidence, FailedCheck, Subject } from "./factor.ts";
 import { attemptOf, categoriesOf } from "./factor.ts";
 import type { FactorSet, PasskeyFactor, StoredFactor } from "./factor-set.ts";
 import { activeFactors, readSet } from "./factor-set.ts";

@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import type { HttpServer } from "#http/index.ts";
 import { idField, ref, sendExecuted } from "#http/index.ts";
-import type { FactorDeps } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
 import { onUser, withProof } from "./on-user.ts";
 import { noProof, noChange, tags, writes } from "./route-terms.ts";
 import * as schemas from "./schema.ts";

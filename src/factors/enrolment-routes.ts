@@ -5,7 +5,7 @@ import { addPasskey } from "./add-passkey.ts";
 import { createRecoveryCodes } from "./add-recovery-codes.ts";
 import { activateTotp, startTotp } from "./add-totp.ts";
 import { startPasskey } from "./challenges.ts";
-import type { FactorDeps } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
 import { onUser, withProof } from "./on-user.ts";
 import { noProof, noChange, tags, writes } from "./route-terms.ts";
 import * as schemas from "./schema.ts";

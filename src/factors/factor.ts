@@ -1,11 +1,5 @@
-import type { CommitQueue } from "#commit/index.ts";
-import type { Clock } from "#kernel/clock.ts";
 import type { EventId, FactorId, Ids, OperatorId, OrganisationId, UserId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
-import type { Random } from "#kernel/random.ts";
-import type { Store } from "#storage/index.ts";
-import type { Vault } from "#vault/index.ts";
-import type { CodeSender } from "./code-sender.ts";
 
 export type SubjectKind = "user" | "operator";
 
@@ -76,23 +70,8 @@ export interface Contact {
   readonly phone: string | null;
 }
 
-export interface FactorDeps {
-  readonly store: Store;
-  readonly queue: CommitQueue;
-  readonly vault: Vault;
-  readonly ids: Ids;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly relyingParty: RelyingParty;
-  readonly codeSender: CodeSender;
-  /** Where notices go besides the addresses that are factors themselves. */
-  readonly contactOf?: (subject: Subject) => Promise<Contact | undefined>;
-  /** Told what could not be sent. */
-  readonly onError?: (error: unknown, what: string) => void;
-}
-
 /** What every attempt begins with. */
-export function attemptOf({ ids }: Pick<FactorDeps, "ids">, subject: Subject, type: FactorType): Attempt {
+export function attemptOf({ ids }: { readonly ids: Ids }, subject: Subject, type: FactorType): Attempt {
   return { subject, type, eventIds: [ids.next("event"), ids.next("event")] };
 }
 

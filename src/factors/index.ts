@@ -1,5 +1,6 @@
 export { consoleCodeSender, noCodeSender } from "./code-sender.ts";
 export type { CodeMessage, CodeSender, Notice, NoticeMessage } from "./code-sender.ts";
+export type { FactorDeps } from "./deps.ts";
 export { categoriesOf } from "./factor.ts";
 export type {
   Attempt,
@@ -7,7 +8,6 @@ export type {
   CodeType,
   Contact,
   FactorCategory,
-  FactorDeps,
   FactorType,
   FailedCheck,
   RelyingParty,

@@ -5,7 +5,7 @@ import type { FactorId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { NoticeMessage } from "./code-sender.ts";
 import { createFactorNotices } from "./notify.ts";
-import type { FactorDeps } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
 import { tellLost } from "./release-factor.ts";
 import { removeFactor } from "./remove-factor.ts";
 import { activateCodeFactor, startCodeFactor } from "./send-code.ts";

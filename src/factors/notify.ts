@@ -3,7 +3,8 @@ import { isId } from "#kernel/ids.ts";
 import type { OperatorId, OrganisationId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Channel, Notice } from "./code-sender.ts";
-import type { FactorDeps, Subject } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
+import type { Subject } from "./factor.ts";
 import { readSet } from "./factor-set.ts";
 import { readSecrets } from "./factor-secret.ts";
 

@@ -1,7 +1,8 @@
 import type { Asked, Executed, Need, Outcome, Working } from "#commit/index.ts";
 import { refuseAtOnce, refused, workOn } from "#commit/index.ts";
 import type { Refusal } from "#kernel/problems.ts";
-import type { FactorDeps, Subject } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
+import type { Subject } from "./factor.ts";
 import type { FactorSet } from "./factor-set.ts";
 import { emptySet, factorSets, isOf, setKey } from "./factor-set.ts";
 import { FACTOR_APPENDS } from "./use-factor.ts";

@@ -1,6 +1,7 @@
 import { toTimestamp } from "#kernel/clock.ts";
 import type { FactorId } from "#kernel/ids.ts";
-import type { FactorDeps, FactorStatus, FactorType, Subject } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
+import type { FactorStatus, FactorType, Subject } from "./factor.ts";
 import type { FactorSet, StoredFactor } from "./factor-set.ts";
 import { readSet } from "./factor-set.ts";
 import { readSecrets } from "./factor-secret.ts";

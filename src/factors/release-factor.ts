@@ -1,7 +1,8 @@
 import type { Need, Working } from "#commit/index.ts";
 import type { Notice } from "./code-sender.ts";
 import { credentialKey, credentials } from "./credential.ts";
-import type { FactorDeps, Subject } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
+import type { Subject } from "./factor.ts";
 import type { StoredFactor } from "./factor-set.ts";
 import { readSecrets } from "./factor-secret.ts";
 import type { Address } from "./notify.ts";

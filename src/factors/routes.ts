@@ -6,7 +6,7 @@ import { refuse } from "#kernel/problems.ts";
 import { challengeFactor } from "./challenges.ts";
 import { sentCodeRoutes } from "./code-routes.ts";
 import { enrolmentRoutes } from "./enrolment-routes.ts";
-import type { FactorDeps } from "./factor.ts";
+import type { FactorDeps } from "./deps.ts";
 import { onUser, subjectOf, withProof } from "./on-user.ts";
 import { factorsOf } from "./present-factor.ts";
 import { removeFactor, unblockFactors } from "./remove-factor.ts";

@@ -5,7 +5,6 @@ import type { Clock } from "#kernel/clock.ts";
 import type { ApiKeyId, Ids, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { ProblemCode, Refusal } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
-import type { AskKeys, TellAuditLog } from "./health.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { TlsSettings } from "./tls.ts";
 
@@ -129,6 +128,12 @@ export interface RouteConfig {
   /** The problems this operation can answer besides those every operation can; for the OpenAPI document. */
   readonly problems?: readonly ProblemCode[];
 }
+
+/** How the sealing of the audit log stands, as this node knows it. */
+export type TellAuditLog = () => "ok" | "late" | "clock_skew" | "tampered";
+
+/** The state of the encryption keys: `ok`, or the code that requests are refused with. Never rejects. */
+export type AskKeys = () => Promise<"ok" | "kms_unavailable" | "key_blocked">;
 
 export interface HttpServerOptions {
   readonly clock: Clock;

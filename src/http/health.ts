@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
-import type { HttpServer } from "./contract.ts";
+import type { AskKeys, HttpServer, TellAuditLog } from "./contract.ts";
 import type { HttpLimits } from "./limits.ts";
 import { sendRefusal } from "./send.ts";
 
@@ -18,12 +18,6 @@ const readinessSchema = Type.Object({
       "is sealed because the clock or what is stored cannot be believed. Requests are served all the same.",
   }),
 });
-
-/** How the sealing of the audit log stands, as this node knows it. */
-export type TellAuditLog = () => "ok" | "late" | "clock_skew" | "tampered";
-
-/** The state of the encryption keys: `ok`, or the code that requests are refused with. Never rejects. */
-export type AskKeys = () => Promise<"ok" | "kms_unavailable" | "key_blocked">;
 
 /**
  * `/healthz`: the process is up. `/readyz`: it can serve, which it is given `readyMs` milliseconds to answer. The route is

@@ -6,9 +6,8 @@ import { accounts, restrictHolder } from "#ledger/index.ts";
 import { accountsOf } from "./accounts-of.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { keptReply, showReply } from "./present-user.ts";
-import type { User } from "./user.ts";
+import type { StatusReason, User } from "./user.ts";
 import { changedUser, readUser, users } from "./user.ts";
-import type { StatusReason } from "./user-status.ts";
 import { reasonsFor, restrictionAfter, transitions } from "./user-status.ts";
 
 /** How often a change is prepared anew because the user was given an account, or lost one, in between. */

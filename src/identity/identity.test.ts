@@ -6,8 +6,7 @@ import type { Item } from "#storage/index.ts";
 import { assertStorable } from "#storage/validate-commit.ts";
 import { organisations } from "./organisation.ts";
 import type { User } from "./user.ts";
-import { statusReasons } from "./user-status.ts";
-import { changedUser, newUser, users, userStatuses, userTypes } from "./user.ts";
+import { changedUser, newUser, statusReasons, users, userStatuses, userTypes } from "./user.ts";
 
 const stored = (item: Item): Item => {
   assertStorable(item);

@@ -2,11 +2,9 @@ import { Type } from "typebox";
 import { DAY, described, EMAIL, exampleId, idField, metadataField, nullable, PHONE, PLAIN_TEXT, timestampField } from "#http/index.ts";
 import { COUNTRIES } from "./countries.ts";
 import type { Address } from "./profile.ts";
-import type { UserStatus, UserType } from "./user.ts";
+import type { StatusReason, UserStatus, UserType } from "./user.ts";
 import type { UserStatusBody } from "./change-user-status.ts";
-import { userStatuses, userTypes } from "./user.ts";
-import type { StatusReason } from "./user-status.ts";
-import { statusReasons } from "./user-status.ts";
+import { statusReasons, userStatuses, userTypes } from "./user.ts";
 
 const text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, pattern: PLAIN_TEXT, description });
 

@@ -1,5 +1,5 @@
 import type { Restriction } from "#ledger/index.ts";
-import type { User, UserStatus } from "./user.ts";
+import type { StatusReason, User, UserStatus } from "./user.ts";
 
 /**
  * Which status may follow which. `pending` is how a user begins where the organisation asks for it, and is not come back to: who
@@ -11,20 +11,6 @@ export const transitions: Readonly<Record<UserStatus, readonly UserStatus[]>> = 
   restricted: ["active", "closed"],
   closed: [],
 };
-
-/** Why a user has the status it has: a closed list without anything about the person. */
-export const statusReasons = [
-  "verified",
-  "verification_failed",
-  "documents_expired",
-  "information_outdated",
-  "screening_hit",
-  "suspicious_activity",
-  "court_order",
-  "customer_request",
-  "cleared",
-] as const;
-export type StatusReason = (typeof statusReasons)[number];
 
 /** Which statuses a reason can be given for. Courts and customers ask for a restriction, and have it lifted. */
 export const reasonsFor: Readonly<Record<StatusReason, readonly UserStatus[]>> = {

@@ -1,7 +1,6 @@
 import type { AccountId, OrganisationId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Collection, Store, Told } from "#storage/index.ts";
-import type { StatusReason } from "./user-status.ts";
 
 export const USERS_TABLE = "smartfinance-users";
 
@@ -11,6 +10,20 @@ export type UserType = (typeof userTypes)[number];
 /** Not verified yet, verified, verified but not to pay, and over for good. What each does to accounts is told by `user-status.ts`. */
 export const userStatuses = ["pending", "active", "restricted", "closed"] as const;
 export type UserStatus = (typeof userStatuses)[number];
+
+/** Why a user has the status it has: a closed list without anything about the person. */
+export const statusReasons = [
+  "verified",
+  "verification_failed",
+  "documents_expired",
+  "information_outdated",
+  "screening_hit",
+  "suspicious_activity",
+  "court_order",
+  "customer_request",
+  "cleared",
+] as const;
+export type StatusReason = (typeof statusReasons)[number];
 
 /** A customer of an organisation, who holds accounts. */
 export interface User {

@@ -2,11 +2,10 @@ import type { AccountId, HoldId, OrganisationId, TransactionId, UserId } from "#
 import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
-import type { Collection } from "#storage/index.ts";
+import type { Collection, Told } from "#storage/index.ts";
 import type { Chain } from "./chain.ts";
 import type { Held, Holder, StoredHolder } from "./holder.ts";
 import { holdersFromItem, holdersToItem } from "./holder.ts";
-import { accountsTold } from "./told.ts";
 
 export const accountTypes = ["checking", "savings", "settlement", "fees"] as const;
 export type AccountType = (typeof accountTypes)[number];
@@ -68,6 +67,38 @@ export function availableAt(account: Account, at: number): Minor {
 export function changedAccount(account: Account, fields: Partial<Account>, at: number): Account {
   return { ...account, ...fields, updatedAt: Math.max(at, account.updatedAt), version: account.version + 1 };
 }
+
+/** What the audit log is told of accounts. The balance and the entries are not among it: the entries of the events say them. */
+const accountsTold: Told<Account> = {
+  prefix: "acc_",
+  keyOf: (_organisationId, id) => ({ hash: id }),
+  facts(account) {
+    const facts: Record<string, JsonObject[string]> = {
+      organisation_id: account.organisationId,
+      user_id: account.userId,
+      type: account.type,
+      currency: account.currency,
+      status: account.status,
+      overdraft_limit: minorToWire(account.overdraftLimit),
+      interest_rate_bps: account.interestRateBps,
+      holders: account.holders === null ? null : holdersToItem(account.holders),
+    };
+    // Each by itself, so that one more hold does not tell all the others again.
+    for (const { id, amount, expiresAt } of account.reserved)
+      facts[`reserved.${id}`] = { amount: minorToWire(amount), expires_at: expiresAt };
+    return facts;
+  },
+  isSame: (a, b) =>
+    a.reserved === b.reserved &&
+    a.status === b.status &&
+    a.holders === b.holders &&
+    a.overdraftLimit === b.overdraftLimit &&
+    a.interestRateBps === b.interestRateBps &&
+    a.userId === b.userId &&
+    a.type === b.type &&
+    a.currency === b.currency &&
+    a.organisationId === b.organisationId,
+};
 
 export const accounts: Collection<Account> = {
   table: "smartfinance-accounts",

@@ -2,8 +2,7 @@ import type { AccountId, HoldId, OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
-import type { Collection } from "#storage/index.ts";
-import { holdsTold } from "./told.ts";
+import type { Collection, Told } from "#storage/index.ts";
 
 export type HoldStatus = "active" | "captured" | "voided" | "expired";
 
@@ -37,6 +36,22 @@ export function statusAt(hold: Hold, at: number): HoldStatus {
 export function remainingOf(hold: Hold): Minor {
   return (hold.amount - hold.capturedAmount) as Minor;
 }
+
+/** What the audit log is told of holds. */
+const holdsTold: Told<Hold> = {
+  prefix: "hld_",
+  keyOf: (_organisationId, id) => ({ hash: id }),
+  facts: (hold) => ({
+    organisation_id: hold.organisationId,
+    account_id: hold.fromAccountId,
+    to_account_id: hold.toAccountId,
+    amount: minorToWire(hold.amount),
+    captured_amount: minorToWire(hold.capturedAmount),
+    currency: hold.currency,
+    status: hold.status,
+    expires_at: hold.expiresAt,
+  }),
+};
 
 export const holds: Collection<Hold> = {
   table: "smartfinance-holds",

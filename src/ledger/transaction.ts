@@ -3,9 +3,8 @@ import { partitionOf } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Currency, Minor } from "#kernel/money.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
-import type { Collection, Key } from "#storage/index.ts";
+import type { Collection, Key, Told } from "#storage/index.ts";
 import type { Link } from "./chain.ts";
-import { transactionsTold } from "./told.ts";
 
 export const transactionTypes = ["transfer", "deposit", "withdrawal", "capture", "reversal", "journal"] as const;
 export type TransactionType = (typeof transactionTypes)[number];
@@ -74,6 +73,49 @@ export function transactionKey(organisationId: OrganisationId, id: TransactionId
 export function statusKey(organisationId: OrganisationId, status: string): string {
   return `${organisationId}#${status}`;
 }
+
+/** As events tell entries. */
+function entriesOf({ legs }: Transaction): JsonObject[] | null {
+  const entries = legs.flatMap(({ accountId, entry }) =>
+    entry === null ? [] : [{ account_id: accountId, amount: minorToWire(entry.amount) }],
+  );
+  return entries.length === 0 ? null : entries;
+}
+
+/** Movements that their events describe completely while nothing else has happened to them. */
+const PLAIN: ReadonlySet<string> = new Set<TransactionType>(["transfer", "deposit", "withdrawal"]);
+
+/** What the audit log is told of transactions. */
+const transactionsTold: Told<Transaction> = {
+  prefix: "txn_",
+  keyOf: (organisationId, id) => ({ hash: partitionOf(organisationId as OrganisationId, id), range: id }),
+  facts: (transaction) => ({
+    organisation_id: transaction.organisationId,
+    type: transaction.type,
+    status: transaction.status,
+    from_account_id: transaction.fromAccountId,
+    to_account_id: transaction.toAccountId,
+    amount: minorToWire(transaction.amount),
+    currency: transaction.currency,
+    review_id: transaction.reviewId,
+    hold_id: transaction.holdId,
+    reverses: transaction.reverses,
+    reversed_amount: minorToWire(transaction.reversedAmount),
+    entries: entriesOf(transaction),
+  }),
+  implied: {
+    has: ({ type, status, holdId, reviewId, reverses, reversedAmount }) =>
+      status === "posted" && PLAIN.has(type) && holdId === null && reviewId === null && reverses === null && reversedAmount === 0n,
+    of({ event_type, organisation_id, amount, currency, entries, object_id, transaction_id }) {
+      const [type = "", outcome] = String(event_type).split(".");
+      if (outcome !== "posted" || !PLAIN.has(type) || object_id !== transaction_id || !Array.isArray(entries)) return undefined;
+      const [from, to, ...more] = entries as readonly { readonly account_id: string; readonly amount: number }[];
+      if (from === undefined || to === undefined || more.length > 0) return undefined;
+      const parties = { from_account_id: from.account_id, to_account_id: to.account_id };
+      return { organisation_id, type, status: "posted", ...parties, amount, currency, reversed_amount: 0, entries };
+    },
+  },
+};
 
 export const transactions: Collection<Transaction> = {
   table: "smartfinance-transactions",

@@ -6,13 +6,22 @@ import type { Verifier } from "./note-keys.ts";
 import { LOG_TABLE, stateFromItem, stateKey } from "./rows.ts";
 import type { LogState } from "./rows.ts";
 import { stateHolds } from "./state-seal.ts";
+import type { VerifiedStore } from "./stored-rows.ts";
 import { rootOf } from "./tree.ts";
 import type { Edge } from "./tree.ts";
-import type { VerifyStoreOptions } from "./verify-store.ts";
 import { wellFormed, Wrong } from "./verify-wrong.ts";
 
+export interface VerifyHeadsOptions {
+  readonly store: VerifiedStore;
+  readonly log: Verifier;
+  /** Each has to have cosigned a checkpoint; how far is told in the report. */
+  readonly witnesses?: readonly Verifier[];
+  /** A checkpoint kept from before: the log has to have grown from it. */
+  readonly since?: string;
+}
+
 /** The state, where its checkpoint is signed by the log. */
-export async function signedState({ store, log }: VerifyStoreOptions): Promise<LogState> {
+export async function signedState({ store, log }: VerifyHeadsOptions): Promise<LogState> {
   const item = await store.get(LOG_TABLE, stateKey);
   if (item === undefined) {
     if ((await store.feed(undefined, 1)).items.length === 0 || (await store.get(LOG_TABLE, { hash: "key" })) === undefined)
@@ -39,7 +48,7 @@ export interface Pins {
 }
 
 /** Checkpoints beside the newest that the tree has to run through: the one handed in, and those that witnesses cosigned. */
-export async function pinnedHeads({ store, log, witnesses = [], since }: VerifyStoreOptions, size: number): Promise<Pins> {
+export async function pinnedHeads({ store, log, witnesses = [], since }: VerifyHeadsOptions, size: number): Promise<Pins> {
   const pinned: Pinned[] = [];
   const pin = (text: string, whose: string, needed: readonly Verifier[]): number => {
     const opened = openCheckpoint(text, log, needed);

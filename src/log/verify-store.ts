@@ -4,13 +4,12 @@ import { findEvent } from "./find.ts";
 import { leafHash } from "./hashing.ts";
 import type { Hash } from "./hashing.ts";
 import { SALT_BYTES } from "./leaf.ts";
-import type { Verifier } from "./note-keys.ts";
-import type { VerifiedStore } from "./stored-rows.ts";
 import { wrongEventRow, wrongIndexRow, wrongLogRow } from "./stored-rows.ts";
 import { TILE_HEIGHT } from "./tiles.ts";
 import { append, EMPTY_EDGE, rootOf } from "./tree.ts";
 import type { Edge } from "./tree.ts";
 import { checkEvent, checkRepeat, checkShown, checkTail, explain, feedOf } from "./verify-feed.ts";
+import type { VerifyHeadsOptions } from "./verify-heads.ts";
 import { comparePeaks, pinnedHeads, signedState } from "./verify-heads.ts";
 import { createStateFold } from "./verify-state.ts";
 import type { ToldCollection } from "./verify-state.ts";
@@ -18,13 +17,7 @@ import { checkTile, createIndexCheck, createRows } from "./verify-rows.ts";
 import { LogTamperedError } from "./trusted-state.ts";
 import { Wrong } from "./verify-wrong.ts";
 
-export interface VerifyStoreOptions {
-  readonly store: VerifiedStore;
-  readonly log: Verifier;
-  /** Each has to have cosigned a checkpoint; how far is told in the report. */
-  readonly witnesses?: readonly Verifier[];
-  /** A checkpoint kept from before: the log has to have grown from it. */
-  readonly since?: string;
+export interface VerifyStoreOptions extends VerifyHeadsOptions {
   /** The collections that the audit log is told of: what is stored there is held against the events. Only balances are where absent. */
   readonly told?: readonly ToldCollection[];
   readonly onProgress?: (verified: number, size: number) => void;

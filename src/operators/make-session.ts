@@ -7,7 +7,7 @@ import { newSecret, secretHashOf, tokenText } from "./secret-text.ts";
 import type { SessionPolicy } from "./session-policy.ts";
 import type { Session, SessionStatus } from "./session.ts";
 import { changedSession, UNFINISHED_MS } from "./session.ts";
-import type { Visitor } from "./sign-in.ts";
+import type { Visitor } from "./visitor.ts";
 
 const CHALLENGE_BYTES = 32;
 

@@ -17,7 +17,8 @@ import { openOperatorProfile } from "./profile.ts";
 import { hasHash, parseToken, secretHashOf } from "./secret-text.ts";
 import type { SessionPrincipal } from "./session-authenticator.ts";
 import { changedSession, sessions } from "./session.ts";
-import type { SignedIn, Visitor } from "./sign-in.ts";
+import type { SignedIn } from "./sign-in.ts";
+import type { Visitor } from "./visitor.ts";
 import { actorOf, allowsFrom, subjectOf, tellRefused } from "./sign-in.ts";
 import type { Verified } from "./verify-session.ts";
 

@@ -26,15 +26,7 @@ import { hasHash, secretHashOf } from "./secret-text.ts";
 import { readPolicy } from "./session-policy.ts";
 import { sessions, usedChallenges } from "./session.ts";
 import type { SignInAttempt } from "./sign-in-throttle.ts";
-
-/** Where a request to sign in comes from. */
-export interface Visitor {
-  readonly ip: string;
-  readonly userAgent: string;
-  readonly requestId: string;
-  /** The value of the cookie that a browser was given when it had signed in. */
-  readonly device: string | undefined;
-}
+import type { Visitor } from "./visitor.ts";
 
 export interface SignInAsked {
   readonly organisation_id: OrganisationId;

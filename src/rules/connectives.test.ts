@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { checkRules } from "./check-rules.ts";
 import type { LiveNode } from "./connectives.ts";
 import { connect } from "./connectives.ts";
-import type { BoundFacts } from "./language.ts";
+import type { BoundFacts } from "./facts.ts";
 import { aRule, language } from "./test-kit.ts";
 
 /** The library by itself, with the variables used below. */

@@ -1,6 +1,6 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { operandsOf } from "./check-expression.ts";
-import type { BoundFacts, ListSnapshot } from "./language.ts";
+import type { BoundFacts, ListSnapshot } from "./facts.ts";
 
 /** True, false, or why it cannot be told. */
 export type Outcome = boolean | Error;

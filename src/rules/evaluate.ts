@@ -1,5 +1,5 @@
-import type { Facts } from "./facts.ts";
-import type { Language, ListSnapshot, Program } from "./language.ts";
+import type { Facts, ListSnapshot } from "./facts.ts";
+import type { Language, Program } from "./language.ts";
 import type { Rule, RuleAction } from "./rule.ts";
 import { stronger } from "./rule.ts";
 

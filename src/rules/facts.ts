@@ -6,6 +6,12 @@ export type FactValue = number | bigint | string | boolean | null | undefined;
 /** What is known of one payment, by the names of the variables. What is absent, null or not finite is unknown. */
 export type Facts = Readonly<Record<string, FactValue>>;
 
+/** Facts in the form that programs of one language read. */
+export type BoundFacts = Readonly<Record<string, unknown>>;
+
+/** The members of the lists that rules ask about, by the lists' names. */
+export type ListSnapshot = ReadonlyMap<string, ReadonlySet<string>>;
+
 /**
  * The variables every payment has, whatever features the engine computes. Amounts in minor units, scores and factors
  * from 0 to 1, times in UTC.

@@ -4,11 +4,8 @@ import { checkExpression, checkSums, ExpressionError } from "./check-expression.
 import type { Uses } from "./check-expression.ts";
 import type { LiveNode } from "./connectives.ts";
 import { connect } from "./connectives.ts";
-import type { FactKind, Facts, FactValue, Variables } from "./facts.ts";
+import type { BoundFacts, FactKind, Facts, FactValue, ListSnapshot, Variables } from "./facts.ts";
 import { MAX_EXPRESSION_LENGTH } from "./rule.ts";
-
-/** The members of the lists that rules ask about, by the lists' names. */
-export type ListSnapshot = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** An expression that was checked against the declared variables. */
 export interface Program extends Uses {
@@ -23,9 +20,6 @@ export type Compiled =
   | { readonly ok: true; readonly program: Program }
   /** `position` counts characters from 1. */
   | { readonly ok: false; readonly position: number; readonly message: string };
-
-/** Facts in the form that programs of one language read. */
-export type BoundFacts = Readonly<Record<string, unknown>>;
 
 /** CEL (the Common Expression Language) over declared variables, cut down to what has a bounded cost. */
 export interface Language {

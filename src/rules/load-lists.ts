@@ -1,6 +1,6 @@
 import type { RuleListId } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
-import type { ListSnapshot } from "./language.ts";
+import type { ListSnapshot } from "./facts.ts";
 import type { RuleRegistry } from "./policy.ts";
 import { listShards, RULE_LISTS_TABLE, ruleLists, shardRefs } from "./rule-list.ts";
 

@@ -1,7 +1,6 @@
 import type { CompiledRules, Evaluation } from "./evaluate.ts";
 import { evaluate } from "./evaluate.ts";
-import type { Facts } from "./facts.ts";
-import type { ListSnapshot } from "./language.ts";
+import type { Facts, ListSnapshot } from "./facts.ts";
 import type { Rule, RuleAction } from "./rule.ts";
 
 /** One past payment, as a dry run looks at it. */

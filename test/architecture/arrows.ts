@@ -39,7 +39,7 @@ export const houseRules: HouseRules = {
     commit: { rooms: ["kernel", "storage", "audit"], packages: [] },
     outbound: { rooms: ["kernel"], packages: ["ipaddr.js"] },
     log: { rooms: ["kernel", "storage", "audit", "commit", "vault", "outbound"], packages: [] },
-    sinks: { rooms: ["kernel", "storage"], packages: [] },
+    sinks: { rooms: ["kernel", "storage", "audit"], packages: [] },
     "sinks/cloudwatch": { rooms: ["kernel", "sinks"], packages: ["@aws-sdk/*"] },
     "sinks/s3": { rooms: ["kernel", "sinks"], packages: ["@aws-sdk/*"] },
     ledger: { rooms: ["kernel", "storage"], packages: [] },
@@ -203,33 +203,33 @@ function checkPackageArrow(rules: HouseRules, { from, specifier }: Import): stri
 }
 
 /** The path below src that `specifier` names from `from`, or undefined when it is a package or a `node:` module. */
-function resolveInside(from: string, specifier: string): string | undefined {
+export function resolveInside(from: string, specifier: string): string | undefined {
   if (specifier.startsWith("#")) return specifier.slice(1);
   if (specifier.startsWith(".")) return posix.normalize(posix.join(posix.dirname(from), specifier));
   return undefined;
 }
 
-/** One ring of rooms, such as `a -> b -> a`, or undefined when there is none. */
-function findRing(graph: ReadonlyMap<string, ReadonlySet<string>>): string | undefined {
+/** One ring of what imports each other, such as `a`, `b`, `a`, or undefined when there is none. */
+export function findRing(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | undefined {
   const done = new Set<string>();
-  const visit = (room: string, trail: readonly string[]): string | undefined => {
-    if (trail.includes(room)) return [...trail.slice(trail.indexOf(room)), room].join(" -> ");
-    if (done.has(room)) return undefined;
-    for (const next of graph.get(room) ?? []) {
-      const ring = visit(next, [...trail, room]);
+  const visit = (node: string, trail: readonly string[]): readonly string[] | undefined => {
+    if (trail.includes(node)) return [...trail.slice(trail.indexOf(node)), node];
+    if (done.has(node)) return undefined;
+    for (const next of graph.get(node) ?? []) {
+      const ring = visit(next, [...trail, node]);
       if (ring !== undefined) return ring;
     }
-    done.add(room);
+    done.add(node);
     return undefined;
   };
-  for (const room of graph.keys()) {
-    const ring = visit(room, []);
+  for (const node of graph.keys()) {
+    const ring = visit(node, []);
     if (ring !== undefined) return ring;
   }
   return undefined;
 }
 
-function importsOf(from: string, code: string): Import[] {
+export function importsOf(from: string, code: string): Import[] {
   return [...code.matchAll(IMPORT)].map((match) => ({
     from,
     line: lineAt(code, match.index),
@@ -263,6 +263,6 @@ export function checkArrows(files: readonly SourceFile[], rules: HouseRules = ho
     }
   }
   const ring = findRing(graph);
-  if (ring !== undefined) failures.push(`rooms import each other in a ring: ${ring}`);
+  if (ring !== undefined) failures.push(`rooms import each other in a ring: ${ring.join(" -> ")}`);
   return { failures, files: seenFiles, imports: seenImports };
 }

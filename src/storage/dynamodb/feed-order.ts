@@ -3,12 +3,9 @@ import type { CommitResult, Item } from "../port.ts";
 import { type Attributes, fromAttributes, toAttributes } from "./attributes.ts";
 import type { Reader } from "./read.ts";
 import { FEED_ORDER_TABLE, feedOrderDefinition } from "./schema.ts";
-import type { StreamState } from "./stream.ts";
+import type { FeedKey, StreamState } from "./stream.ts";
 import type { Transact } from "./transact.ts";
 import { conditionText } from "./transact-items.ts";
-
-/** Hash and range of an item of the feed table. */
-export type FeedKey = readonly [partition: string, eventId: string];
 
 /** How far the sources of the feed have been taken into its order. */
 export interface Sources {

@@ -4,8 +4,9 @@ import { type FeedCursor, type FeedPage, type Item, type Ref, StoreUnavailableEr
 import { FEED_TABLE, tables } from "../tables.ts";
 import type { Attribute, Attributes } from "./attributes.ts";
 import { InvalidCursorError } from "../port.ts";
-import type { FeedKey, FeedOrder, Head, Sources } from "./feed-order.ts";
+import type { FeedOrder, Head, Sources } from "./feed-order.ts";
 import type { Reader } from "./read.ts";
+import type { FeedKey } from "./stream.ts";
 import { createStreamReader } from "./stream.ts";
 
 /*

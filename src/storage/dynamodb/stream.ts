@@ -1,8 +1,10 @@
 import type { Clock } from "#kernel/clock.ts";
 import { FEED_TABLE, tables } from "../tables.ts";
 import type { Attribute, Attributes } from "./attributes.ts";
-import type { FeedKey } from "./feed-order.ts";
 import { type Reader, ServiceError } from "./read.ts";
+
+/** Hash and range of an item of the feed table. */
+export type FeedKey = readonly [partition: string, eventId: string];
 
 /** How far one shard has been read. */
 export interface ShardState {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type CommitResult, type Item, StoreUnavailableError, type Write } from "../port.ts";
 import { openSqliteStore } from "./index.ts";
-import { type Fault, newPlace, openFaulty } from "./testing/faults.ts";
+import type { Fault } from "./testing/fault-kinds.ts";
+import { newPlace, openFaulty } from "./testing/faults.ts";
 
 const META = "smartfinance-meta";
 const put = (id: string, more: Item = {}): Write => ({ op: "put", table: META, item: { id, ...more }, condition: "absent" });

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "#kernel/assert.ts";
 import { runWriter, type WriterData } from "../writer-loop.ts";
-import { FAULTS, type FaultyWriterData } from "./faults.ts";
+import { FAULTS, type FaultyWriterData } from "./fault-kinds.ts";
 
 invariant(parentPort !== null, "the writer runs in a worker thread");
 const data = workerData as WriterData & FaultyWriterData;
