@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CommitResult, Store } from "#storage/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { newId, seededRandom } from "#test/support/builders.ts";
 import { createCommitQueue } from "#commit/index.ts";
 import { aBank, answerOf, asking } from "./test-kit.ts";
@@ -190,6 +191,71 @@ void describe("an independent batch", () => {
       assert.equal(bank.check().transactions.length, 9);
     });
   }
+
+  for (const [what, error, limits] of [
+    ["is read for", new SyntaxError("no JSON"), { batchChunk: 3, writesPerCommit: 24, ordered: true, commitsInFlight: 4 }],
+    ["is read for", new SyntaxError("no JSON"), { batchChunk: 3, writesPerCommit: 24 }],
+    ["is decided in one group", undefined, { batchChunk: 3, writesPerCommit: 1_000, ordered: true, commitsInFlight: 4 }],
+  ] as const) {
+    void it(`decides nothing on what a chunk was to do whose record is broken when it ${what}${"ordered" in limits ? ", in order" : ""}`, async () => {
+      let breaks = true;
+      let broken = "";
+      const damaged = (store: Store): Store => ({
+        ...store,
+        async getMany(refs) {
+          const there = breaks && refs.some(({ key }) => key.hash === broken);
+          if (there && error !== undefined) throw error;
+          const items = await store.getMany(refs);
+          // A record that lacks what every account has.
+          return items.map((item, n) => (there && refs[n]?.key.hash === broken && item !== undefined ? { id: broken } : item));
+        },
+      });
+      const bank = await aBank(4, 100, { limits, wrap: damaged });
+      const deps = await bank.node();
+      broken = bank.customer(3);
+      const transfers = [1, 1, 1, 40, 40, 1, 150, 5, 5].map((amount, n) => bank.body(n < 6 ? 0 : 2, n < 6 ? 2 : 1, amount));
+      transfers[5] = bank.body(3, 2, 1);
+      const ask = () => transferBatch(deps, asking("k"), { mode: "independent", transfers });
+      await assert.rejects(ask());
+      await deps.queue.drain();
+      assert.deepEqual([deps.queue.depth, deps.queue.load], [0, 0]);
+      assert.equal(bank.check().transactions.length, 3);
+      breaks = false;
+      assert.deepEqual(
+        statuses(answerOf(await ask())),
+        transfers.map(() => 201),
+      );
+      assert.equal(bank.check().transactions.length, 9);
+    });
+  }
+
+  void it("does not say of what an earlier attempt did that it is not done, where a repetition cannot look", async () => {
+    let blind = "";
+    let refused = "";
+    const failingAt = (store: Store): Store => ({
+      ...store,
+      async getMany(refs) {
+        if (blind !== "" && refs.some(({ key }) => key.hash === blind)) throw new StoreUnavailableError("throttled");
+        return store.getMany(refs);
+      },
+      async commit(writes) {
+        const named = refused !== "" && writes.some((write) => write.op === "put" && write.item["id"] === refused);
+        return named ? { outcome: "unavailable", cause: "throttled" } : store.commit(writes);
+      },
+    });
+    const bank = await aBank(6, 100, { limits: { batchChunk: 3, writesPerCommit: 24 }, wrap: failingAt });
+    const transfers = Array.from({ length: 9 }, (_, n) => bank.body(2 * Math.floor(n / 3), 2 * Math.floor(n / 3) + 1, 1));
+    const deps = await bank.node();
+    const ask = async () => answerOf(await transferBatch(deps, asking("k"), { mode: "independent", transfers })).body["detail"];
+    refused = bank.customer(2);
+    // Nobody else's: what is between was refused, and what is behind it does not need it.
+    assert.equal(await ask(), "Of the transfers 0 to 2 are decided, 3 to 5 are not done, 6 to 8 are decided. A repetition finishes them.");
+    blind = bank.customer(4);
+    assert.equal(await ask(), "Of the transfers 0 to 2 are decided, 3 to 8 are in doubt. A repetition finishes them.");
+    [refused, blind] = ["", ""];
+    assert.equal(await ask(), undefined);
+    assert.equal(bank.check().transactions.length, 9);
+  });
 
   void it("is refused for load before anything of it is done, or not at all", async () => {
     const bank = await aBank(2, 1000, { limits: CHUNKS_OF_3 });

@@ -67,6 +67,9 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
   const ours = chunkSize(deps.store.limits.batchChunk, body.transfers);
   /** Where the first chunk begins that could not be done. */
   let brokenAt = items.length;
+  const broken = (start: number): void => {
+    brokenAt = Math.min(brokenAt, start);
+  };
   const chunkAt = async (start: number, size: number): Promise<Executed> => {
     const chunk = items.slice(start, start + size);
     // Bound to the body, so that a later chunk never outlives the claim of the first one under another body.
@@ -77,12 +80,25 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
     const place = start === 0 ? { followers: APPENDS_OF_ONE * (items.length - chunk.length) } : ({ follows: true } as const);
     // What shares a record with a chunk before it is decided after that one has ended or, where it failed, again. It may need what that one
     // was to do, so it is then left to the repetition; what is kept of it already still goes before.
-    const decide = (view: View, at: number): Outcome =>
-      start > brokenAt ? refused(refuse("contention"), asked.actor.requestId) : decideIndependent(view, at, chunk, governance);
-    const executed = await runChunk(deps, asked, claim, chunk, decide, place);
-    const done = executed.ok && executed.reply.status === 200;
-    if (!done) brokenAt = Math.min(brokenAt, start);
-    return done || !executed.ok ? executed : { ok: false, code: "contention" };
+    const decide = (view: View, at: number): Outcome => {
+      if (start > brokenAt) return refused(refuse("contention"), asked.actor.requestId);
+      try {
+        return decideIndependent(view, at, chunk, governance);
+      } catch (error) {
+        // The next chunk may be part of the same group, and is then decided at once.
+        broken(start);
+        throw error;
+      }
+    };
+    try {
+      const executed = await runChunk(deps, asked, claim, chunk, decide, place);
+      const done = executed.ok && executed.reply.status === 200;
+      if (!done) broken(start);
+      return done || !executed.ok ? executed : { ok: false, code: "contention" };
+    } catch (error) {
+      broken(start);
+      throw error;
+    }
   };
   // The first chunk holds the claim on the key itself: where it is refused (another body, still running), none may run.
   const first = await chunkAt(0, ours);
@@ -98,7 +114,7 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
     const whole = !chunk.ok || !chunk.replayed || resultsIn(chunk) === Math.min(size, items.length - n * size);
     invariant(whole, "a kept chunk of a batch does not answer the transfers that were asked for");
   }
-  return join(chunks, { size, count: items.length, requestId: asked.actor.requestId });
+  return join(chunks, { size, count: items.length, requestId: asked.actor.requestId, repeated: first.replayed });
 }
 
 /** The most writes of a transfer: itself, two accounts, profile, device, event, and one of review, action and counters. */
@@ -260,6 +276,8 @@ interface Shape {
   readonly size: number;
   readonly count: number;
   readonly requestId: string | null;
+  /** The first chunk was done before, so that any of the others may have been as well. */
+  readonly repeated: boolean;
 }
 
 /**
@@ -281,10 +299,11 @@ function join(chunks: readonly Executed[], shape: Shape): Executed {
 }
 
 /** What is known of the transfers of a batch that could not be answered, by their places. */
-function knownOf(chunks: readonly Executed[], { size, count }: Shape): string {
+function knownOf(chunks: readonly Executed[], { size, count, repeated }: Shape): string {
   const stretches: { readonly what: string; readonly from: number; to: number }[] = [];
   for (const [n, chunk] of chunks.entries()) {
-    const doubtful = !chunk.ok && (chunk.code === "outcome_unknown" || chunk.code === "idempotency_key_in_use");
+    // Whether a chunk was done before is known where its kept reply was looked for, as it is before `contention` is said.
+    const doubtful = !chunk.ok && (chunk.code === "outcome_unknown" || (repeated && chunk.code !== "contention"));
     const what = chunk.ok ? "are decided" : doubtful ? "are in doubt" : "are not done";
     const to = Math.min((n + 1) * size, count) - 1;
     const last = stretches.at(-1);

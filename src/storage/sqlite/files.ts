@@ -1,9 +1,9 @@
-import { closeSync, mkdirSync, openSync, readlinkSync, realpathSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { invariant } from "#kernel/assert.ts";
 
-/** Another process, or another store of this process, uses the file. */
+/** Another process, or another store of this process, uses the file, or might without being seen. */
 export class StoreOwnedError extends Error {
   override readonly name = "StoreOwnedError";
 }
@@ -65,7 +65,7 @@ function createPrivately(file: string): void {
 /**
  * Takes the file for this process, creating it (0600) and its directory (0700) where they are missing. The lock is
  * an exclusive transaction on a second file, `<file>.lock`: the system releases it when the process ends, however it ends.
- * @throws StoreOwnedError at once when the file is taken.
+ * @throws StoreOwnedError at once when the file is taken, or has several names.
  */
 export function takeOwnership(file: string): Ownership {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -84,6 +84,11 @@ export function takeOwnership(file: string): Ownership {
   try {
     // SQLite gives its -wal and -shm files the mode of the file itself.
     createPrivately(file);
+    // No lock beside one name is seen from another, nor is the log: what the last owner has acknowledged would be missing.
+    if (statSync(file).nlink > 1)
+      throw new StoreOwnedError(
+        `${file} has more than one name (hard links), under each of which another SmartFinance process could use it; leave it one name, or copy it.`,
+      );
   } catch (error) {
     lock.close();
     throw error;

@@ -8,7 +8,7 @@ import { createHotItems, type HotItems } from "./hot-items.ts";
 import { layoutFor, layouts } from "./layout.ts";
 import { createOverlay } from "./overlay.ts";
 import { openReader, type Reader } from "./reader.ts";
-import { knownVersion } from "./schema.ts";
+import { assertCurrent } from "./schema.ts";
 
 /** A generation that is never folded: what has it stays in memory. */
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -33,7 +33,7 @@ export type ReadOnlyStore = Store & {
  * its place. Updates in the journal are read from there, the newest of each key. Rows whose keys are indexed late (kept
  * replies) are not found by their key.
  * @throws StoreOwnedError while a server has the file; StoreUnavailableError where there is none; StoreSchemaError when it was
- *   written by a newer release.
+ *   written by a newer release, or by an older one and this one's server has not opened it since.
  */
 export function openSqliteReadOnly(file: string): ReadOnlyStore {
   if (!existsSync(file)) throw new StoreUnavailableError(`there is no store at ${file}`);
@@ -117,7 +117,7 @@ function readingStore(reader: Reader, release: () => void): Store {
 function readJournal(file: string, hot: HotItems): void {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
   try {
-    knownVersion(db, file);
+    assertCurrent(db, file);
     const named = new Map(layouts.map((layout) => [layout.name as string, layout]));
     const rows = db.prepare(
       "SELECT name, hash, body, seq FROM journal_0 UNION ALL SELECT name, hash, body, seq FROM journal_1 ORDER BY seq",

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { columnOf, type Layout, layouts } from "./layout.ts";
 
-/** The file was written by a newer SmartFinance than this one; nothing was changed. */
+/** The file is not one that this code can use as it is: of a newer release, not brought up to this one, or damaged. Nothing was changed. */
 export class StoreSchemaError extends Error {
   override readonly name = "StoreSchemaError";
 }
@@ -45,22 +45,34 @@ const typeOf = (layout: Layout, attribute: string): string => (attribute === lay
  * filled again what is there but not `kept`: a release that did not know the column left it as it was in all that it wrote.
  * Must come before the index is made.
  */
-function fillColumns(db: DatabaseSync, layout: Layout, kept: ReadonlySet<string>): void {
-  const found = new Set(
-    db
-      .prepare("SELECT name FROM pragma_table_info(?)")
-      .all(layout.name)
-      .map((row) => String(row["name"])),
-  );
+function fillColumns(db: DatabaseSync, file: string, layout: Layout, kept: ReadonlySet<string>): void {
+  const found = columnsIn(db, layout);
   if (found.size === 0) return;
-  for (const attribute of layout.columns) {
+  const lacking = layout.columns.filter((attribute) => !isFilled(layout, attribute, found, kept));
+  // A row that cannot be read would be missing from the lists, and what watches them (payments that wait, webhooks) would pass it over in silence.
+  const broken = lacking.length > 0 && db.prepare(`SELECT hash FROM ${layout.sql} WHERE NOT json_valid(body) LIMIT 1`).get();
+  if (broken) {
+    throw new StoreSchemaError(
+      `${file} cannot be brought to this release: the row of ${layout.name} under ${JSON.stringify(broken["hash"])} is damaged (no JSON), so its indexes cannot be filled. Nothing was changed; mend the row or put a copy back.`,
+    );
+  }
+  for (const attribute of lacking) {
     const column = columnOf(layout, attribute);
     const there = found.has(column.replaceAll(`"`, ""));
-    if (there && kept.has(columnName(layout, attribute))) continue;
     if (!there) db.exec(`ALTER TABLE ${layout.sql} ADD COLUMN ${column} ${typeOf(layout, attribute)}`);
     const value = `json_extract(body, '$."${attribute}"')`;
     db.exec(`UPDATE ${layout.sql} SET ${column} = ${value} WHERE ${column} IS NOT ${value}`);
   }
+}
+
+function columnsIn(db: DatabaseSync, layout: Layout): ReadonlySet<string> {
+  const rows = db.prepare("SELECT name FROM pragma_table_info(?)").all(layout.name);
+  return new Set(rows.map((row) => String(row["name"])));
+}
+
+/** Whether the column of an attribute is there and has been filled in every row. */
+function isFilled(layout: Layout, attribute: string, found: ReadonlySet<string>, kept: ReadonlySet<string>): boolean {
+  return found.has(columnOf(layout, attribute).replaceAll(`"`, "")) && kept.has(columnName(layout, attribute));
 }
 
 const columnName = (layout: Layout, attribute: string): string => `${layout.name}/${attribute}`;
@@ -122,6 +134,25 @@ export function knownVersion(db: DatabaseSync, file: string): number {
 }
 
 /**
+ * Refuses a file that `migrate` would still have to bring to this release, for those who may not write into it: tables and
+ * columns would be missing, or rows missing from lists.
+ * @throws StoreSchemaError when the file is older than this code, or newer.
+ */
+export function assertCurrent(db: DatabaseSync, file: string): void {
+  if (knownVersion(db, file) === SCHEMA_VERSION) {
+    const kept = keptColumns(db);
+    const isCurrent = (layout: Layout): boolean => {
+      const found = columnsIn(db, layout);
+      return found.size > 0 && layout.columns.every((attribute) => isFilled(layout, attribute, found, kept));
+    };
+    if (layouts.every(isCurrent)) return;
+  }
+  throw new StoreSchemaError(
+    `${file} was written by an older SmartFinance. Start the server of this release with it once, which brings it up to date, and stop it again.`,
+  );
+}
+
+/**
  * Brings a file to `SCHEMA_VERSION`, each step in one transaction, and adds tables, columns and indexes that tables.ts has gained.
  * @throws StoreSchemaError when the file is newer than this code.
  */
@@ -132,7 +163,7 @@ export function migrate(db: DatabaseSync, file: string): void {
     for (let version = found; version < SCHEMA_VERSION; version++) db.exec(migrations[version] ?? "");
     const kept = keptColumns(db);
     for (const layout of layouts) {
-      fillColumns(db, layout, kept);
+      fillColumns(db, file, layout, kept);
       db.exec(tableDdl(layout));
     }
     keepColumns(db, kept);
