@@ -5,6 +5,7 @@ import { workOn } from "#commit/index.ts";
 import { BLANK, newUser, newOrganisation, organisations, sealedFields, users } from "#identity/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { AccountId, ApiKeyId, Ids, OrganisationId } from "#kernel/ids.ts";
 import type { Currency } from "#kernel/money.ts";
 import { minorFromWire } from "#kernel/money.ts";
@@ -28,7 +29,10 @@ interface Installation extends Versioned {
   readonly organisationId: OrganisationId;
   readonly createdAt: number;
   /** The demo whose key nobody has been shown yet, for all that is known. */
-  readonly unshown?: Pick<Demo, "apiKeyId" | "accounts">;
+  readonly unshown?: Pick<Demo, "apiKeyId" | "accounts"> & {
+    /** Since when a node is about to show it, milliseconds. */
+    readonly since: number;
+  };
 }
 
 const INSTALLATION = { hash: "installation" };
@@ -40,15 +44,23 @@ const installations: Collection<Installation> = {
     id: "installation",
     organisation_id: organisationId,
     created_at: createdAt,
-    ...(unshown === undefined ? {} : { unshown_key_id: unshown.apiKeyId, demo_account_ids: [...unshown.accounts] }),
+    ...(unshown === undefined
+      ? {}
+      : { unshown_key_id: unshown.apiKeyId, unshown_since: unshown.since, demo_account_ids: [...unshown.accounts] }),
     version,
   }),
-  fromItem: ({ organisation_id, created_at, unshown_key_id, demo_account_ids, version }) => ({
+  fromItem: ({ organisation_id, created_at, unshown_key_id, unshown_since, demo_account_ids, version }) => ({
     organisationId: organisation_id as OrganisationId,
     createdAt: Number(created_at),
     ...(unshown_key_id === undefined
       ? {}
-      : { unshown: { apiKeyId: unshown_key_id as ApiKeyId, accounts: demo_account_ids as unknown as Demo["accounts"] } }),
+      : {
+          unshown: {
+            apiKeyId: unshown_key_id as ApiKeyId,
+            accounts: demo_account_ids as unknown as Demo["accounts"],
+            since: Number(unshown_since ?? created_at),
+          },
+        }),
     version: Number(version),
   }),
 };
@@ -157,7 +169,7 @@ export async function createDemo(deps: BootstrapDeps, environment: "test" | "liv
       if (view.get(installations, INSTALLATION) !== undefined) return { reply: { status: 200, body: "" }, changes: [], events: [] };
       const work = workOn(view);
       const tell = (event: EventDraft): void => work.tell(event);
-      work.put(installations, { organisationId, createdAt: at, unshown, version: 1 });
+      work.put(installations, { organisationId, createdAt: at, unshown: { ...unshown, since: at }, version: 1 });
       work.put(organisations, newOrganisation(organisationId, "Demo", undefined, at));
       work.put(apiKeys, record);
       tell({ id: events[0], type: "organisation.created", objectId: organisationId });
@@ -221,12 +233,12 @@ export async function createDemo(deps: BootstrapDeps, environment: "test" | "liv
 /** The demo of an earlier start that ended before it had shown it, with a new key: the text of the one it had is lost. */
 async function replaceLostKey(
   deps: BootstrapDeps,
-  { organisationId, createdAt, unshown }: Installation,
+  { organisationId, unshown }: Installation,
   environment: "test" | "live",
   alone: boolean,
 ): Promise<Demo | undefined> {
   const { clock, ids, queue } = deps;
-  if (unshown === undefined || (!alone && clock.now() - createdAt < SHOWING_MS)) return undefined;
+  if (unshown === undefined || (!alone && isGood(unshown.since + SHOWING_MS, SHOWING_MS, clock.now()))) return undefined;
   const { record, text } = issueApiKey(deps, { organisationId, name: DEMO_KEY, environment });
   const lost = { hash: unshown.apiKeyId };
   const events = [ids.next("event"), ids.next("event")] as const;
@@ -244,7 +256,11 @@ async function replaceLostKey(
       // Another node was faster, or somebody who has a key of his own has revoked this one.
       if (installation?.unshown?.apiKeyId !== unshown.apiKeyId || revoked?.ok !== true)
         return { reply: { status: 200, body: "" }, changes: [], events: [] };
-      work.put(installations, { ...installation, unshown: { ...unshown, apiKeyId: record.id }, version: installation.version + 1 });
+      work.put(installations, {
+        ...installation,
+        unshown: { ...unshown, apiKeyId: record.id, since: at },
+        version: installation.version + 1,
+      });
       work.put(apiKeys, revoked.record);
       work.tell({ id: events[0], type: "api_key.revoked", objectId: unshown.apiKeyId });
       work.put(apiKeys, record);

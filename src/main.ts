@@ -205,8 +205,11 @@ async function start(): Promise<void> {
   if (demo !== undefined) {
     // Only here, because Node lets nobody wait for an output that it has opened itself. A full one is found out by the log as well.
     process.stdout.on("error", () => undefined);
-    process.stdout.write(welcome(url, demo, invited?.ok === true ? invited.token : undefined));
-    await demoShown(deps, demo);
+    const text = welcome(url, demo, invited?.ok === true ? invited.token : undefined);
+    const failed = await new Promise<unknown>((resolve) => process.stdout.write(text, resolve));
+    // Where it could not be written nobody has seen it.
+    if (failed === undefined || failed === null) await demoShown(deps, demo);
+    else logger.error({ err: failed }, "the demo could not be shown; the next start shows it");
   }
   logger.info({ url, store: config.store, version }, `listening on ${url}`);
   if (installed === undefined && demo === undefined)

@@ -165,7 +165,7 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
   app.get(
     "/v1/events/stream",
     {
-      config: { access: "key", scope: "events:read", cost: 5, problems: ["invalid_cursor", "too_many_streams"] },
+      config: { access: "key", scope: "events:read", cost: 5, stream: true, problems: ["invalid_cursor", "too_many_streams"] },
       schema: {
         operationId: "streamEvents",
         tags,

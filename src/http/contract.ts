@@ -123,6 +123,8 @@ export interface RouteConfig {
   readonly idempotent?: boolean | "refused";
   /** A request without a body is taken as `{}`. */
   readonly bodyOptional?: boolean;
+  /** Its answer may last for as long as its client listens: it is the last of its connection. */
+  readonly stream?: true;
   /** Response headers of the success beyond those that every answer carries; for the OpenAPI document. */
   readonly sends?: readonly ("ETag" | "Location" | "Set-Cookie")[];
   /** The problems this operation can answer besides those every operation can; for the OpenAPI document. */

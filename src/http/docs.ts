@@ -15,7 +15,7 @@ const INLINE_SCRIPT = /<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g;
  * is loaded when it is first asked for and lives in a Fastify instance of its own that is reached by
  * injection, so the API's routes and start-up know nothing of it.
  */
-export function registerDocs(app: HttpServer): void {
+export function registerDocs(app: HttpServer, create: () => Promise<FastifyInstance> = createViewer): void {
   app.get("/openapi.json", { config: { access: "public", scope: null }, schema: { hide: true } }, async (request, reply) =>
     sendEncoded(request, reply.header("content-type", "application/json; charset=utf-8"), await description()),
   );
@@ -30,7 +30,12 @@ export function registerDocs(app: HttpServer): void {
       }));
   let policy: string | undefined;
   let viewer: Promise<FastifyInstance> | undefined;
-  const load = (): Promise<FastifyInstance> => (viewer ??= createViewer());
+  const load = (): Promise<FastifyInstance> =>
+    (viewer ??= create().catch((error: unknown) => {
+      // The next one who asks tries again.
+      viewer = undefined;
+      throw error;
+    }));
   // Kept, and each the same buffer for all: 5 MB made anew for everyone who asks and reads slowly would be a way to use up the memory.
   const kept = new Map<string, Promise<Encoded | undefined>>();
   const asset = (path: string): Promise<Encoded | undefined> => {
@@ -41,14 +46,17 @@ export function registerDocs(app: HttpServer): void {
   async function read(path: string): Promise<Encoded | undefined> {
     try {
       const found = await (await load()).inject(path);
-      return found.statusCode === 200 ? await encoded(found.rawPayload) : undefined;
+      if (found.statusCode === 200) return await encoded(found.rawPayload);
+      kept.delete(path);
+      return undefined;
     } catch (error) {
       kept.delete(path);
       throw error;
     }
   }
   app.addHook("onClose", async () => {
-    if (viewer !== undefined) await (await viewer).close();
+    // One that cannot be loaded needs no closing, and whoever asked for it is told.
+    await (await viewer?.catch(() => undefined))?.close();
   });
   const hidden = { config: { access: "public", scope: null }, schema: { hide: true } } as const;
   app.get("/", hidden, (_request, reply) => reply.redirect("/docs/", 307));

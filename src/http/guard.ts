@@ -178,6 +178,8 @@ export function createGuard(options: GuardOptions, traffic: Traffic): Guard {
           sendRefusal(reply, refusal);
           return;
         }
+        // It may take hours, and nobody behind it would be told what was done. Also before it is known whether it is refused.
+        if (facts.stream === true) traffic.endsConnection(reply);
         if (facts.bodyOptional === true && !hasBody(request)) request.body = {};
         if (facts.access === "public") {
           // Whoever signs in or approves on a page has no key, and changes no less.

@@ -26,6 +26,8 @@ export interface Traffic {
    * one there: nobody would be told what was done, so nothing may be (RFC 9112 section 9.6)
    */
   enter(request: FastifyRequest, reply: FastifyReply): boolean;
+  /** This answer is the last of its connection: nothing that comes behind its request is done. */
+  endsConnection(reply: FastifyReply): void;
   /** An answer that is written for as long as its client listens is counted, timed and waited for no more. */
   detach(reply: FastifyReply): void;
   /**
@@ -159,10 +161,12 @@ export function createTraffic(logger: Logger, limits: HttpLimits): Traffic {
       // "close" comes after "finish" and also when the client goes away, which "finish" does not.
       response.on("close", leave);
       const { socket } = request.raw;
-      if (!stopping && now - bornAt(socket, now) <= limits.connectionAgeMs) return true;
       if (closing.has(socket)) return false;
-      close(response);
+      if (stopping || now - bornAt(socket, now) > limits.connectionAgeMs) close(response);
       return true;
+    },
+    endsConnection(reply) {
+      close(reply.raw);
     },
     detach(reply) {
       rest(reply.request);

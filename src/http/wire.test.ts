@@ -237,3 +237,16 @@ test("idle connections are closed after keepAliveMs", async (t) => {
   await wire.until(/\{"ok":true\}/);
   await wire.closed;
 });
+
+test("a request that names its host twice is refused, and neither is gone by", async (t) => {
+  const { app, lines } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  for (const second of ["Host: t", "host: other", "hOST:"]) {
+    const wire = dial(port);
+    wire.socket.write(`GET /v1/public HTTP/1.1\r\nhost: t\r\n${second}\r\nconnection: close\r\n\r\n`);
+    await wire.closed;
+    assert.match(wire.received(), /^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
+  }
+  assert.equal(lines.filter(({ status }) => status === 200).length, 0);
+});

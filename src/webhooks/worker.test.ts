@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { seededRandom, T0, testIds } from "#test/support/builders.ts";
+import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
+import type { OutboundAnswer, OutboundRefusal } from "#outbound/index.ts";
 import type { Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import type { Vault } from "#vault/index.ts";
+import { enqueueWrite } from "./delivery.ts";
 import type { WebhookWorkerDeps } from "./worker.ts";
 import { createWebhookWorker } from "./worker.ts";
 
@@ -114,6 +119,68 @@ void describe("the webhook worker", () => {
     assert.deepEqual(looks, { feed: 2, query: 2 });
     const lease = await inner.get("smartfinance-webhook-state", { hash: "lease" });
     assert.equal(lease?.["until"], now + 10_000);
+    await worker.stop();
+  });
+
+  void it("leaves nothing of an endpoint that was deleted during an attempt", async () => {
+    let now = T0;
+    const clock: Clock = { now: () => now, sleep: () => Promise.resolve() };
+    const store = openMemoryStore(createMemoryDatabase(), { clock });
+    const ids = testIds(6);
+    const id = ids.next("webhookEndpoint");
+    const organisationId = ids.next("organisation");
+    const put = (status: string): Promise<unknown> => {
+      const item = { ...endpointItem, id, organisation_id: organisationId, status };
+      return store.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "none" }]);
+    };
+    await put("enabled");
+    const event = {
+      id: ids.next("event"),
+      organisationId,
+      type: "deposit.posted",
+      createdAt: "",
+      objectId: ids.next("transaction"),
+    } as const;
+    const times = { createdAt: T0, attempts: 0, nextAt: 0, last: null, resendOf: null };
+    await store.commit([enqueueWrite({ id: ids.next("webhookDelivery"), endpointId: id, event, keys: [], ...times })]);
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<OutboundAnswer | OutboundRefusal>();
+    const worker = createWebhookWorker({
+      store,
+      clock,
+      ids,
+      random: seededRandom(6),
+      queue: {} as CommitQueue,
+      vault: { dataKeyById: () => Promise.resolve(undefined), open: () => "whsec_c2VjcmV0" } as unknown as Vault,
+      outbound: {
+        request() {
+          asked.resolve();
+          return answer.promise;
+        },
+        close: () => undefined,
+      },
+      onError: (error) => assert.fail(String(error)),
+    });
+    const left = async (): Promise<number> => {
+      const tables = ["smartfinance-webhook-queue", "smartfinance-webhook-deliveries"] as const;
+      const found = await Promise.all(tables.map((table) => store.query({ table, hash: id, order: "ascending", limit: 10 })));
+      const endpoint = await store.get("smartfinance-webhook-endpoints", { hash: id });
+      return found.reduce((sum, { items }) => sum + items.length, endpoint === undefined ? 0 : 1);
+    };
+    await worker.work();
+    await asked.promise;
+    await put("deleted");
+    now += 9_900;
+    await worker.work();
+    now += 200;
+    await worker.work();
+    answer.resolve({ ok: true, status: 200, headers: {}, body: Buffer.alloc(0) });
+    for (let turns = 0; turns < 50; turns++) await turn();
+    for (let round = 0; round < 4; round++) {
+      now += 5_000;
+      await worker.work();
+    }
+    assert.equal(await left(), 0);
     await worker.stop();
   });
 });

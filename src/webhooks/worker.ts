@@ -157,7 +157,9 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
         // There may be thousands, and each may take a second: nobody else is to take over meanwhile.
         if (leader.fence() === undefined || !(await leader.keep())) return;
         const endpoint = webhookEndpoints.fromItem(item);
-        if (endpoint.status === "deleted" || purging) await purge({ store, journal: own.journal }, endpoint, now);
+        // What a lane has under way is written when it ends: behind that nothing would take it away any more.
+        const isPurged = endpoint.status === "deleted" ? own.lanes.get(endpoint.id)?.busy !== true : purging;
+        if (isPurged) await purge({ store, journal: own.journal }, endpoint, now);
         if (endpoint.status !== "enabled" || own.lanes.has(endpoint.id)) continue;
         await own.health.load(endpoint.id);
         const lane = own.lanes.get(endpoint.id) ?? createLane({ ...deps, journal: own.journal, health: own.health, disable }, endpoint.id);

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Demo } from "#bootstrap.ts";
 import { createDemo, createOrganisation, demoShown } from "#bootstrap.ts";
 import { startApp } from "../support/app.ts";
@@ -52,6 +55,7 @@ describe("a demo that was made and not shown", () => {
     clock.advance(60_000);
     const again = await createDemo(deps, "test", !ALONE);
     assert.ok(again);
+    assert.equal(await createDemo(deps, "test", !ALONE), undefined, "it is about to be shown by the second one");
     // The node that was slow does not take away what the other one has shown.
     await demoShown(deps, made);
     await demoShown(deps, again);
@@ -105,4 +109,33 @@ describe("a first start that is ended while it makes the demo", () => {
       assert.equal(await next.stop(), 0);
     });
   }
+});
+
+describe("a first start whose standard output nobody reads", () => {
+  it("shows its demo at the next start", async () => {
+    const settings = {
+      SMARTFINANCE_DATA_DIR: join(directory, "unread"),
+      SMARTFINANCE_PORT: String(20_000 + (process.pid % 20_000)),
+    };
+    const start = fileURLToPath(new URL("../../bin/start.mjs", import.meta.url));
+    const unread = spawn(process.execPath, [start], { env: { PATH: process.env.PATH, ...settings }, stdio: ["ignore", "pipe", "ignore"] });
+    const ended = once(unread, "exit");
+    unread.stdout.destroy();
+    const probe = createClient(`http://127.0.0.1:${settings.SMARTFINANCE_PORT}`);
+    while (
+      !(await probe.get("/healthz").then(
+        () => true,
+        () => false,
+      ))
+    )
+      await sleep(2);
+    probe.close();
+    await sleep(50);
+    unread.kill("SIGTERM");
+    assert.deepEqual(await ended, [0, null]);
+    const next = startProcess({ ...settings, SMARTFINANCE_PORT: "0" });
+    await next.url;
+    assert.match(next.stdout(), SHOWN);
+    assert.equal(await next.stop(), 0);
+  });
 });
