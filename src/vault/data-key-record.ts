@@ -38,15 +38,13 @@ export interface DataKeyRecord extends KeySubject, Versioned {
   /** 1, 2, 3 …: which of its subject's keys it is. */
   readonly number: number;
   readonly state: KeyState;
-  /** `null` once destroyed, or of a compromised one that has made room for another key. */
+  /** `null` once destroyed, or of a compromised one that a former release took out of a full ring. */
   readonly wrapped: string | null;
   readonly kmsKeyId: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   /** When it was wrapped last, milliseconds since the epoch. */
   readonly wrappedAt: number;
-  /** Of a compromised key: since when nothing is sealed under it any more but kept replies, which it opens no more than anything else. */
-  readonly emptiedAt?: number;
 }
 
 /** Stored under the subject's id: which of its data keys seals now, and all there are (for rotation and shredding). */
@@ -54,7 +52,7 @@ export interface KeyringRecord extends KeySubject, Versioned {
   /** `null` for a shredded subject: a tombstone, so that no new key is ever made for it. */
   readonly currentKeyId: DataKeyId | null;
   readonly keyIds: readonly DataKeyId[];
-  /** How many keys have made room for others, and are none of `keyIds` any more; absent where none has. */
+  /** How many keys a former release took out of `keyIds`; absent where there is none. */
   readonly givenUp?: number;
 }
 
@@ -69,14 +67,20 @@ const MAX_KEYS_PER_ORGANISATION = 1000;
 const MAX_KEYS_PER_USER = 50;
 
 /**
- * Of keys that are compromised a subject may have as many successors beyond that: a full keyring must not keep one from being blocked. Each
- * of these has a compromised key before it, and when they are used up, one of those that seal nothing any more makes room (spent-keys.ts).
+ * Of keys that are compromised a subject may have as many successors beyond that: a full keyring must not keep one from being blocked. No
+ * key ever makes room for another: a node that stood still may yet commit what it had sealed under it. Together they are what
+ * one commit destroys, beside the six or so other writes of an erasure.
  */
-export const SPARE_KEYS = 30;
+const SPARE_KEYS = 40;
 
 /** How many keys a subject may have. */
 export function maxKeysOf(subject: KeySubject): number {
   return subject.userId === null ? MAX_KEYS_PER_ORGANISATION : MAX_KEYS_PER_USER;
+}
+
+/** How many where the newest one succeeds a compromised one. */
+export function mostKeysOf(subject: KeySubject): number {
+  return maxKeysOf(subject) + SPARE_KEYS;
 }
 
 /** The id a subject's keyring is stored under. */
@@ -121,11 +125,10 @@ export const dataKeys: Collection<DataKeyRecord> = {
     kms_key_id: record.kmsKeyId,
     created_at: record.createdAt,
     wrapped_at: record.wrappedAt,
-    ...(record.emptiedAt === undefined ? {} : { emptied_at: record.emptiedAt }),
     version: record.version,
   }),
   fromItem(item) {
-    const { id, number, state, wrapped_key, kms_key_id, created_at, wrapped_at, emptied_at, version } = item;
+    const { id, number, state, wrapped_key, kms_key_id, created_at, wrapped_at, version } = item;
     invariant(isId("dataKey", id), "a stored data key has a malformed id");
     const known = keyStates.find((one) => one === state);
     invariant(known !== undefined, `data key ${id} has no state`);
@@ -147,7 +150,6 @@ export const dataKeys: Collection<DataKeyRecord> = {
       kmsKeyId: kms_key_id,
       createdAt: created_at,
       wrappedAt: wrapped_at,
-      ...(typeof emptied_at === "number" ? { emptiedAt: emptied_at } : {}),
       version,
     };
   },

@@ -36,8 +36,6 @@ export interface Progress {
   readonly unreadable: number;
   /** Sealed texts of this pass that stay under an old key, because their user may have no further one; absent where there is none. */
   readonly kept?: number;
-  /** Sealed texts of this pass that stay under the key that was named; absent in a pass that began before it was counted. */
-  readonly left?: number;
   /** Records changed by all passes. */
   readonly rewritten: number;
 }
@@ -83,7 +81,6 @@ export function firstPass(): Progress {
     examined: 0,
     found: 0,
     unreadable: 0,
-    left: 0,
     rewritten: 0,
   };
 }

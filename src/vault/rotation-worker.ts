@@ -5,10 +5,8 @@ import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Item } from "#storage/index.ts";
-import { dataKeys } from "./data-key-record.ts";
 import { keyRotations, readRotation, rotationPointers, ROTATIONS_TABLE, RUNNING } from "./key-rotation.ts";
 import type { KeyRotation, Progress, RotationFault } from "./key-rotation.ts";
-import { prepareGivingUp } from "./spent-keys.ts";
 import type { Rewrite, Step, StepDeps } from "./sweep-steps.ts";
 import { createSteps } from "./sweep-steps.ts";
 import { outageOf } from "#kernel/problems.ts";
@@ -203,7 +201,7 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
       const step = steps[progress.step];
       if (step === undefined) return passed(progress);
       const page = await read(step, progress.cursor);
-      const { rewrites, unreadable, kept = 0, left = 0 } = await step.look(page.items);
+      const { rewrites, unreadable, kept = 0 } = await step.look(page.items);
       progress = {
         ...progress,
         ...(page.cursor === undefined ? { step: progress.step + 1, cursor: null } : { cursor: page.cursor }),
@@ -211,7 +209,6 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
         found: progress.found + rewrites.length,
         unreadable: progress.unreadable + unreadable,
         kept: (progress.kept ?? 0) + kept,
-        ...(progress.left === undefined ? {} : { left: progress.left + left }),
       };
       if (rewrites.length > 0) return { rewrites, next: progress, finished: false };
     }
@@ -232,7 +229,7 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     if (progress.phase === "retire") return { rewrites: [], next: progress, finished: true };
     if (progress.found === 0 && progress.pass > 1)
       return { rewrites: [], next: { ...progress, phase: "retire", step: 0, cursor: null }, finished: false };
-    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0, kept: 0, left: 0 };
+    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0, kept: 0 };
     return {
       rewrites: [],
       next: { ...progress, ...start, pass: progress.pass + 1 },
@@ -246,16 +243,11 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     const key = { hash: id };
     const pointerKey = { hash: organisationId };
     const fault = finished ? keptFault(next.kept ?? 0) : null;
-    // A whole pass has met no text under it, and no node has sealed one since long before.
-    const emptied = finished && rotation.reason === "compromise" && next.left === 0 ? rotation.keyId : null;
-    const givingUp = finished && rotation.reason === "compromise" ? await prepareGivingUp(store, rotation) : undefined;
     const executed = await queue.execute({
       actor: { organisationId, apiKeyId: null, ip: null, userAgent: null, requestId: null },
       needs: [
         { collection: keyRotations, key, mode: "write" },
         ...(finished ? [{ collection: rotationPointers, key: pointerKey, mode: "write" as const }] : []),
-        ...(emptied === null ? [] : [{ collection: dataKeys, key: { hash: emptied }, mode: "write" as const }]),
-        ...(givingUp?.needs ?? []),
         ...rewrites.map((rewrite) => ({ collection: rewrite.collection, key: rewrite.key, mode: "write" as const })),
       ],
       appends: 1,
@@ -284,14 +276,9 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
           version: rotation.version + 1,
         });
         if (finished) release(work, rotation);
-        const record = emptied === null ? undefined : work.get(dataKeys, { hash: emptied });
-        if (record?.state === "compromised" && record.emptiedAt === undefined)
-          work.put(dataKeys, { ...record, emptiedAt: at, version: record.version + 1 });
-        const givenUp = givingUp?.apply(work, at) ?? [];
         const details = {
           ...(finished ? { rewritten: next.rewritten, unreadable: next.unreadable } : { rewritten }),
           ...(fault === null ? {} : { code: fault.code, kept: next.kept }),
-          ...(givenUp.length === 0 ? {} : { given_up_key_ids: givenUp }),
         };
         const type = fault !== null ? "key_rotation.failed" : finished ? "key_rotation.completed" : "key_rotation.advanced";
         work.tell({ id: eventId, type, objectId: id, details });

@@ -6,7 +6,7 @@ import type { DataKeyId, KeySubject } from "./data-key-record.ts";
 
 /** The destruction of a user's keys, as part of a command. */
 export interface Shredding {
-  /** To be among the command's needs: the keyring and every wrapped key of the user (at most 86 records). */
+  /** To be among the command's needs: the keyring and every wrapped key of the user (at most 91 records). */
   readonly needs: readonly Need[];
   /**
    * To be called by `decide`: overwrites every wrapped key and leaves a tombstone keyring. Says `false`, and does

@@ -6,14 +6,13 @@ import type { Ids } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
-import { DATA_KEYS_TABLE, dataKeys, keyringId, keyrings, maxKeysOf, nextNumber } from "./data-key-record.ts";
+import { DATA_KEYS_TABLE, dataKeys, keyringId, keyrings, maxKeysOf, mostKeysOf, nextNumber } from "./data-key-record.ts";
 import type { DataKeyId, DataKeyRecord, Environment, KeyringRecord, KeySubject } from "./data-key-record.ts";
 import type { KeyRotation, RotationTarget } from "./key-rotation.ts";
 import { firstPass, keyRotations, noneRunning, presentRotation, rotationPointers } from "./key-rotation.ts";
 import type { Kms } from "./kms.ts";
 import { draftKey } from "./make-data-key.ts";
 import type { SealedPlace } from "./sealed-places.ts";
-import { mostKeysOf } from "./spent-keys.ts";
 import { stepsOf } from "./sweep-steps.ts";
 import type { Vault } from "./vault.ts";
 
@@ -62,7 +61,7 @@ export async function startRotation(deps: RotationDeps, asked: Asked, body: Rota
   const ring = { hash: keyringId(owner) };
   const current = target === "data_keys" ? await currentOf(deps, owner) : undefined;
   const draft = current === undefined ? undefined : await draftKey(deps, owner, nextNumber(current));
-  const most = current === undefined || reason === "scheduled" ? maxKeysOf(owner) : await mostKeysOf(deps.store, current, deps.clock.now());
+  const most = reason === "scheduled" ? maxKeysOf(owner) : mostKeysOf(owner);
   const rotationId = deps.ids.next("keyRotation");
   const eventId = deps.ids.next("event");
   const pointer = { hash: organisationId };
@@ -96,10 +95,8 @@ export async function startRotation(deps: RotationDeps, asked: Asked, body: Rota
         const record = work.get(dataKeys, { hash: found.id });
         if (record === undefined || record.state === "destroyed")
           return refused(refuse("not_found", "key_id", "There is no such data key."), requestId);
-        // Whether one that is named again is empty is found out anew.
-        const { emptiedAt, ...held } = record;
-        if (reason === "compromise" && record.wrapped !== null && (record.state !== "compromised" || emptiedAt !== undefined))
-          work.put(dataKeys, { ...held, state: "compromised", version: record.version + 1 });
+        if (reason === "compromise" && record.state !== "compromised")
+          work.put(dataKeys, { ...record, state: "compromised", version: record.version + 1 });
       }
       // A key that was named and is not current any more needs no successor.
       if (draft !== undefined) {

@@ -29,8 +29,6 @@ export interface Found {
   readonly unreadable: number;
   /** Sealed texts that stay under an old key, because their user may have no further one. */
   readonly kept?: number;
-  /** Sealed texts that stay under the key that was named. */
-  readonly left?: number;
 }
 
 /** One part of a pass: a range of stored items, and what is to be done to a page of them. */
@@ -46,9 +44,6 @@ export interface StepDeps {
   readonly environment: Environment;
   readonly places: readonly SealedPlace[];
 }
-
-/** Keys of one page of which it is taken back that they are empty; the next pass meets the others. */
-const MAX_TAKEN_BACK = 40;
 
 /** The data keys of an organisation in the index; keyrings, which lie beside them, have other prefixes. */
 function keysRange(organisationId: OrganisationId): Step["range"] {
@@ -98,12 +93,6 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
       const rewrites: Rewrite[] = [];
       let unreadable = 0;
       let kept = 0;
-      let left = 0;
-      const held = new Set<string>();
-      const stays = (id: string): void => {
-        if (id === keyId) left += 1;
-        held.add(id);
-      };
       const opened = new Map<string, DataKey>();
       const used = new Map<string, DataKey>();
       let outdated: ReadonlySet<string> = new Set();
@@ -123,15 +112,11 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
           try {
             const old = await keyOf(sealed.key_id);
             next = await successor(old, () => (kept += 1));
-            if (next === undefined) {
-              if (sealed.key_id === keyId) stays(keyId);
-              continue;
-            }
+            if (next === undefined) continue;
             text = vault.open(old, binding, sealed);
           } catch (error) {
             if (!isUnreadable(error)) throw error;
             unreadable += 1;
-            stays(sealed.key_id);
             continue;
           }
           used.set(next.id, next);
@@ -141,8 +126,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
           rewrites.push({ collection, key: keyOfItem(collection, item), apply: (record) => resealed(collection, record, fresh, outdated) });
       }
       outdated = await outdatedOf(deps, used);
-      rewrites.push(...(await notEmpty(deps.store, organisationId, held)));
-      return { rewrites, unreadable, kept, left };
+      return { rewrites, unreadable, kept };
     },
   };
 }
@@ -163,21 +147,6 @@ async function outdatedOf({ store, vault }: StepDeps, used: ReadonlyMap<string, 
   for (const { id, organisationId, userId = null } of used.values())
     if (outdated.has(id)) vault.forget({ organisationId, userId, purpose: "data-key" }, []);
   return outdated;
-}
-
-/** Takes back of these keys that they are empty: a text was met under them, which a commit wrote that was late. */
-async function notEmpty(store: Store, organisationId: OrganisationId, ids: ReadonlySet<string>): Promise<readonly Rewrite[]> {
-  const refs = [...ids].filter((id) => isId("dataKey", id)).map((hash): Ref => ({ table: DATA_KEYS_TABLE, key: { hash } }));
-  if (refs.length === 0) return [];
-  const records = (await store.getMany(refs)).flatMap((item) => (item === undefined ? [] : [dataKeys.fromItem(item)]));
-  return records
-    .filter((record) => record.organisationId === organisationId && record.wrapped !== null && record.emptiedAt !== undefined)
-    .slice(0, MAX_TAKEN_BACK)
-    .map(({ id, emptiedAt }) =>
-      rewriteOf(dataKeys, { hash: id }, ({ emptiedAt: told, ...record }) =>
-        told === emptiedAt ? { ...record, version: record.version + 1 } : undefined,
-      ),
-    );
 }
 
 function resealed(

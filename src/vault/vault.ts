@@ -134,7 +134,7 @@ export function createVault(deps: VaultDeps): Vault {
     const record = item === undefined ? undefined : dataKeys.fromItem(item);
     if (record === undefined || record.organisationId !== organisationId || record.wrapped === null) {
       if (record === undefined || record.wrapped === null) cache.drop(id);
-      // It has made room for another key, and is no less blocked for that.
+      // A former release took it out of a full ring; it is no less blocked for that.
       if (record?.organisationId === organisationId && record.state === "compromised") throw compromised(id);
       throw new DataKeyNotFoundError(`${organisationId} has no data key ${id}`);
     }

@@ -208,6 +208,31 @@ export function vaultFlows(stage: Stage): void {
       assert.deepEqual(await privateThings(organisation), before);
     });
 
+    it("ENC-07 a user's keys are all destroyed by one erasure, when there are as many as there may be", async () => {
+      const { app } = stage;
+      const organisation = await app.newOrganisation();
+      const { api } = organisation;
+      const user = ok(await api.post("/v1/users", { type: "personal", name: "Ada Lovelace" }), 201).id;
+      const table = "smartfinance-data-keys";
+      const ring = await app.store.get(table, { hash: user });
+      const current = String(ring?.["current_key_id"]);
+      const own = await app.store.get(table, { hash: current });
+      assert.ok(ring !== undefined && own !== undefined);
+      const older = Array.from({ length: 88 }, () => ({ ...own, id: app.deps.ids.next("dataKey"), state: "compromised" }));
+      const keyIds = [...older.map(({ id }) => id), current];
+      for (const item of [...older, { ...ring, key_ids: keyIds, version: Number(ring["version"]) + 1 }])
+        assert.equal((await app.store.commit([{ op: "put", table, item, condition: "none" }])).outcome, "committed");
+      const block = { reason: "compromise", key_id: current };
+      await finish(app, organisation, ok(await api.post("/v1/key-rotations", block), 202).id);
+      const next = (await app.store.get(table, { hash: user }))?.["current_key_id"];
+      refused(await api.post("/v1/key-rotations", { ...block, key_id: next }), "too_many_keys");
+      assert.equal(ok(await api.get(`/v1/users/${user}`), 200)["name"], "Ada Lovelace");
+      ok(await api.post(`/v1/users/${user}/close`), 200);
+      ok(await api.post(`/v1/users/${user}/erase`), 200);
+      const kept = await Promise.all([...keyIds, String(next)].map((hash) => app.store.get(table, { hash })));
+      assert.ok(kept.every((item) => item?.["state"] === "destroyed" && item["wrapped_key"] === null));
+    });
+
     it("ENC-07 wraps every data key anew, and everything opens as before", async () => {
       const { app } = stage;
       const organisation = await app.newOrganisation();
