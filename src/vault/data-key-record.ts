@@ -38,7 +38,7 @@ export interface DataKeyRecord extends KeySubject, Versioned {
   /** 1, 2, 3 …: which of its subject's keys it is. */
   readonly number: number;
   readonly state: KeyState;
-  /** `null` once destroyed, or of a compromised one that a former release took out of a full ring. */
+  /** `null` once destroyed. */
   readonly wrapped: string | null;
   readonly kmsKeyId: string;
   /** Milliseconds since the epoch. */
@@ -52,13 +52,11 @@ export interface KeyringRecord extends KeySubject, Versioned {
   /** `null` for a shredded subject: a tombstone, so that no new key is ever made for it. */
   readonly currentKeyId: DataKeyId | null;
   readonly keyIds: readonly DataKeyId[];
-  /** How many keys a former release took out of `keyIds`; absent where there is none. */
-  readonly givenUp?: number;
 }
 
 /** The number of the key that a subject gets next. */
 export function nextNumber(keyring: KeyringRecord | undefined): number {
-  return (keyring?.keyIds.length ?? 0) + (keyring?.givenUp ?? 0) + 1;
+  return (keyring?.keyIds.length ?? 0) + 1;
 }
 
 /** How many data keys one organisation may have: a rotation a week for twenty years, and 32 KB of item. */
@@ -131,8 +129,7 @@ export const dataKeys: Collection<DataKeyRecord> = {
     const { id, number, state, wrapped_key, kms_key_id, created_at, wrapped_at, version } = item;
     invariant(isId("dataKey", id), "a stored data key has a malformed id");
     const known = keyStates.find((one) => one === state);
-    invariant(known !== undefined, `data key ${id} has no state`);
-    invariant(known === "compromised" || (wrapped_key === null) === (known === "destroyed"), `data key ${id} is malformed`);
+    invariant(known !== undefined && (wrapped_key === null) === (known === "destroyed"), `data key ${id} has no state`);
     invariant(
       (wrapped_key === null || typeof wrapped_key === "string") && typeof kms_key_id === "string" && typeof number === "number",
       `data key ${id} is malformed`,
@@ -163,17 +160,16 @@ export const keyrings: Collection<KeyringRecord> = {
     ...subjectToItem(record),
     current_key_id: record.currentKeyId,
     key_ids: record.keyIds,
-    ...(record.givenUp === undefined ? {} : { given_up: record.givenUp }),
     version: record.version,
   }),
   fromItem(item) {
-    const { id, current_key_id, key_ids, given_up, version } = item;
+    const { id, current_key_id, key_ids, version } = item;
     const subject = subjectOf(item);
     invariant(id === keyringId(subject), "a stored keyring has a foreign id");
     invariant(Array.isArray(key_ids) && key_ids.every((one) => isId("dataKey", one)), `the keyring ${id} is malformed`);
     const keyIds = key_ids as readonly DataKeyId[];
     const currentKeyId = current_key_id === null ? null : keyIds.find((one) => one === current_key_id);
     invariant(currentKeyId !== undefined && typeof version === "number", `the keyring ${id} has no current key`);
-    return { ...subject, currentKeyId, keyIds, ...(typeof given_up === "number" ? { givenUp: given_up } : {}), version };
+    return { ...subject, currentKeyId, keyIds, version };
   },
 };

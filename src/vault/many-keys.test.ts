@@ -112,26 +112,6 @@ void describe("a user with as many data keys as one may have", () => {
     assert.deepEqual(await made.text(), { id: made.account });
   });
 
-  void it("reads a ring of which a former release took keys out", async () => {
-    const made = await bench();
-    const first = await current(made);
-    await made.finish((await made.block(first)).id);
-    const [ring, record] = [await made.ring(), await made.keyOf(first)];
-    const next = ring.keyIds.filter((id) => id !== first);
-    const items = [
-      { ...dataKeys.toItem(record), wrapped_key: null, emptied_at: 1, version: record.version + 1 },
-      { ...keyrings.toItem(ring), key_ids: next, given_up: 1, version: ring.version + 1 },
-    ];
-    for (const item of items)
-      assert.equal((await made.store.commit([{ op: "put", table: DATA_KEYS_TABLE, item, condition: "none" }])).outcome, "committed");
-    await assert.rejects(made.vault.dataKeyById(made.org, first), DataKeyBlockedError);
-    await made.finish((await made.block(first)).id);
-    await made.finish((await made.block(await current(made))).id);
-    assert.equal((await made.keyOf(await current(made))).number, 3);
-    assert.equal((await made.ring()).givenUp, 1);
-    assert.deepEqual(await made.text(), { id: made.account });
-  });
-
   void it("is erased with all keys there are in one commit", async () => {
     const made = await bench();
     await made.grow(MOST_KEYS - 1);

@@ -86,10 +86,6 @@ function nameOf(subject: KeySubject): string {
   return `${subject.organisationId} ${keyringId(subject)}`;
 }
 
-function compromised(id: DataKeyId): DataKeyBlockedError {
-  return new DataKeyBlockedError(`data key ${id} is compromised`);
-}
-
 /** Creates the vault. One per process: see `createNonces`. */
 export function createVault(deps: VaultDeps): Vault {
   const { store, kms, clock, environment = "test", rotateAfterUses = 2 ** 31 } = deps;
@@ -134,8 +130,6 @@ export function createVault(deps: VaultDeps): Vault {
     const record = item === undefined ? undefined : dataKeys.fromItem(item);
     if (record === undefined || record.organisationId !== organisationId || record.wrapped === null) {
       if (record === undefined || record.wrapped === null) cache.drop(id);
-      // A former release took it out of a full ring; it is no less blocked for that.
-      if (record?.organisationId === organisationId && record.state === "compromised") throw compromised(id);
       throw new DataKeyNotFoundError(`${organisationId} has no data key ${id}`);
     }
     return { ...record, wrapped: record.wrapped };
@@ -159,7 +153,7 @@ export function createVault(deps: VaultDeps): Vault {
     const record = await read(organisationId, id);
     if (record.state === "compromised") {
       cache.drop(id);
-      throw compromised(id);
+      throw new DataKeyBlockedError(`data key ${id} is compromised`);
     }
     const held = cache.unwrapped(id);
     if (held !== undefined && !(await isBlocked(record.kmsKeyId))) return isStale() ? held : cache.checked(held, record.state, since);

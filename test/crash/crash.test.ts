@@ -19,7 +19,7 @@ const USERS = 30;
 const CUSTOMERS_FROM = 20;
 const SQLITE_ROUNDS = 5;
 const DYNAMO_ROUNDS = 2;
-/** The kill comes at a random moment of this span, in milliseconds after the load has begun. */
+/** The kill comes at a random moment of this span, in milliseconds after the first answer to the load. */
 const KILL_FROM_MS = 120;
 const KILL_SPAN_MS = 500;
 const OUTAGE_MS = 300;
@@ -73,10 +73,7 @@ describe("the server is killed under load (SQLite)", () => {
       const running = server;
       const review = await leaveReviewOpen(history, seeded, running.port, CUSTOMERS_FROM + round);
       const killAfter = moment();
-      const load = await history.load(
-        running.port,
-        sleep(killAfter).then(() => running.kill()),
-      );
+      const load = await history.load(running.port, () => sleep(killAfter).then(() => running.kill()));
       t.diagnostic(`killed after ${killAfter} ms: ${load.answered} answered, ${load.open} open`);
       assert.ok(load.answered > 0, "the load reached the server");
       await checkData(store, dataDir, seeded, history, false);
@@ -130,7 +127,7 @@ if (dynamo?.kill !== undefined && dynamo.restart !== undefined) {
           await restart();
           await sleep(OUTAGE_MS);
         };
-        const load = await history.load(server.port, outage());
+        const load = await history.load(server.port, outage);
         t.diagnostic(`killed after ${killAfter} ms: ${load.answered} answered, ${load.open} refused or in doubt`);
         assert.ok(load.answered > 0, "the load reached the store");
         const repeated = await history.repeatAll(server.port);

@@ -11,11 +11,16 @@ const HOLDS = 10;
 /** How long an answer to a repetition may be refused because the store is still coming back. */
 const REPEATS_MAX = 100;
 const REPEAT_EVERY_MS = 50;
+/** How long the first answer of a load is waited for. */
+const FIRST_ANSWER_MS = 10_000;
 
 /** Everything that was sent, and what of it was answered. */
 export interface History {
-  /** Sends all kinds of requests over many connections until `until` resolves; then waits for what is open. */
-  load(port: number, until: Promise<void>): Promise<{ readonly answered: number; readonly open: number }>;
+  /**
+   * Sends all kinds of requests over many connections until what `until` gives resolves; then waits for what is open. `until` is called with the
+   * first answer, so that on a busy machine, too, something is done before; where none comes, after some seconds.
+   */
+  load(port: number, until: () => Promise<void>): Promise<{ readonly answered: number; readonly open: number }>;
   /**
    * Sends again everything that was sent since the last call. What had been answered must be answered with the same
    * bytes, as a replay; what had not must be done now, or turn out to have been done, and then replay as well.
@@ -108,9 +113,13 @@ export function createHistory(seeded: Seeded, seed: number): History {
     holds,
     async load(port, until) {
       let over = false;
-      void until.then(() => {
-        over = true;
-      });
+      let first = (): void => undefined;
+      const begun = new Promise<void>((resolve) => (first = resolve));
+      const ended = Promise.race([begun, sleep(FIRST_ANSWER_MS, undefined, { ref: false })])
+        .then(until)
+        .then(() => {
+          over = true;
+        });
       const before = recent.length;
       await withLanes(port, async (client) => {
         while (!over) {
@@ -126,8 +135,10 @@ export function createHistory(seeded: Seeded, seed: number): History {
           if (isUndecided(kept)) continue;
           learn(entry.sending, kept);
           entry.kept = kept;
+          first();
         }
       });
+      await ended;
       const sent = recent.slice(before);
       const answered = sent.filter(({ kept }) => kept !== undefined).length;
       return { answered, open: sent.length - answered };
