@@ -66,12 +66,12 @@ async function run(): Promise<boolean> {
   const common = {
     log,
     witnesses,
-    ...(values.since === undefined ? {} : { since: readFileSync(values.since, "utf8") }),
+    ...(values.since === undefined ? {} : { since: textOf(values.since) }),
     ...(quiet === true ? {} : { onProgress }),
   };
   if (receipt !== undefined) {
-    const event = JSON.parse(readFileSync(receipt, "utf8")) as JsonObject;
-    const report = verifyReceipt(event, values.proof === undefined ? undefined : readFileSync(values.proof, "utf8"), log, witnesses);
+    const event = JSON.parse(textOf(receipt)) as JsonObject;
+    const report = verifyReceipt(event, values.proof === undefined ? undefined : textOf(values.proof), log, witnesses);
     if (!report.ok) return say(false, report.what);
     return say(
       true,
@@ -110,7 +110,7 @@ async function run(): Promise<boolean> {
   }
   const file = values["api-key-file"];
   if (url === undefined || file === undefined) throw new Error(USAGE);
-  const apiKey = readFileSync(file, "utf8").trim();
+  const apiKey = textOf(file).trim();
   const get = createRemoteGetter({ url, apiKey, fetch, sleep, onWait: quiet === true ? () => undefined : onWait });
   const report = await verifyRemote({ get, clock: systemClock, ...common });
   if (!report.ok) return say(false, named(report));
@@ -122,6 +122,15 @@ async function run(): Promise<boolean> {
   );
   process.stdout.write(`\n${checkpoint}`);
   return true;
+}
+
+/** What a file says. The system's own word for a folder names no file, so we do. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new Error(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
 /** The tables that the servers' settings name. The AWS SDK is loaded on demand. */

@@ -52,6 +52,9 @@ void describe("a start that fails", () => {
       String(storeFailure(failing("ECONNREFUSED"), dynamodb)),
       /AWS itself, region eu-central-1; SMARTFINANCE_DYNAMODB_ENDPOINT/,
     );
+    const nobody = Object.assign(new Error("Could not load credentials"), { name: "CredentialsProviderError" });
+    assert.match(String(storeFailure(nobody, dynamodb)), /DynamoDB asks for AWS credentials, and none were found \(AWS_ACCESS_KEY_ID/);
+    assert.equal(storeFailure(nobody, { ...config, dataDir: "Could not" }), nobody);
     assert.equal(storeFailure(undefined, config), undefined);
   });
 });

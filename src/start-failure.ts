@@ -55,6 +55,10 @@ export function storeFailure(error: unknown, config: Pick<Config, "dataDir" | "s
     const settings = "SMARTFINANCE_DYNAMODB_ENDPOINT, SMARTFINANCE_DYNAMODB_REGION";
     return new ConfigError(`DynamoDB (${where}; ${settings}) cannot be reached: ${error.message}`, { cause: error });
   }
+  if (config.store === "dynamodb" && error instanceof Error && error.name === "CredentialsProviderError") {
+    const settings = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of the machine";
+    return new ConfigError(`DynamoDB asks for AWS credentials, and none were found (${settings}): ${error.message}`, { cause: error });
+  }
   return error;
 }
 

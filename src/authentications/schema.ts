@@ -88,7 +88,7 @@ export const authenticationSchema = Type.Object(
         "base64url: SHA-256 of a nonce, which is not shown, and the RFC 8785 text of what is approved. It is for the browser, not to be computed anew.",
     }),
     passkey_options: nullable(
-      Type.Unknown(),
+      Type.Object({}, { additionalProperties: true }),
       "What to hand to `navigator.credentials.get()` (PublicKeyCredentialRequestOptionsJSON); null once there is nothing to be asked.",
     ),
     factors: Type.Array(

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import { Type } from "typebox";
 import type { TSchema } from "typebox";
@@ -71,5 +72,6 @@ function alsoApproval(response: unknown): object {
   const answers = (response ?? {}) as Record<string, TSchema>;
   const pending = ref("Approval");
   const other = answers["202"];
-  return { ...answers, 202: other === undefined ? pending : Type.Union([other, pending]) };
+  const already = other === undefined || isDeepStrictEqual(other, pending);
+  return { ...answers, 202: already ? pending : Type.Union([other, pending]) };
 }

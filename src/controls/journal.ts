@@ -56,7 +56,8 @@ export function refuseEntries({ entries }: JournalBody): Refusal | undefined {
   if (!fitsWire(debitsOf(entries))) return refuse("invalid_request", "entries", "Together the debits are more than an amount can be.");
   const sum = entries.reduce((total, entry) => total + signed(entry), 0n);
   if (sum === 0n) return undefined;
-  return refuse("journal_unbalanced", "entries", `The credits exceed the debits by ${sum}.`);
+  const said = sum > 0n ? `The credits exceed the debits by ${sum}.` : `The debits exceed the credits by ${-sum}.`;
+  return refuse("journal_unbalanced", "entries", said);
 }
 
 /** Refuses what is no journal, a reversal of one, or one that is reversed already. */

@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import type { HttpServer } from "#http/index.ts";
 import {
   callerIdOf,
+  described,
   exampleId,
   idField,
   listOf,
@@ -103,8 +104,8 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
                 examples: ["txn_01M82BHM94EKAVVN1J472JCKY4"],
               }),
             ),
-            created_from: timeParameter,
-            created_to: timeParameter,
+            created_from: described(timeParameter, "Only events of this time or later, RFC 3339."),
+            created_to: described(timeParameter, "Only events of this time or earlier, RFC 3339."),
           },
           { additionalProperties: false },
         ),

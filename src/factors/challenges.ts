@@ -33,11 +33,13 @@ export async function startPasskey(deps: FactorDeps, asked: Asked, subject: Subj
   return giveOut(deps, asked, subject, pending, "passkey_options", options);
 }
 
+const NO_PASSKEY = "A challenge is signed by a passkey, and there is none in use. A code of another factor needs no challenge.";
+
 /** Gives out a challenge that any of the subject's passkeys may sign as a proof. */
 export async function challengeFactor(deps: FactorDeps, asked: Asked, subject: Subject): Promise<Executed> {
   const challenge = deps.random.bytes(CHALLENGE_BYTES);
   const passkeys = activeFactors(await readSet(deps.store, subject), "passkey");
-  if (passkeys.length === 0) return answered(refuse("no_factor"), asked);
+  if (passkeys.length === 0) return answered(refuse("no_factor", undefined, NO_PASSKEY), asked);
   const options = await requestOptions(deps.relyingParty, challenge, passkeys);
   const pending = { challenge: toBase64Url(challenge), purpose: "prove" } as const;
   return giveOut(deps, asked, subject, pending, "factor_challenge", options);

@@ -71,8 +71,8 @@ const ABOUT = `Accounts, an atomic double-entry ledger, and transfers that are s
 
 **Errors** are RFC 9457 problems with a stable \`code\`, and \`param\` where one field is at fault. **Unknown fields** and parameters are refused.
 
-**Idempotency.** A POST that creates or moves something requires an \`Idempotency-Key\`: the same key and request get the same bytes
-again, refusals included, for 30 days. Operations whose answer shows a secret refuse one (\`idempotency_key_not_taken\`); on all others it
+**Idempotency.** A POST that creates or moves something requires an \`Idempotency-Key\`: the same key and the same request, byte by
+byte, get the same bytes again, refusals included, for 30 days. Operations whose answer shows a secret refuse one (\`idempotency_key_not_taken\`); on all others it
 has no effect. Each operation says which: by the header parameter, and by its problem codes.
 
 **Lists** answer \`data\`, \`has_more\` and \`next_cursor\`, newest first; hand \`next_cursor\` in as \`cursor\` for the next page.
@@ -104,7 +104,10 @@ async function render(app: HttpServer, { version, operations, tells }: Described
         title: "SmartFinance API",
         version,
         description: ABOUT,
+        license: { name: "Apache 2.0", identifier: "Apache-2.0" },
       },
+      // Relative: every installation has its own, where the document itself is found.
+      servers: [{ url: "/", description: "The server that answers with this document." }],
       components: {
         securitySchemes: {
           apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: ABOUT_KEYS },

@@ -201,7 +201,7 @@ export function ownRoutes(app: HttpServer, deps: OperatorDeps): void {
   app.post(
     "/v1/operators/me/totp",
     {
-      config: { ...enrolling, problems: ["limit_reached"] },
+      config: { ...enrolling, idempotent: "refused", problems: ["limit_reached"] },
       schema: {
         operationId: "startOwnTotp",
         tags,

@@ -7,11 +7,11 @@ import { defaultPolicy, policies, policyKey, policyTag, presentPolicy, presentTh
 import type { Thresholds } from "./thresholds.ts";
 import { ONE } from "./thresholds.ts";
 
-/** The thresholds as a request has them, from 0 to 1; what is left out is off. */
+/** The thresholds as a request has them, from 0 to 1; what is null or left out is off. */
 export interface PolicyBody {
-  readonly challenge_above?: number | undefined;
+  readonly challenge_above?: number | null | undefined;
   readonly review_above: number;
-  readonly block_above?: number | undefined;
+  readonly block_above?: number | null | undefined;
 }
 
 /** PUT /v1/risk/policy: the thresholds, all of them. */
@@ -43,17 +43,17 @@ export async function changePolicy(deps: RulesDeps, asked: Asked, body: PolicyBo
 
 /** Checks what a schema cannot: four decimals, and that no stronger action begins below a weaker one. */
 export function readThresholds(body: PolicyBody): { readonly ok: true; readonly thresholds: Thresholds } | Refusal {
-  const { challenge_above: challenge, review_above: review, block_above: block } = body;
+  const { challenge_above: challenge = null, review_above: review, block_above: block = null } = body;
   for (const [name, value] of [
     ["challenge_above", challenge],
     ["review_above", review],
     ["block_above", block],
   ] as const)
-    if (value !== undefined && Math.abs(value * ONE - Math.round(value * ONE)) > 1e-6)
+    if (value !== null && Math.abs(value * ONE - Math.round(value * ONE)) > 1e-6)
       return refuse("invalid_request", name, `"${name}" has at most four decimals.`);
-  if (challenge !== undefined && challenge > review)
+  if (challenge !== null && challenge > review)
     return refuse("invalid_request", "challenge_above", '"challenge_above" is at most "review_above".');
-  if (block !== undefined && block < review) return refuse("invalid_request", "block_above", '"block_above" is at least "review_above".');
-  const scaled = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * ONE));
+  if (block !== null && block < review) return refuse("invalid_request", "block_above", '"block_above" is at least "review_above".');
+  const scaled = (value: number | null): number | null => (value === null ? null : Math.round(value * ONE));
   return { ok: true, thresholds: { challengeAbove: scaled(challenge), reviewAbove: Math.round(review * ONE), blockAbove: scaled(block) } };
 }

@@ -127,9 +127,9 @@ const above = {
 const threshold = { challenge: unit(above.challenge, 0.6), review: unit(above.review, 0.8), block: unit(above.block, 0.95) };
 export const changePolicyBody = Type.Object(
   {
-    challenge_above: Type.Optional(described(threshold.challenge, `${above.challenge} At most \`review_above\`. Absent: off.`)),
+    challenge_above: Type.Optional(nullable(threshold.challenge, `${above.challenge} At most \`review_above\`. Null or absent: off.`)),
     review_above: described(threshold.review, `${above.review} Up to four decimals, as the others.`),
-    block_above: Type.Optional(described(threshold.block, `${above.block} At least \`review_above\`. Absent: off.`)),
+    block_above: Type.Optional(nullable(threshold.block, `${above.block} At least \`review_above\`. Null or absent: off.`)),
   },
   { additionalProperties: false },
 );

@@ -44,8 +44,8 @@ function refuseUrl(url: string | undefined, development: boolean): Refusal | und
   if (target.ok) return undefined;
   const rule = development
     ? "It must be http or https, to this machine or the public internet, without user and password."
-    : "It must be https, on the public internet, on port 443 or above 1023, without user and password. For development the server can be " +
-      "started with SMARTFINANCE_WEBHOOK_DEVELOPMENT=true, which allows http and the machine it runs on.";
+    : "It must be https, on the public internet, on port 443 or above 1023, without user and password. For development a server that is not " +
+      "live can be started with SMARTFINANCE_WEBHOOK_DEVELOPMENT=true, which allows http and the machine it runs on.";
   return refuse("url_not_allowed", "url", `${rule} The reason is ${target.reason}.`);
 }
 

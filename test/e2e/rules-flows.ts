@@ -184,7 +184,9 @@ export function ruleFlows(stage: Stage): void {
       refused(await put(api, { review_above: 0.12345 }), "invalid_request", "review_above");
       const off = ok(await put(api, { review_above: 1 }), 200);
       assert.deepEqual([off["challenge_above"], off["block_above"]], [null, null]);
-      assert.deepEqual(typesOf(await eventsAfter(api, seen)), ["risk_policy.updated", "risk_policy.updated"]);
+      const told = ok(await put(api, { challenge_above: null, review_above: 0.8, block_above: null }), 200);
+      assert.deepEqual([told["challenge_above"], told["block_above"]], [null, null], "what a GET shows can be put back");
+      assert.deepEqual(typesOf(await eventsAfter(api, seen)), ["risk_policy.updated", "risk_policy.updated", "risk_policy.updated"]);
     });
 
     it("is in force at once on the node that changed it, rules included", async () => {
