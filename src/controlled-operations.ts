@@ -2,6 +2,7 @@ import type { ChangeTermsBody, OpenAccountBody } from "#accounts/index.ts";
 import { changeAccountTerms, openAccountFor } from "#accounts/index.ts";
 import type { AuthenticationDeps } from "#authentications/index.ts";
 import { changeScaPolicy } from "#authentications/index.ts";
+import { refuseAtOnce } from "#commit/index.ts";
 import type { ControlledOperation, Facts, Payload } from "#controls/index.ts";
 import { bodyOf, idOf, OWN_SCOPES, versionIn } from "#controls/index.ts";
 import type { FactorDeps, ResetGrounds } from "#factors/index.ts";
@@ -10,6 +11,7 @@ import type { OrganisationDeps, OrganisationFields } from "#identity/index.ts";
 import { changeOrganisation } from "#identity/index.ts";
 import type { AccountId, ReviewId, RiskModelId, RuleSetId, UserId } from "#kernel/ids.ts";
 import { minorFromWire } from "#kernel/money.ts";
+import type { Refusal } from "#kernel/problems.ts";
 import type { LearningDeps, ModelLine, PromoteBody } from "#learning/index.ts";
 import { promoteModel, readModelLine, rollBackModel } from "#learning/index.ts";
 import type { Account } from "#ledger/index.ts";
@@ -17,6 +19,7 @@ import { accounts, readAccount } from "#ledger/index.ts";
 import { changeSessionPolicy } from "#operators/index.ts";
 import type { DecisionBody, PaymentDeps, WithdrawalBody } from "#payments/index.ts";
 import { judgeReview, readReview, withdrawal } from "#payments/index.ts";
+import { checkRiskContext } from "#risk/index.ts";
 import type { PolicyBody, RulesDeps } from "#rules/index.ts";
 import { activateRuleSet, changePolicy, readRuleSet } from "#rules/index.ts";
 import type { StaffRooms } from "./controlled-staff.ts";
@@ -85,11 +88,16 @@ function moneyOperations(rooms: () => ControlledRooms): readonly ControlledOpera
       amounts: true,
       async facts(payload, organisationId) {
         const { amount, currency, account_id: id } = bodyOf<WithdrawalBody>(payload);
+        if (unsoundContext(payload) !== undefined) return undefined;
         const account = await readAccount(rooms().payments.store, organisationId, id);
         // What can never be done is refused by its own operation, and nobody is asked for it.
         return account === undefined || account.currency !== currency ? undefined : { amount: minorFromWire(amount), currency };
       },
-      execute: (payload, { asked, queue }) => withdrawal({ ...rooms().payments, queue }, asked, bodyOf<WithdrawalBody>(payload)),
+      async execute(payload, { asked, queue }) {
+        const unsound = unsoundContext(payload);
+        if (unsound !== undefined) return refuseAtOnce(unsound, asked.actor.requestId);
+        return withdrawal({ ...rooms().payments, queue }, asked, bodyOf<WithdrawalBody>(payload));
+      },
     },
     {
       operationId: "approveReview",
@@ -104,6 +112,11 @@ function moneyOperations(rooms: () => ControlledRooms): readonly ControlledOpera
         judgeReview(rooms().payments, asked, idOf<ReviewId>(payload), "approve", bodyOf<DecisionBody>(payload), queue),
     },
   ];
+}
+
+/** What the route of withdrawals refuses beside its schema: an amendment comes by no such route. */
+function unsoundContext(payload: Payload): Refusal | undefined {
+  return checkRiskContext(bodyOf<WithdrawalBody>(payload).context ?? {});
 }
 
 /** What a change of an account's terms lends more than the account has. */

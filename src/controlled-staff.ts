@@ -136,9 +136,10 @@ function operatorOperations(rooms: () => StaffRooms, takesPart: TakesPart): read
   const approves = (roles: readonly RoleName[]): boolean => takesPart(scopesOfRoles(roles));
   const now = (): number => rooms().operators.clock.now();
   /** Invites the operator again, because the token of before was shown to nobody; not when he has come by another one meanwhile. */
-  const claim: ControlledOperation["claim"] = async (id, execution, executedAt) => {
+  const claim: ControlledOperation["claim"] = async (id, execution) => {
     const deps = { ...rooms().operators, queue: execution.queue };
-    const executed = await inviteAgain(deps, execution.asked, granter(execution), id as OperatorId, executedAt);
+    const { approvalId } = execution;
+    const executed = await inviteAgain(deps, execution.asked, granter(execution), id as OperatorId, { approvalId, claim: true });
     return { executed, secret: memberOf(executed, "token", "invitation") };
   };
   const aboutOperator = async (payload: Payload, organisationId: OrganisationId) => {
@@ -159,6 +160,7 @@ function operatorOperations(rooms: () => StaffRooms, takesPart: TakesPart): read
           execution.asked,
           granter(execution),
           bodyOf<InvitationAsked>(payload),
+          execution.approvalId,
         ),
       claim,
     },
@@ -168,7 +170,9 @@ function operatorOperations(rooms: () => StaffRooms, takesPart: TakesPart): read
       operationId: "inviteOperatorAgain",
       facts: aboutOperator,
       execute: (payload, execution) =>
-        inviteAgain({ ...rooms().operators, queue: execution.queue }, execution.asked, granter(execution), idOf<OperatorId>(payload)),
+        inviteAgain({ ...rooms().operators, queue: execution.queue }, execution.asked, granter(execution), idOf<OperatorId>(payload), {
+          approvalId: execution.approvalId,
+        }),
       claim,
     },
     {

@@ -5,6 +5,7 @@ import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { isId } from "#kernel/ids.ts";
 import type { OperatorId, OrganisationId } from "#kernel/ids.ts";
+import { isOwnWord, OPERATOR_LIMITS } from "#operators/index.ts";
 import type { Item, Store, TableName } from "#storage/index.ts";
 
 export interface PeopleDeps {
@@ -44,8 +45,8 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf {
       personId: operatorId,
       environment: deps.environment,
       scopes,
-      rateLimitPerMinute: organisation.keyRateLimitPerMinute,
-      burstPerSecond: organisation.keyRateLimitPerMinute,
+      // As if he asked now: what he may give depends on it.
+      ...OPERATOR_LIMITS,
       ipAllowlist: undefined,
       organisation: { ...organisation, ipAllowlist: all.matcher },
     };
@@ -53,12 +54,14 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf {
   };
 
   return {
-    async standing({ organisationId, apiKeyId, operatorId }) {
-      if (isId("operator", operatorId)) return session(organisationId, operatorId);
+    async standing({ organisationId, apiKeyId, operatorId }, saidAt) {
+      const isOwn = async (id: OperatorId): Promise<boolean> => saidAt === undefined || (await isOwnWord(store, id, saidAt));
+      if (isId("operator", operatorId)) return (await isOwn(operatorId)) ? session(organisationId, operatorId) : undefined;
       if (!isId("apiKey", apiKeyId)) return undefined;
       const key = await readKey(store, organisationId, apiKeyId);
       if (key === undefined || key.status !== "active" || isExpired(key, clock.now())) return undefined;
       const owner = key.ownerOperatorId === undefined ? undefined : await deps.operator(key.ownerOperatorId);
+      if (key.ownerOperatorId !== undefined && !(await isOwn(key.ownerOperatorId))) return undefined;
       const organisation = await deps.organisation(organisationId);
       if (organisation === undefined || (key.ownerOperatorId !== undefined && owner === undefined)) return undefined;
       const principal = principalOf(key, organisation, owner);

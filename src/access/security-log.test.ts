@@ -92,6 +92,16 @@ void describe("the log of refused calls (IP-01)", () => {
     assert.equal(types().at(-1), "access.refusals_coalesced");
   });
 
+  void it("goes on telling after the clock was set back by more than a minute", async () => {
+    const { log, call, types, clock } = bench();
+    for (let n = 0; n < MAX_TOLD_PER_MINUTE + 5; n++) log.refused(call());
+    clock.time -= 3_600_000;
+    await log.flush();
+    assert.equal(types().at(-1), "access.refusals_coalesced");
+    log.refused(call());
+    assert.equal(types().at(-1), "access.ip_refused");
+  });
+
   void it("tells when an event could not be kept, and throws nothing", async () => {
     const overloaded = bench(() => ({ ok: false, code: "overloaded" }));
     overloaded.log.refused(overloaded.call());

@@ -97,7 +97,7 @@ export function createSecurityLog(deps: SecurityLogDeps): SecurityLog {
       const caller = callerOf(call);
       const now = clock.now();
       let tally = tallies.get(caller);
-      if (tally !== undefined && now - tally.since >= MINUTE_MS) {
+      if (tally !== undefined && isOver(tally, now)) {
         tallies.delete(caller);
         void summarise(tally);
         tally = undefined;
@@ -125,12 +125,15 @@ export function createSecurityLog(deps: SecurityLogDeps): SecurityLog {
 
     async flush(all = false) {
       const now = clock.now();
-      const over = [...tallies].filter(([, { since }]) => all || now - since >= MINUTE_MS);
+      const over = [...tallies].filter(([, tally]) => all || isOver(tally, now));
       for (const [caller] of over) tallies.delete(caller);
       await Promise.all(over.map(([, tally]) => summarise(tally)));
     },
   };
 }
+
+/** Whether the minute of a tally is over, also where the clock was set back since: waiting for it to catch up could take hours. */
+const isOver = ({ since }: Tally, now: number): boolean => Math.abs(now - since) >= MINUTE_MS;
 
 /** Whose call it was: the key, or the operator whose session it came with. */
 const callerOf = (call: RefusedCall): string => call.objectId ?? call.apiKeyId ?? call.operatorId ?? call.organisationId;

@@ -6,12 +6,12 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Scope } from "#kernel/scopes.ts";
-import type { Approval, Who } from "./approval.ts";
+import type { Approval, Given } from "./approval.ts";
 import { approvals, approvalStatusAt, readApproval } from "./approval.ts";
 import type { DecidedApproval } from "./decide-approval.ts";
 import { amend, approve, cancel, reject } from "./decide-approval.ts";
 import type { ControlDeps } from "./deps.ts";
-import { approvalsNeededNow, end, executeApproved } from "./execute.ts";
+import { approvalsNeededNow, end, executeApproved, fallenWords, standingOfMaker } from "./execute.ts";
 import type { ControlledOperation, Payload } from "./operation.ts";
 import { isSamePerson } from "./operation.ts";
 import { openPayload, payloadHash, sealPayload } from "./payload.ts";
@@ -38,20 +38,14 @@ export async function approveApproval(
 ): Promise<Acted> {
   const found = await forChecker(deps, asked, scopes, id);
   if ("ok" in found) return found;
-  const { requestedBy } = found;
   const operation = deps.operations.get(found.operation);
-  if (found.status === "pending" && operation !== undefined && (await deps.standing(requestedBy))?.scopes.has(operation.scope) !== true) {
+  if (found.status === "pending" && operation !== undefined && (await standingOfMaker(deps, found))?.scopes.has(operation.scope) !== true) {
     await end(deps, found, "voided", { code: "insufficient_scope", detail: "The maker may not do this any more." });
     return refuse("approval_not_pending", undefined, "The maker may not do this any more.");
   }
-  const fallen: Who[] = [];
-  for (const one of found.approvals) {
-    const standing = await deps.standing({ ...requestedBy, ...one });
-    if (standing?.scopes.has("approvals:write") !== true || (operation !== undefined && !standing.scopes.has(operation.scope)))
-      fallen.push(one);
-  }
+  const fallen = await fallenWords(deps, found, operation?.scope);
   const word = { actor: asked.actor, payloadHash: body.payload_hash, reason: body.reason ?? null };
-  const stands = (who: Who): boolean => !fallen.some((one) => isSamePerson(one, who));
+  const stands = (given: Given): boolean => !fallen.some((one) => one.at === given.at && isSamePerson(one, given));
   const needed = operation === undefined ? 0 : await approvalsNeededNow(deps, found, operation, await openPayload(deps.vault, found));
   const acted = await act(deps, asked, id, "approval.approved", (approval, at) => approve(approval, word, { stands, needed }, at));
   if (!acted.ok || acted.approval.status !== "approved") return acted;
@@ -89,8 +83,8 @@ export async function amendApproval(
   const policy = await readControlPolicy(deps.store, organisationId);
   const facts = await operation.facts(payload, organisationId, policy, asked.actor);
   if (facts !== undefined && "ok" in facts) return facts;
-  // What was submitted for approval stays so, also where the new body would need nobody as things stand: they may stand otherwise later.
-  const required = Math.max(1, facts === undefined ? found.required : needsApproval(policy, operation, facts));
+  // What was submitted for approval stays so, also where the new body would need fewer as things stand: they may stand otherwise later.
+  const required = Math.max(found.required, facts === undefined ? 0 : needsApproval(policy, operation, facts));
   const revision = found.revision + 1;
   const sealed = sealPayload(deps.vault, await deps.vault.dataKey(organisationId), found.id, payload);
   const next = { payload: sealed, payloadHash: payloadHash({ ...found, revision }, payload), revision, required };
@@ -105,7 +99,7 @@ async function forChecker(deps: ControlDeps, asked: Asked, scopes: ReadonlySet<S
   if (scope !== undefined && !scopes.has(scope))
     return refuse("insufficient_scope", undefined, `The scope needed is ${scope}, beside approvals:write.`);
   // What let the request in may be some seconds old; a word that counts is of somebody who may give it now.
-  const standing = await deps.standing(asked.actor);
+  const standing = await deps.standing(asked.actor, deps.clock.now());
   if (standing?.scopes.has("approvals:write") !== true || (scope !== undefined && !standing.scopes.has(scope)))
     return refuse("insufficient_scope", undefined, "You may not do this any more.");
   return found;

@@ -38,6 +38,8 @@ export interface Approval {
   readonly revision: number;
   /** The maker, as it acted. */
   readonly requestedBy: Actor;
+  /** When the maker asked for this revision, ms. */
+  readonly requestedAt: number;
   /** Persons beside the maker. */
   readonly required: number;
   /** Of this revision; an amendment begins anew. */
@@ -118,6 +120,7 @@ export const approvals: Collection<Approval> = {
       user_agent: approval.requestedBy.userAgent,
       request_id: approval.requestedBy.requestId,
     },
+    requested_at: approval.requestedAt,
     required: approval.required,
     approvals: approval.approvals.map(givenToItem),
     status: approval.status,
@@ -149,6 +152,7 @@ export const approvals: Collection<Approval> = {
         userAgent: stored.requested_by.user_agent,
         requestId: stored.requested_by.request_id,
       },
+      requestedAt: stored.requested_at ?? stored.created_at,
       required: stored.required,
       approvals: stored.approvals.map(givenFromItem),
       status: stored.status,
@@ -209,6 +213,8 @@ interface StoredApproval {
   readonly payload_hash: string;
   readonly revision: number;
   readonly requested_by: StoredWho & { readonly ip: string | null; readonly user_agent: string | null; readonly request_id: string | null };
+  /** Absent where an earlier release wrote it. */
+  readonly requested_at?: number;
   readonly required: number;
   readonly approvals: readonly StoredGiven[];
   readonly status: ApprovalStatus;

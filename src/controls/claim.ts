@@ -25,7 +25,7 @@ export async function claimApproval(
   const operation = deps.operations.get(found.operation);
   const { resultId } = found;
   if (operation?.claim === undefined || resultId === null) return refuse("nothing_to_claim", undefined, "The operation shows no secret.");
-  const standing = await deps.standing(asked.actor);
+  const standing = await deps.standing(asked.actor, deps.clock.now());
   if (standing === undefined || !scopes.has(operation.scope))
     return refuse("insufficient_scope", undefined, `The scope needed is ${operation.scope}.`);
   const key = { hash: id };
@@ -47,11 +47,10 @@ export async function claimApproval(
     queue,
     standing,
     approvalId: id,
-    requestedAt: found.createdAt,
+    requestedAt: found.requestedAt,
     approvals: found.approvals.length,
   };
-  // The execution was its last change.
-  const { executed, secret } = await operation.claim(resultId, execution, found.updatedAt);
+  const { executed, secret } = await operation.claim(resultId, execution);
   if (secret === undefined) return executed;
   return { secret: { object: "claimed_secret", approval_id: id, object_id: resultId, secret } };
 }

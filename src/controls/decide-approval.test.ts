@@ -33,6 +33,7 @@ const anApproval = (fields: Partial<Approval> = {}): Approval => ({
   payloadHash: HASH,
   revision: 1,
   requestedBy: sessionOf(operatorA),
+  requestedAt: T0,
   required: 2,
   approvals: [],
   status: "pending",
@@ -69,6 +70,14 @@ void describe("SOX-01 who may approve", () => {
     // A key that was given an owner meanwhile is still the key that asked.
     refusedAs(approve(key, word(keyOf("key_1", operatorB)), now, T0), "second_person_required");
     assert.equal(done(approve(key, word(keyOf("key_2")), now, T0)).approvals.length, 1);
+  });
+
+  void it("whose earlier word counts no more may give it again", () => {
+    const once = done(approve(anApproval(), word(sessionOf(operatorB)), now, T0));
+    const fallen = { ...now, stands: ({ at }: { readonly at: number }): boolean => at > T0 };
+    const again = done(approve(once, word(sessionOf(operatorB)), fallen, T0 + 1));
+    assert.deepEqual([again.status, again.approvals.map(({ at }) => at)], ["pending", [T0 + 1]]);
+    assert.equal(done(approve(again, word(keyOf("key_3")), fallen, T0 + 2)).status, "approved");
   });
 
   void it("a person counts once, by whatever key", () => {

@@ -1,7 +1,7 @@
 import type { Actor } from "#audit/index.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
-import type { Approval, Given, Who } from "./approval.ts";
+import type { Approval, Given } from "./approval.ts";
 import { approvalStatusAt } from "./approval.ts";
 import { isSamePerson } from "./operation.ts";
 
@@ -47,11 +47,12 @@ export function changedApproval(approval: Approval, fields: Partial<Approval>, a
 export function approve(
   approval: Approval,
   word: Word,
-  now: { readonly stands: (who: Who) => boolean; readonly needed: number },
+  now: { readonly stands: (given: Given) => boolean; readonly needed: number },
   at: number,
 ): DecidedApproval | Refusal {
   const { actor } = word;
-  const before = approval.approvals.some((one) => isSamePerson(one, actor));
+  // Whose earlier word counts no more may give it again.
+  const before = approval.approvals.some((one) => isSamePerson(one, actor) && now.stands(one));
   if (before && word.payloadHash === approval.payloadHash && approvalStatusAt(approval, at) !== "expired")
     return { ok: true, approval, unchanged: true };
   const refusal = refuseUnlessPending(approval, at);
@@ -95,7 +96,7 @@ export function amend(
   const refusal = refuseUnlessPending(approval, at) ?? refuseUnlessMaker(approval, actor);
   if (refusal !== undefined) return refusal;
   if (next.revision !== approval.revision + 1) return refuse("contention");
-  return { ok: true, approval: changedApproval(approval, { ...next, requestedBy: actor, approvals: [] }, at) };
+  return { ok: true, approval: changedApproval(approval, { ...next, requestedBy: actor, requestedAt: at, approvals: [] }, at) };
 }
 
 /** How long the secret of what was made can be taken, ms: whoever waits for longer could take over what has become somebody's. */

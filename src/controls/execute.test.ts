@@ -15,11 +15,11 @@ import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { Fault } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { createVault, DataKeyBlockedError } from "#vault/index.ts";
-import { approveApproval } from "./act.ts";
+import { amendApproval, approveApproval } from "./act.ts";
 import type { Approval } from "./approval.ts";
 import { approvals, readApproval } from "./approval.ts";
 import { createControls } from "./create-controls.ts";
-import { executeApproved } from "./execute.ts";
+import { end, executeApproved } from "./execute.ts";
 import type { ControlledOperation } from "./operation.ts";
 import { askControls } from "./submit.ts";
 
@@ -332,6 +332,34 @@ void describe("SOX-02 an approved operation is executed exactly once", () => {
     assert.deepEqual(acted.ok ? "approved" : acted.code, "insufficient_scope");
     const { status, approvals: words } = await read(approval);
     assert.deepEqual([await value(), status, words.length], [0, "pending", 0]);
+  });
+
+  void it("never by the word of somebody who was disabled since he gave it", async () => {
+    const { clock, worker, trouble, ask, approve, read, value } = bench();
+    const approval = await ask();
+    trouble.crash = true;
+    await approve(approval);
+    trouble.crash = false;
+    trouble.gone.add("key_checker");
+    clock.time += 10_000;
+    await worker.work();
+    const { status, failure } = await read(approval);
+    assert.deepEqual([await value(), status, failure?.code], [0, "failed", "second_person_required"]);
+  });
+
+  void it("what was amended meanwhile is not voided for what it was before", async () => {
+    const { deps, ask, read } = bench();
+    const before = await ask();
+    const operation = deps.operations.get("addOne");
+    assert.ok(operation);
+    const asked = { actor: personOfKey("key_maker"), idempotency: undefined };
+    const payload = { operation: "addOne", params: {}, body: { by: 2 }, if_match: null };
+    const amended = await amendApproval(deps, asked, before, operation, payload);
+    assert.ok(amended.ok && amended.approval.revision === 2);
+    await end(deps, before, "voided", { code: "insufficient_scope", detail: null });
+    assert.equal((await read(before)).status, "pending");
+    await end(deps, amended.approval, "voided", { code: "insufficient_scope", detail: null });
+    assert.equal((await read(before)).status, "voided");
   });
 
   void it("nothing that is not approved", async () => {

@@ -4,8 +4,9 @@ import { invariant } from "#kernel/assert.ts";
 import type { ApprovalId, OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { refuse } from "#kernel/problems.ts";
+import type { Scope } from "#kernel/scopes.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
-import type { Approval } from "./approval.ts";
+import type { Approval, Given } from "./approval.ts";
 import { approvals, readApproval } from "./approval.ts";
 import { changedApproval } from "./decide-approval.ts";
 import type { ControlDeps } from "./deps.ts";
@@ -45,13 +46,33 @@ export async function executeApproved(deps: ControlDeps, organisationId: Organis
   const operation = deps.operations.get(approval.operation);
   if (operation === undefined)
     return end(deps, approval, "failed", { code: "not_found", detail: "This version of the product does not know the operation." });
-  const standing = await deps.standing(approval.requestedBy);
+  const standing = await standingOfMaker(deps, approval);
   if (standing?.scopes.has(operation.scope) !== true)
     return end(deps, approval, "voided", { code: "insufficient_scope", detail: "The maker may not do this any more." });
-  // What it needs may have grown after the last approval.
-  if ((await approvalsNeededNow(deps, approval, operation, payload)) > approval.approvals.length)
+  // What it needs may have grown after the last approval, and whose word counted then may be nobody any more.
+  const words = approval.approvals.length - (await fallenWords(deps, approval, operation.scope)).length;
+  if (Math.max(approval.required, await approvalsNeededNow(deps, approval, operation, payload)) > words)
     return end(deps, approval, "failed", { code: "second_person_required", detail: "It needs more persons by now than have approved it." });
-  await attempt(deps, approval, operation, payload, standing);
+  await attempt(deps, approval, operation, payload, { standing, words });
+}
+
+/** Whether the maker may still ask for what was asked for, and what else the maker may do. */
+export function standingOfMaker(deps: ControlDeps, { requestedBy, requestedAt }: Approval): Promise<Standing | undefined> {
+  return deps.standing(requestedBy, requestedAt);
+}
+
+/** The words of those who could not give them any more. @param scope of the operation, where it is known */
+export async function fallenWords(
+  deps: ControlDeps,
+  { requestedBy, approvals: words }: Approval,
+  scope: Scope | undefined,
+): Promise<readonly Given[]> {
+  const fallen: Given[] = [];
+  for (const word of words) {
+    const standing = await deps.standing({ ...requestedBy, ...word }, word.at);
+    if (standing?.scopes.has("approvals:write") !== true || (scope !== undefined && !standing.scopes.has(scope))) fallen.push(word);
+  }
+  return fallen;
 }
 
 /** How many approvals the policy asks for now: it may have become tighter since this was asked for. 0 where it could not be done anyway. */
@@ -71,7 +92,7 @@ async function attempt(
   approval: Approval,
   operation: ControlledOperation,
   payload: Payload,
-  standing: Standing,
+  { standing, words }: { readonly standing: Standing; readonly words: number },
 ): Promise<void> {
   const ending = endingQueue(deps, approval);
   const actor = approval.requestedBy;
@@ -80,8 +101,8 @@ async function attempt(
     queue: ending.queue,
     standing,
     approvalId: approval.id,
-    requestedAt: approval.createdAt,
-    approvals: approval.approvals.length,
+    requestedAt: approval.requestedAt,
+    approvals: words,
   };
   const executed: Executed = await operation.execute(payload, execution);
   if (ending.used) return;
@@ -124,10 +145,10 @@ function endingQueue(deps: ControlDeps, approval: Approval): ReturnType<typeof q
   });
 }
 
-/** Ends an approval without its operation. Does nothing when it has ended otherwise meanwhile. */
+/** Ends an approval without its operation. Does nothing when it has ended otherwise meanwhile, or was amended: it is asked for anew then. */
 export async function end(
   deps: ControlDeps,
-  { id, requestedBy }: Approval,
+  { id, requestedBy, revision }: Approval,
   status: "failed" | "voided" | "expired",
   failure: Approval["failure"],
 ): Promise<void> {
@@ -149,7 +170,8 @@ export async function end(
     decide(view, at) {
       const work = workOn(view);
       const current = work.get(approvals, key);
-      const live = status === "expired" ? current?.status === "pending" && at >= current.expiresAt : isLive(current);
+      const live =
+        status === "expired" ? current?.status === "pending" && at >= current.expiresAt : isLive(current) && current?.revision === revision;
       if (current === undefined || !live) return refused(refuse("approval_not_pending"), null);
       const ended = changedApproval(current, { status, failure }, at);
       work.put(approvals, ended);

@@ -80,19 +80,20 @@ export interface ControlledOperation {
   /**
    * For what shows a secret once: nobody was there to be shown it when it was executed, so its maker has a new one made of the object
    * that the execution made, in one command, once.
-   * @param executedAt milliseconds: what has been made of the object later is not its maker's
    */
   readonly claim?: (
     objectId: string,
     execution: Execution,
-    executedAt: number,
   ) => Promise<{ readonly executed: Executed; readonly secret: string | undefined }>;
 }
 
 /** What the rooms above tell of people. Both read the store, so that a disabled person is out at once. */
 export interface PeopleOf {
-  /** `undefined` when the person cannot act any more, or the key or session it acted through cannot. */
-  standing(actor: Actor): Promise<Standing | undefined>;
+  /**
+   * `undefined` when the person cannot act any more, or the key or session it acted through cannot.
+   * @param saidAt when the actor said what is to count now, ms: somebody else may have said it in the name of a person who was compromised
+   */
+  standing(actor: Actor, saidAt?: number): Promise<Standing | undefined>;
   /** Everybody of an organisation who can act now, each once. */
   people(organisationId: OrganisationId): Promise<readonly Person[]>;
 }

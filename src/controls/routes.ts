@@ -177,7 +177,15 @@ function claimRoute(app: HttpServer, deps: ControlDeps): void {
         scope: "approvals:write",
         sensitive: true,
         idempotent: "refused",
-        problems: ["not_found", "not_the_maker", "nothing_to_claim", "contention"],
+        problems: [
+          "not_found",
+          "not_the_maker",
+          "nothing_to_claim",
+          "beyond_own_permissions",
+          "api_key_expired",
+          "operator_status_conflict",
+          "contention",
+        ],
       },
       schema: {
         operationId: "claimApproval",

@@ -53,6 +53,7 @@ export async function askControls(
         payload: sealed,
         payloadHash: payloadHash(named, payload),
         requestedBy: asked.actor,
+        requestedAt: at,
         required,
         approvals: [],
         status: "pending",

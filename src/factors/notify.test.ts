@@ -126,4 +126,31 @@ describe("notices", () => {
     await notices.settle();
     assert.deepEqual([told, errors.length], [["+442079460002", "+442079460001"], 2]);
   });
+
+  it("keep nobody waiting for a transport that never answers, which is told", async ({ mock }) => {
+    const errors: unknown[] = [];
+    const told: string[] = [];
+    const kit = factorKit({ contactOf: async () => ({ email: "ada@example.com", phone: "+442079460001" }) });
+    const deps: FactorDeps = {
+      ...kit.deps,
+      onError: (error) => void errors.push(error),
+      codeSender: {
+        ...kit.deps.codeSender,
+        sendNotice({ to }) {
+          told.push(to);
+          return to === "ada@example.com" ? new Promise(() => {}) : Promise.resolve();
+        },
+      },
+    };
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const notices = createFactorNotices(deps);
+    notices.onCommitted([event("factor.reset", kit.subject.organisationId, { subject_id: kit.subject.id })]);
+    let settled = false;
+    const settling = notices.settle().then(() => (settled = true));
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([told.toSorted(), settled], [["+442079460001", "ada@example.com"], false]);
+    mock.timers.tick(5_000);
+    await settling;
+    assert.match(String(errors), /not answered within 5000 ms/);
+  });
 });

@@ -10,6 +10,8 @@ import { readSecrets } from "./factor-secret.ts";
 
 /** Notices on their way at once; further ones are dropped and reported. */
 const MAX_UNDER_WAY = 1_000;
+/** How long is waited for a transport to take one, ms: whoever waits, such as the worker of approvals, has others to serve. */
+const TAKEN_MS = 5_000;
 
 /** Tells subjects what became of their factors, whoever did it: as the events of committed changes come by. */
 export interface FactorNotices {
@@ -72,19 +74,35 @@ export interface Address {
   readonly to: string;
 }
 
-/** Sends a notice to each address. One that takes nothing, such as a lost telephone's, must not keep the others from it. Never rejects. */
+/**
+ * Sends a notice to each address. One that takes nothing, or never answers, such as a lost telephone's, must not keep the others from it.
+ * Resolves within some seconds, and never rejects.
+ */
 export async function sendNotices(
   { codeSender, onError }: Pick<FactorDeps, "codeSender" | "onError">,
   subject: Subject,
   addresses: readonly Address[],
   notice: Notice,
 ): Promise<void> {
-  for (const { channel, to } of addresses)
+  const send = async ({ channel, to }: Address): Promise<void> => {
     try {
-      await codeSender.sendNotice({ subject, channel, to, notice });
+      await inTime(codeSender.sendNotice({ subject, channel, to, notice }));
     } catch (error) {
       onError?.(error, "a notice was not sent");
     }
+  };
+  await Promise.all(addresses.map(send));
+}
+
+/** @throws Error when the transport has not taken it in time; it may still do so. */
+async function inTime(taken: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`the transport has not answered within ${TAKEN_MS} ms`)), TAKEN_MS);
+  try {
+    await Promise.race([taken, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Where a subject is reached: its own active addresses, and what else is known of it. Each once. */

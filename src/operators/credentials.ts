@@ -15,28 +15,42 @@ export interface KnownDevice {
   readonly seenAt: number;
 }
 
+/** What is open to be accepted once. */
+export interface Invitation {
+  /** SHA-256 of the secret, 64 hexadecimal digits. */
+  readonly hash: string;
+  /** Milliseconds. */
+  readonly expiresAt: number;
+  /** The approval that it was made by, whose maker may have another one in its place: its token was shown to nobody. */
+  readonly approvalId: string | null;
+}
+
 /** What an operator signs in with, apart from `Operator`, so that signing in moves no version that somebody edits against. */
 export interface Credentials extends Versioned {
   readonly operatorId: OperatorId;
   readonly password: PasswordHash | null;
   readonly passwordChangedAt: number | null;
-  /** What is open to be accepted once: SHA-256 of the secret, and when it ends (ms). */
-  readonly invitation: { readonly hash: string; readonly expiresAt: number } | null;
+  readonly invitation: Invitation | null;
   readonly devices: readonly KnownDevice[];
   /** Sessions of an earlier count are ended: one write ends all of them, however many there are. */
   readonly sessionEpoch: number;
   /** The sessions that were completed, the newest first. One that is not among them is over. */
   readonly sessions: readonly OperatorSessionId[];
+  /** Somebody else may have acted in his name: until then (ms), or still where that is `null`, because he has not come back. */
+  readonly compromised: { readonly until: number | null } | null;
 }
 
 interface StoredCredentials {
   readonly operator_id: OperatorId;
   readonly password: PasswordHash | null;
   readonly password_changed_at: number | null;
-  readonly invitation: { readonly hash: string; readonly expires_at: number } | null;
+  /** `approval_id` is absent where an earlier release wrote it. */
+  readonly invitation: { readonly hash: string; readonly expires_at: number; readonly approval_id?: string | null } | null;
   readonly devices: readonly { readonly hash: string; readonly seen_at: number }[];
   readonly session_epoch: number;
   readonly sessions: readonly OperatorSessionId[];
+  /** Absent where an earlier release wrote it. */
+  readonly compromised?: { readonly until: number | null } | null;
   readonly version: number;
 }
 
@@ -50,11 +64,11 @@ export const credentialsOf: Collection<Credentials> = {
     operator_id: credentials.operatorId,
     password: credentials.password === null ? null : { ...credentials.password },
     password_changed_at: credentials.passwordChangedAt,
-    invitation:
-      credentials.invitation === null ? null : { hash: credentials.invitation.hash, expires_at: credentials.invitation.expiresAt },
+    invitation: credentials.invitation === null ? null : invitationToItem(credentials.invitation),
     devices: credentials.devices.map(({ hash, seenAt }) => ({ hash, seen_at: seenAt })),
     session_epoch: credentials.sessionEpoch,
     sessions: [...credentials.sessions],
+    compromised: credentials.compromised === null ? null : { until: credentials.compromised.until },
     version: credentials.version,
   }),
   fromItem(item) {
@@ -63,18 +77,27 @@ export const credentialsOf: Collection<Credentials> = {
       operatorId: stored.operator_id,
       password: stored.password,
       passwordChangedAt: stored.password_changed_at,
-      invitation: stored.invitation === null ? null : { hash: stored.invitation.hash, expiresAt: stored.invitation.expires_at },
+      invitation: stored.invitation === null ? null : invitationFromItem(stored.invitation),
       devices: stored.devices.map(({ hash, seen_at }) => ({ hash, seenAt: seen_at })),
       sessionEpoch: stored.session_epoch,
       sessions: stored.sessions,
+      compromised: stored.compromised ?? null,
       version: stored.version,
     };
   },
 };
 
+const invitationToItem = ({ hash, expiresAt, approvalId }: Invitation) => ({ hash, expires_at: expiresAt, approval_id: approvalId });
+const invitationFromItem = ({ hash, expires_at, approval_id = null }: NonNullable<StoredCredentials["invitation"]>): Invitation => ({
+  hash,
+  expiresAt: expires_at,
+  approvalId: approval_id,
+});
+
 /** As they begin: nothing but an invitation. */
 export function newCredentials(operatorId: OperatorId, invitation: Credentials["invitation"]): Credentials {
-  return { operatorId, password: null, passwordChangedAt: null, invitation, devices: [], sessionEpoch: 1, sessions: [], version: 1 };
+  const nothing = { password: null, passwordChangedAt: null, devices: [], sessions: [], compromised: null };
+  return { operatorId, ...nothing, invitation, sessionEpoch: 1, version: 1 };
 }
 
 export function changedCredentials(credentials: Credentials, fields: Partial<Credentials>): Credentials {

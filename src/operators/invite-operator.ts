@@ -12,12 +12,11 @@ import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
 import { personOf } from "#audit/index.ts";
 import { shown, succeeded } from "./answers.ts";
-import type { Credentials } from "./credentials.ts";
 import { credentialsKey, credentialsOf, changedCredentials, newCredentials } from "./credentials.ts";
 import type { ExceptionAsked, RoleGranter } from "./grant-roles.ts";
 import { grantRoles, refuseGrant } from "./grant-roles.ts";
 import { orderedRoles } from "./granted-scopes.ts";
-import { INVITATION_MS, newInvitation } from "./invitation.ts";
+import { newInvitation } from "./invitation.ts";
 import type { Operator } from "./operator.ts";
 import { emailClaims, emailKey, operators, OPERATORS_TABLE, readOperator } from "./operator.ts";
 import { presentOperator } from "./present-operator.ts";
@@ -43,8 +42,15 @@ export interface InvitationAsked {
 /**
  * POST /v1/operators. The answer is the only place where the invitation's token appears. An e-mail address that a disabled operator
  * has goes over to the new one, so that somebody who lost everything he signs in with can begin again as a person of his own.
+ * @param approvalId of the approval that it is done by, whose maker claims the token
  */
-export async function inviteOperator(deps: InvitingDeps, asked: Asked, by: RoleGranter, body: InvitationAsked): Promise<Executed> {
+export async function inviteOperator(
+  deps: InvitingDeps,
+  asked: Asked,
+  by: RoleGranter,
+  body: InvitationAsked,
+  approvalId?: string,
+): Promise<Executed> {
   const { store, vault, ids, clock } = deps;
   const { organisationId, requestId } = asked.actor;
   const normalised = normaliseEmail(body.email);
@@ -58,7 +64,7 @@ export async function inviteOperator(deps: InvitingDeps, asked: Asked, by: RoleG
   const eventId = ids.next("event");
   const emailIndex = await emailIndexOf(vault, organisationId, normalised);
   const profile = await sealOperatorProfile(vault, organisationId, id, { name: body.name, email: body.email });
-  const { invitation, token } = newInvitation(deps.random, id, clock.now());
+  const { invitation, token } = newInvitation(deps.random, id, clock.now(), approvalId);
   const claimKey = emailKey(organisationId, emailIndex);
   const claimItem = await store.get(OPERATORS_TABLE, claimKey);
   const former: OperatorId | undefined = claimItem === undefined ? undefined : emailClaims.fromItem(claimItem).operatorId;
@@ -104,21 +110,25 @@ export async function inviteOperator(deps: InvitingDeps, asked: Asked, by: RoleG
   return shown(executed, 201, { ...(await presentOperator(vault, made, clock.now())), invitation: invited });
 }
 
-/** Whether an invitation is open, and no later one that somebody else was given. */
-const isOpenSince = (invitation: Credentials["invitation"], madeBy: number, at: number): boolean =>
-  invitation !== null && invitation.expiresAt > at && invitation.expiresAt <= madeBy + INVITATION_MS;
-
 /**
  * POST /v1/operators/{id}/invitation: a new one for somebody who has not come yet, or who has forgotten his password.
- * @param madeBy only in the place of one that is open still and was made by then, ms
+ * @param approved by which approval; with `claim` its own one is replaced, which is open still and was shown to nobody
  */
-export async function inviteAgain(deps: InvitingDeps, asked: Asked, by: RoleGranter, id: OperatorId, madeBy?: number): Promise<Executed> {
+export async function inviteAgain(
+  deps: InvitingDeps,
+  asked: Asked,
+  by: RoleGranter,
+  id: OperatorId,
+  approved?: { readonly approvalId: string; readonly claim?: true },
+): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const found = await readOperator(deps.store, organisationId, id);
   if (found === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   if (isSelf(asked.actor, id)) return refuseAtOnce(refuse("cannot_change_self"), requestId);
-  const { invitation, token } = newInvitation(deps.random, id, deps.clock.now());
+  const claimed = approved?.claim === true ? approved.approvalId : undefined;
+  const unseenBy = claimed === undefined ? approved?.approvalId : undefined;
+  const { invitation, token } = newInvitation(deps.random, id, deps.clock.now(), unseenBy);
   let operator: Operator | undefined;
   const executed = await deps.queue.execute({
     actor: asked.actor,
@@ -132,7 +142,8 @@ export async function inviteAgain(deps: InvitingDeps, asked: Asked, by: RoleGran
       const credentials = work.get(credentialsOf, credentialsKey(id));
       if (operator === undefined || credentials === undefined) return refused(refuse("not_found"), requestId);
       if (operator.status === "disabled") return refused(refuse("operator_status_conflict"), requestId);
-      if (madeBy !== undefined && !isOpenSince(credentials.invitation, madeBy, at))
+      const open = credentials.invitation;
+      if (claimed !== undefined && (open === null || open.expiresAt <= at || open.approvalId !== claimed))
         return refused(refuse("nothing_to_claim", undefined, "The invitation is open no more."), requestId);
       // Whoever has the token chooses the password: that of somebody with more rights is not the caller's to give away.
       const beyond = refuseGrant(by, operator.roles);

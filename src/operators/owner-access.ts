@@ -3,6 +3,7 @@ import type { Clock } from "#kernel/clock.ts";
 import type { OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { Scope } from "#kernel/scopes.ts";
 import type { Store } from "#storage/index.ts";
+import { credentialsKey, credentialsOf } from "./credentials.ts";
 import { grantedScopes } from "./granted-scopes.ts";
 import { operators, OPERATORS_TABLE } from "./operator.ts";
 
@@ -16,6 +17,16 @@ export async function ownerAccess(
   return operator?.status === "active"
     ? { organisationId: operator.organisationId, scopes: grantedScopes(operator, clock.now()) }
     : undefined;
+}
+
+/**
+ * Whether what was said in an operator's name at `at` (ms) is taken for his own word: not where his factors were compromised, and he has
+ * come back only later or not yet.
+ */
+export async function isOwnWord(store: Store, id: OperatorId, at: number): Promise<boolean> {
+  const item = await store.get(OPERATORS_TABLE, credentialsKey(id));
+  const compromised = item === undefined ? null : credentialsOf.fromItem(item).compromised;
+  return compromised === null || (compromised.until !== null && at > compromised.until);
 }
 
 /** Operators of an organisation that are looked at; more make nobody fewer than there are. */

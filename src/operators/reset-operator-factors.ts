@@ -54,7 +54,12 @@ export async function resetOperatorFactors(
       const why = refuseGrant(by, operator.roles) ?? reset.apply(work, at);
       if (why !== undefined) return refused(why, requestId);
       const sessionEpoch = credentials.sessionEpoch + 1;
-      work.put(credentialsOf, changedCredentials(credentials, { password: null, invitation: null, devices: [], sessionEpoch }));
+      // What was said in his name before he comes back may be somebody else's word.
+      const compromised = grounds.reason_code === "compromised" ? { until: null } : credentials.compromised;
+      work.put(
+        credentialsOf,
+        changedCredentials(credentials, { password: null, invitation: null, devices: [], sessionEpoch, compromised }),
+      );
       return work.outcome(replied(200, { id, object: "factor_reset" }));
     },
   });

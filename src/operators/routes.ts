@@ -283,7 +283,9 @@ export function operatorRoutes(app: HttpServer, deps: OperatorDeps): void {
         summary: "Ask to take all second factors from an operator",
         description:
           "For one who can prove none any more. Always needs approval by a second person. Then all factors, the password and all sessions " +
-          "are gone; invite the operator again, who chooses a password and enrols a first factor. API keys stay as they are.",
+          "are gone; invite the operator again, who chooses a password and enrols a first factor. API keys stay as they are. " +
+          "With `compromised`, what was asked for or approved in the operator's name before that invitation is accepted counts no more, " +
+          "wherever it is not executed yet.",
         params,
         body: factorBodies.resetBody,
         response: {},

@@ -17,8 +17,7 @@ import { seenKey, SESSIONS_TABLE, sessions } from "./session.ts";
 import { createSessionSeen } from "./session-seen.ts";
 
 /** What an operator may spend by all his sessions together: a page of the console asks for many things at once. */
-const RATE_LIMIT_PER_MINUTE = 1_200;
-const BURST_PER_SECOND = 120;
+export const OPERATOR_LIMITS = { rateLimitPerMinute: 1_200, burstPerSecond: 120 } as const;
 
 /** Who asks by a session. */
 export interface SessionPrincipal extends Principal {
@@ -246,8 +245,7 @@ function principalOf(
     ...(status === "active" ? {} : { unfinished: WHAT_FOLLOWS[status] }),
     environment,
     scopes: status === "active" ? scopes : new Set<never>(),
-    rateLimitPerMinute: RATE_LIMIT_PER_MINUTE,
-    burstPerSecond: BURST_PER_SECOND,
+    ...OPERATOR_LIMITS,
     ipAllowlist: undefined,
     organisation: Object.freeze({
       rateLimitPerMinute: organisation.rateLimitPerMinute,

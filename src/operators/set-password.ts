@@ -77,10 +77,10 @@ export async function acceptInvitation(
         return refused(refuse("invitation_invalid", "token"), requestId);
       // Whoever was signed in with the password before is not any more.
       const epoch = credentials.sessionEpoch + 1;
-      work.put(
-        credentialsOf,
-        changedCredentials(credentials, { password: hashed, passwordChangedAt: at, invitation: null, devices: [], sessionEpoch: epoch }),
-      );
+      const begun = { password: hashed, passwordChangedAt: at, invitation: null, devices: [], sessionEpoch: epoch };
+      // He who was compromised has come back.
+      const compromised = credentials.compromised?.until === null ? { until: at } : credentials.compromised;
+      work.put(credentialsOf, changedCredentials(credentials, { ...begun, compromised }));
       const first = operator.status === "invited";
       if (first) work.put(operators, changedOperator(operator, { status: "active", activatedAt: at }, at));
       stored = { token: made.token, session: made.begin(epoch, at), device: undefined };

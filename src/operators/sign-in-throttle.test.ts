@@ -59,6 +59,23 @@ void describe("the throttle of sign-ins", () => {
     assert.equal(throttle.networkWaitSeconds(by().ip), 0);
   });
 
+  void it("an attempt that was not judged after all makes nobody wait anew", () => {
+    const { throttle, fail, pass } = bench();
+    for (let n = 0; n < 8; n++) fail(by());
+    assert.equal(throttle.waitSeconds(by()), 32);
+    pass(32_000);
+    const attempt = by();
+    throttle.begin(attempt);
+    throttle.takeBack(attempt);
+    assert.equal(throttle.waitSeconds(by()), 0);
+    // What has failed meanwhile counts from its own moment.
+    throttle.begin(attempt);
+    pass(1_000);
+    fail(by());
+    throttle.takeBack(attempt);
+    assert.equal(throttle.waitSeconds(by()), 64);
+  });
+
   void it("bounds successes, too, of one device or network at one address", () => {
     const { throttle, pass } = bench();
     for (const attempt of [by(), by({ knownDevice: "mine" })]) {

@@ -67,6 +67,9 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
   const networks = createFailureLimiter({ clock, limitPerMinute: NETWORK_PER_MINUTE });
   const successes = createFailureLimiter({ clock, limitPerMinute: SUCCESSES_PER_MINUTE });
 
+  /** When an attempt was counted, and when the one before it in its row was, ms. */
+  const counted = new WeakMap<SignInAttempt, { readonly at: number; readonly before: number }>();
+
   const nameOf = ({ organisationId, emailIndex, ip, knownDevice }: SignInAttempt): string =>
     `${organisationId} ${emailIndex} ${knownDevice === undefined ? networkOf(ip) : `device ${knownDevice}`}`;
   const everywhere = ({ organisationId, emailIndex }: SignInAttempt): string => `${organisationId} ${emailIndex}`;
@@ -123,10 +126,19 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
       }
       return true;
     },
-    begin: (attempt) => count(nameOf(attempt)),
+    begin(attempt) {
+      const name = nameOf(attempt);
+      const before = known(name)?.last ?? 0;
+      count(name);
+      counted.set(attempt, { at: clock.now(), before });
+    },
     takeBack(attempt) {
       const row = rows.get(nameOf(attempt));
-      if (row !== undefined) row.failures -= 1;
+      if (row === undefined) return;
+      row.failures -= 1;
+      // Nor does whoever has waited begin to wait anew.
+      const own = counted.get(attempt);
+      if (row.last === own?.at) row.last = own.before;
     },
     failed(attempt) {
       if (attempt.knownDevice !== undefined) return;

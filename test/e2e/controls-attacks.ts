@@ -67,6 +67,33 @@ export function controlAttackFlows(stage: Stage): void {
     });
   });
 
+  it("what the operation's route refuses beside its schema is not asked for, and not done where it comes by an amendment", async () => {
+    const { own, checker, account, ask } = await scene();
+    ok(await setPolicy(own.api, [{ kind: "withdrawal" }]), 200);
+    // Latitude without longitude.
+    const body = { account_id: account, amount: 10, currency: "EUR", context: { latitude: 52.5 } };
+    refused(await own.api.post("/v1/withdrawals", body), "invalid_request", "context.longitude");
+    const { id } = waiting(await ask(own.api));
+    ok(await act(own.api, id, "amend", { body }), 200);
+    const { status, failure } = ok(await approve(checker.api, id), 200);
+    assert.deepEqual([status, (failure as { readonly code: string } | null)?.code], ["failed", "invalid_request"]);
+  });
+
+  it("SOX-02 what an operator may give alone he may give with approval, too", async () => {
+    const { own, checker } = await scene();
+    const maker = await person(stage.app, own, ["admin"]);
+    const body = { name: "Fast", scopes: ["accounts:read"], rate_limit_per_minute: 1_200 };
+    ok(await maker.browser.post("/v1/api-keys", body), 201);
+    ok(await setPolicy(own.api, [{ kind: "api_key" }]), 200);
+    for (const [rate_limit_per_minute, status] of [
+      [1_200, "executed"],
+      [1_201, "failed"],
+    ] as const) {
+      const { id } = waiting(await maker.browser.post("/v1/api-keys", { ...body, rate_limit_per_minute }));
+      assert.equal(ok(await approve(checker.api, id), 200).status, status);
+    }
+  });
+
   describe("SOX-01 as many persons as are asked for then", () => {
     it("what somebody narrows is not made wide again by changes that widened nothing when the gate looked", async () => {
       const { own } = await scene();
@@ -111,8 +138,18 @@ export function controlAttackFlows(stage: Stage): void {
     it("an amendment that needs nobody at the moment asks for no fewer", async () => {
       const { own, checker, account } = await scene();
       const third = await colleague(own, "Third");
+      const above_amount = [{ currency: "EUR", amount: 100 }];
+      ok(await setPolicy(own.api, [{ kind: "withdrawal", approvals: 2, above_amount }]), 200);
+      const body = { account_id: account, amount: 200, currency: "EUR" };
+      const large = waiting(await own.api.post("/v1/withdrawals", body));
+      const small = ok(await act(own.api, large.id, "amend", { body: { ...body, amount: 100 } }), 200);
+      assert.deepEqual([large["required_approvals"], small["required_approvals"]], [2, 2]);
       ok(await own.api.patch(`/v1/accounts/${account}`, { overdraft_limit: 500 }), 200);
-      ok(await setPolicy(own.api, [{ kind: "account.overdraft", approvals: 2 }]), 200);
+      const both = [
+        { kind: "withdrawal", approvals: 2, above_amount },
+        { kind: "account.overdraft", approvals: 2 },
+      ];
+      ok(await setPolicy(own.api, both), 200);
       const asked = waiting(await own.api.patch(`/v1/accounts/${account}`, { overdraft_limit: 600 }));
       const amended = ok(await act(own.api, asked.id, "amend", { body: { overdraft_limit: 500 } }), 200);
       assert.equal(amended["required_approvals"], 2);

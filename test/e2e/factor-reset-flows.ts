@@ -120,12 +120,18 @@ export function factorResetFlows(stage: Stage, sent: Sent): void {
       const { own, checker, payer } = await scene();
       const path = `/v1/users/${payer.userId}`;
       const [first, second] = [waiting(await ask(own.api, payer.userId)), waiting(await ask(own.api, payer.userId))];
+      const third = waiting(await ask(own.api, payer.userId));
       stage.app.clock.advance(1_000);
       assert.equal(ok(await approve(checker.api, first.id), 200).status, "executed");
       await registerPasskey(own, payer.userId);
       const late = ok(await approve(checker.api, second.id), 200);
       assert.deepEqual([late.status, failureOf(late)], ["failed", "no_factor"]);
       assert.equal(ok(await own.api.get(`${path}/factors`), 200).data.length, 1);
+      stage.app.clock.advance(1_000);
+      // Amended since, it was asked for since.
+      const amended = ok(await act(own.api, third.id, "amend", { body: { ...grounds, reason_code: "compromised" } }), 200);
+      assert.equal(ok(await approve(checker.api, amended.id), 200).status, "executed");
+      await registerPasskey(own, payer.userId);
       stage.app.clock.advance(1_000);
       const lostAgain = waiting(await ask(own.api, payer.userId));
       assert.equal(ok(await approve(checker.api, lostAgain.id), 200).status, "executed");
@@ -214,6 +220,8 @@ export function factorResetFlows(stage: Stage, sent: Sent): void {
       // For a forgotten password, while his factors were his.
       const old = waiting(await again(rival.api));
       assert.equal(ok(await approve(checker.api, old.id), 200).status, "executed");
+      // Nor where the clock is set back meanwhile.
+      app.clock.advance(-3_600_000);
       const lost = waiting(await reset(own.api, who.id));
       assert.equal(ok(await approve(checker.api, lost.id), 200).status, "executed");
       app.clock.advance(1_000);
@@ -226,6 +234,7 @@ export function factorResetFlows(stage: Stage, sent: Sent): void {
       ok(await browser.post("/v1/operator-invitations/accept", { token: secret, password: PASSWORD }), 200);
       await enrolTotp(browser, app.clock);
       ok(await browser.get("/v1/accounts"), 200);
+      app.clock.advance(3_600_000);
     });
 
     it("is refused to himself, to whoever lacks his rights, and where there is nothing", async () => {
@@ -263,4 +272,61 @@ export async function oldSessionEnrolsNothing(one: TestApp, two: TestApp): Promi
   const { token } = invitation as { readonly token: string };
   const session = ok(await browserOf(two).post("/v1/operator-invitations/accept", { token, password: PASSWORD }), 200);
   assert.equal(session.status, "enrolment_required");
+}
+
+/**
+ * What was said in the name of an operator whose factors were compromised, before he came back, is nobody's word: as that of somebody who was
+ * disabled. Whichever node still knows his old session.
+ */
+export async function compromisedSaysNothing(one: TestApp, two: TestApp): Promise<void> {
+  const { clock } = one;
+  const own = await one.newOrganisation();
+  const [second, third] = [await colleague(own, "Second"), await colleague(own, "Third")];
+  const account = await own.account({ balance: 100_000 });
+  const who = await person(one, own, ["admin"]);
+  const thief = browserOf(two, new Map(who.browser.cookies));
+  ok(await thief.get("/v1/accounts"), 200);
+  ok(await setPolicy(own.api, [{ kind: "withdrawal", approvals: 2 }]), 200);
+  const withdraw = (api: Pick<Client, "post">): Promise<Answer> =>
+    api.post("/v1/withdrawals", { account_id: account, amount: 10, currency: "EUR" });
+  const by = ({ post }: Pick<Client, "post">, { id, payload_hash }: ApiObject): Promise<Answer> =>
+    post(`/v1/approvals/${id}/approve`, { payload_hash });
+  const statusOf = async ({ id }: ApiObject): Promise<unknown> => ok(await own.api.get(`/v1/approvals/${id}`), 200).status;
+  // Before anybody noticed.
+  const [asked, amendable] = [waiting(await withdraw(thief)), waiting(await withdraw(thief))];
+  const [approved, late] = [waiting(await withdraw(own.api)), waiting(await withdraw(own.api))];
+  assert.equal(ok(await by(thief, approved), 200).status, "pending");
+  clock.advance(1_000);
+  const compromised = { ...grounds, reason_code: "compromised" };
+  const reset = waiting(await own.api.post(`/v1/operators/${who.id}/factors/reset`, compromised));
+  assert.equal(ok(await approve(second.api, reset.id), 200).status, "executed");
+  clock.advance(1_000);
+  // What the other node still lets in.
+  const after = waiting(await withdraw(thief));
+  refused(await by(thief, late), "insufficient_scope");
+
+  assert.equal(ok(await by(second.api, approved), 200).status, "pending");
+  refused(await by(second.api, asked), "approval_not_pending");
+  assert.equal(await statusOf(asked), "voided");
+
+  clock.advance(1_000);
+  const back = waiting(await own.api.post(`/v1/operators/${who.id}/invitation`, undefined, bare));
+  assert.equal(ok(await approve(second.api, back.id), 200).status, "executed");
+  const { secret: token } = ok(await act(own.api, back.id, "claim"), 200);
+  const browser = browserOf(one);
+  ok(await browser.post("/v1/operator-invitations/accept", { token, password: PASSWORD }), 200);
+  await enrolTotp(browser, clock);
+  clock.advance(1_000);
+  refused(await by(second.api, after), "approval_not_pending");
+  assert.equal(await statusOf(after), "voided");
+  // He himself may say the same again, and take up what was asked for in his name.
+  assert.equal(ok(await by(browser, approved), 200).status, "executed");
+  const body = { account_id: account, amount: 20, currency: "EUR" };
+  const amended = ok(await browser.post(`/v1/approvals/${amendable.id}/amend`, { body }), 200);
+  assert.equal(ok(await by(second.api, amended), 200).status, "pending");
+  assert.equal(ok(await by(third.api, amended), 200).status, "executed");
+  const own2 = waiting(await withdraw(browser));
+  assert.equal(ok(await by(second.api, own2), 200).status, "pending");
+  assert.equal(ok(await by(third.api, own2), 200).status, "executed");
+  assert.equal(await own.balance(account), 100_000 - 40);
 }

@@ -4,7 +4,7 @@ import type { TestApp } from "../support/app.ts";
 import { startApp } from "../support/app.ts";
 import { dynamoServerForTests } from "../support/dynamodb-server.ts";
 import { ok } from "../support/http-client.ts";
-import { factorResetFlows, oldSessionEnrolsNothing } from "./factor-reset-flows.ts";
+import { compromisedSaysNothing, factorResetFlows, oldSessionEnrolsNothing } from "./factor-reset-flows.ts";
 import { factorFlows, recorder } from "./factors-flows.ts";
 import { currentCode } from "./factors-kit.ts";
 import { stageFor } from "./stage.ts";
@@ -47,6 +47,7 @@ if (server !== undefined) {
     });
 
     it("WA-05 an operator's session of before a reset enrols nothing, whichever node is asked", () => oldSessionEnrolsNothing(one, two));
+    it("SOX-01 what was said in the name of an operator who was compromised counts for nothing", () => compromisedSaysNothing(one, two));
 
     it("SCA-03 failures are counted exactly, whichever node counts them", async () => {
       const own = await one.newOrganisation();
