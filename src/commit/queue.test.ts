@@ -191,17 +191,28 @@ void describe("the commit queue: what the store does", () => {
     assert.equal(bodyOf(await queue.execute(adding(["a"]))), "[1]");
   });
 
-  void it("fails the group where reading breaks, and frees its records", async () => {
-    const { queue, readFaults } = bench();
-    readFaults.push(new TypeError("broken"));
-    const both = await Promise.allSettled([queue.execute(adding(["a"], { key: "k" })), queue.execute(adding(["b"]))]);
-    assert.deepEqual(
-      both.map(({ status }) => status),
-      ["rejected", "rejected"],
-    );
-    assert.equal(queue.depth, 0);
-    assert.equal(bodyOf(await queue.execute(adding(["a"], { key: "k" }))), "[1]");
-  });
+  for (const ordered of [false, true]) {
+    void it(`fails nobody but those whose records cannot be read, and frees those${ordered ? ", in order" : ""}`, async () => {
+      const { queue, readFaults, value } = bench({ limits: { ordered } });
+      const broken = new TypeError("broken");
+      // Of the group, then of each by itself.
+      readFaults.push(broken, broken, undefined);
+      const both = await Promise.allSettled([queue.execute(adding(["a"], { key: "k" })), queue.execute(adding(["b"]))]);
+      assert.deepEqual(
+        both.map(({ status }) => status),
+        ["rejected", "fulfilled"],
+      );
+      assert.deepEqual([queue.depth, await value("b")], [0, 1]);
+      // What could not be read once, and can be by now.
+      readFaults.push(broken);
+      const again = await Promise.all([queue.execute(adding(["a"], { key: "k" })), queue.execute(adding(["b"]))]);
+      assert.deepEqual(again.map(bodyOf), ["[1]", "[2]"]);
+      // What can be read alone and never together.
+      readFaults.push(...many(8).flatMap(() => [broken, undefined, undefined]));
+      const never = await Promise.all([queue.execute(adding(["a"])), queue.execute(adding(["b"]))]);
+      assert.deepEqual(never.map(bodyOf), ["contention", "contention"]);
+    });
+  }
 
   void it("tells the events once they are durable, and no others", async () => {
     const { queue, script, events } = bench();

@@ -13,6 +13,7 @@ import { loadGroup } from "./load-group.ts";
 import type { Pending } from "./pending.ts";
 import type { Settled } from "./settle.ts";
 import { backoff, settle } from "./settle.ts";
+import type { Loaded } from "./slot.ts";
 import { createSpeculation } from "./speculation.ts";
 
 export interface CommitQueue {
@@ -79,6 +80,9 @@ function weightOf({ appends = USUAL_APPENDS, followers = 0 }: Command): number {
   return 1 + Math.ceil(Math.max(0, appends + followers - USUAL_APPENDS) / ITEMS_PER_WEIGHT);
 }
 
+/** When the first command of a group came; groups are in order of arrival. */
+const arrivalOf = (group: readonly Pending[]): number => group[0]?.arrival ?? 0;
+
 /**
  * The commit queue: one per process. Commands at one account never lose to each other inside a process.
  *
@@ -94,8 +98,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   const mostWrites = ordered ? Math.min(GROUP_WRITES, store.limits.writesPerCommit) : store.limits.writesPerCommit;
   const speculation = createSpeculation();
   const locked = new Set<string>();
-  /** A commit failed that others may have been decided upon: none begins before all in flight have ended. */
-  let settling = false;
+  /** Arrival of the earliest group that failed, which later ones may have been decided upon: none begins before all in flight have ended. */
+  let failedFrom = Infinity;
   const claims = new Set<string>();
   /** Until then idempotency records are read before anything is decided. */
   let lookUntil = 0;
@@ -137,8 +141,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   }
 
   function pump(): void {
-    if (settling && inFlight > 0) return;
-    settling = false;
+    if (failedFrom < Infinity && inFlight > 0) return;
+    failedFrom = Infinity;
     while (waiting.length > 0 && inFlight < store.limits.commitsInFlight) {
       const group = takeGroup();
       if (group.length === 0) return;
@@ -153,6 +157,10 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     }
   }
 
+  function failed(group: readonly Pending[]): void {
+    if (ordered) failedFrom = Math.min(failedFrom, arrivalOf(group));
+  }
+
   /** Runs a group to its end; returns the commands that did not fit. Never rejects. */
   async function runGroup(group: readonly Pending[]): Promise<Pending[]> {
     let open = group;
@@ -160,8 +168,22 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         // Where one of them was refused before, all are looked at: a group that is sent again must not fail for the same reason.
         const optimistic = ordered && clock.now() >= lookUntil && open.every(({ attempts }) => attempts === 0);
-        const loaded = await loadGroup(store, open, optimistic);
-        if (loaded === undefined) return end(open, "store_unavailable");
+        let loaded: Loaded | undefined;
+        try {
+          loaded = await loadGroup(store, open, optimistic);
+        } catch (error) {
+          failed(group);
+          if (open.length === 1) throw error;
+          open = await failUnreadable(open);
+          if (ordered) return again(open);
+          continue;
+        }
+        if (loaded === undefined) {
+          failed(group);
+          return end(open, "store_unavailable");
+        }
+        // One before this group has failed while both were read for: whoever asked for it has to hear of that first.
+        if (arrivalOf(group) > failedFrom) return open.slice();
         if (ordered) speculation.lay(loaded);
         const decided = decideGroup(open, loaded, store.limits, clock.now());
         const forget = ordered ? speculation.add(decided.assumed) : undefined;
@@ -176,7 +198,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           tell(decided.events);
           return decided.deferred;
         }
-        settling ||= ordered;
+        failed(group);
         if (settled === "unavailable") return end(open, "store_unavailable");
         if (settled === "unknown") {
           // Only what was part of the doubtful commit is in doubt; replays wrote nothing, and the rest was never sent.
@@ -194,10 +216,24 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       }
       return end(open, "contention");
     } catch (error) {
-      settling ||= ordered;
+      failed(group);
       for (const pending of group) pending.fail(error);
       return [];
     }
+  }
+
+  /** Fails those of a group for whom a record cannot be read (it is damaged), and nobody else; returns the others. */
+  async function failUnreadable(group: readonly Pending[]): Promise<Pending[]> {
+    const others: Pending[] = [];
+    for (const pending of group) {
+      try {
+        await loadGroup(store, [pending], false);
+        others.push(pending);
+      } catch (error) {
+        pending.fail(error);
+      }
+    }
+    return others;
   }
 
   /** Those of a failed group that may be decided anew; the others have tried often enough. */
@@ -305,7 +341,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
 
   function enqueue(pending: Pending): void {
     waiting.push(pending);
-    if (ordered && waiting.length >= EAGER_GROUP && !settling && inFlight < store.limits.commitsInFlight) {
+    if (ordered && waiting.length >= EAGER_GROUP && failedFrom === Infinity && inFlight < store.limits.commitsInFlight) {
       // Enough for a commit: the store writes these while this thread reads and decides the next ones.
       pump();
     } else if (!scheduled) {

@@ -276,7 +276,7 @@ interface Shape {
   readonly size: number;
   readonly count: number;
   readonly requestId: string | null;
-  /** The first chunk was done before, so that any of the others may have been as well. */
+  /** The first chunk was done before, so that any of the others may have been as well, or is being done. */
   readonly repeated: boolean;
 }
 
@@ -302,8 +302,8 @@ function join(chunks: readonly Executed[], shape: Shape): Executed {
 function knownOf(chunks: readonly Executed[], { size, count, repeated }: Shape): string {
   const stretches: { readonly what: string; readonly from: number; to: number }[] = [];
   for (const [n, chunk] of chunks.entries()) {
-    // Whether a chunk was done before is known where its kept reply was looked for, as it is before `contention` is said.
-    const doubtful = !chunk.ok && (chunk.code === "outcome_unknown" || (repeated && chunk.code !== "contention"));
+    // Also where a repetition has found nothing kept of a chunk: the sending that began the batch may be at it still, on another node.
+    const doubtful = !chunk.ok && (repeated || chunk.code === "outcome_unknown");
     const what = chunk.ok ? "are decided" : doubtful ? "are in doubt" : "are not done";
     const to = Math.min((n + 1) * size, count) - 1;
     const last = stretches.at(-1);

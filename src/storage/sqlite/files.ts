@@ -87,7 +87,7 @@ export function takeOwnership(file: string): Ownership {
     // No lock beside one name is seen from another, nor is the log: what the last owner has acknowledged would be missing.
     if (statSync(file).nlink > 1)
       throw new StoreOwnedError(
-        `${file} has more than one name (hard links), under each of which another SmartFinance process could use it; leave it one name, or copy it.`,
+        `${file} has more than one name (hard links), under each of which another SmartFinance process could use it; leave it one name: that of its -wal file, where there is one.`,
       );
   } catch (error) {
     lock.close();

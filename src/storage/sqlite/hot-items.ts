@@ -16,8 +16,8 @@ import { type Layout, layouts } from "./layout.ts";
  */
 export interface HotItems {
   get(layout: Layout, hash: string): Item | undefined;
-  /** A commit was acknowledged. `generation` of the journal, or undefined when the row itself was written. */
-  written(layout: Layout, hash: string, item: Item, generation: number | undefined): void;
+  /** A commit was acknowledged. `generation` of the journal, or undefined when the row itself was written. A text is decoded when it is asked for. */
+  written(layout: Layout, hash: string, item: Item | string, generation: number | undefined): void;
   removed(layout: Layout, hash: string): void;
   /** The row was read from the file, after `get` had found nothing. */
   read(layout: Layout, hash: string, item: Item): void;

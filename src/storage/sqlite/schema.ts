@@ -50,10 +50,12 @@ function fillColumns(db: DatabaseSync, file: string, layout: Layout, kept: Reado
   if (found.size === 0) return;
   const lacking = layout.columns.filter((attribute) => !isFilled(layout, attribute, found, kept));
   // A row that cannot be read would be missing from the lists, and what watches them (payments that wait, webhooks) would pass it over in silence.
-  const broken = lacking.length > 0 && db.prepare(`SELECT hash FROM ${layout.sql} WHERE NOT json_valid(body) LIMIT 1`).get();
+  const key = layout.range === undefined ? "hash" : "hash, range";
+  const broken = lacking.length > 0 && db.prepare(`SELECT ${key} FROM ${layout.sql} WHERE NOT json_valid(body) LIMIT 1`).get();
   if (broken) {
+    const name = Object.values(broken).map((part) => JSON.stringify(part));
     throw new StoreSchemaError(
-      `${file} cannot be brought to this release: the row of ${layout.name} under ${JSON.stringify(broken["hash"])} is damaged (no JSON), so its indexes cannot be filled. Nothing was changed; mend the row or put a copy back.`,
+      `${file} cannot be brought to this release: the row of ${layout.name} under ${name.join(", ")} is damaged (no JSON), so its indexes cannot be filled. Nothing was changed; mend the row or put a copy back.`,
     );
   }
   for (const attribute of lacking) {

@@ -86,6 +86,23 @@ void describe("a file of an older release", () => {
       await place.remove();
     }
   });
+
+  void it("is told the whole key of a damaged row, of which a partition has many", async () => {
+    const place = await newPlace();
+    const item = { partition: "o#1", id: "txn_1", organisation_id: "o", status_key: "o#held", version: 1 };
+    try {
+      const store = await openSqliteStore({ file: place.file });
+      await store.commit([{ op: "put", table: "smartfinance-transactions", item, condition: "absent" }]);
+      await store.close();
+      edit(
+        place,
+        `UPDATE "smartfinance-transactions" SET body = '{'; DELETE FROM kept_columns WHERE name LIKE 'smartfinance-transactions/%'`,
+      );
+      await assert.rejects(openSqliteStore({ file: place.file }), /the row of smartfinance-transactions under "o#1", "txn_1" is damaged/);
+    } finally {
+      await place.remove();
+    }
+  });
 });
 
 void describe("a file with two names", () => {
