@@ -57,10 +57,18 @@ export interface OnHolders {
   readonly mayVerify: boolean;
 }
 
-/** Otherwise whoever may open accounts could lift what only those who verify people may: by taking the restricted owner off. */
-function checkFreed(before: Account, after: Account, mayVerify: boolean): Refusal | undefined {
-  if (mayVerify || !isFreed(before, after)) return undefined;
+/**
+ * Otherwise whoever may open accounts could lift what only those who verify people may: by taking the restricted owner off. That counts as
+ * well where another holder binds the account meanwhile: once that one is verified, nobody looks for the one who was taken off before.
+ */
+function checkFreed(before: Account, after: Account, userId: UserId, mayVerify: boolean): Refusal | undefined {
+  if (mayVerify || !isFreed(alone(before, userId), alone(after, userId))) return undefined;
   return refuse("insufficient_scope", undefined, "It would free the account of a restriction, so users:verify is needed as well.");
+}
+
+/** The account as if nobody else held it. */
+function alone(account: Account, userId: UserId): Account {
+  return { ...account, holders: holdersOf(account).filter((holder) => holder.userId === userId) };
 }
 
 /** POST /v1/accounts/{id}/holders. */
@@ -111,7 +119,7 @@ export function changeAccountHolder(
       if (!changed.ok) return changed;
       const user = work.get(users, { hash: userId });
       invariant(user, "a holder is a user");
-      return checkRole(user, role, "role") ?? checkFreed(account, changed.account, mayVerify) ?? changed;
+      return checkRole(user, role, "role") ?? checkFreed(account, changed.account, userId, mayVerify) ?? changed;
     },
   });
 }
@@ -134,7 +142,7 @@ export function removeAccountHolder(
     decide(account, at, work) {
       const changed = removeHolder(account, userId, at);
       if (!changed.ok) return changed;
-      const refusal = checkFreed(account, changed.account, mayVerify);
+      const refusal = checkFreed(account, changed.account, userId, mayVerify);
       if (refusal !== undefined) return refusal;
       const user = work.get(users, { hash: userId });
       invariant(user, "a holder is a user");

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import type { RequestListener, Server } from "node:http";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { ClientRequest, RequestListener, Server } from "node:http";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { createServer as createTcpServer } from "node:net";
+import { connect, createServer as createTcpServer } from "node:net";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
+import { createServer as createRawTlsServer } from "node:tls";
+import { Worker } from "node:worker_threads";
 import { makeAuthority } from "#test/support/certificates.ts";
 import type { ResolvedAddress } from "./contract.ts";
 import type { OutboundOptions } from "./create-outbound.ts";
@@ -217,6 +220,30 @@ test("an upgrade is not taken up", async (t) => {
   assert.deepEqual(answer, { ok: false, reason: "connection_failed", code: "UPGRADE" });
 });
 
+test("SSRF-01: a server that never comes to its answer is not listened to until the deadline", async (t) => {
+  const interim = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n";
+  for (const [before, taken] of [
+    [interim.repeat(16), true],
+    ["\r\n".repeat(1_000), true],
+    [interim.repeat(10_000), false],
+    ["\r\n".repeat(1_000_000), false],
+  ] as const) {
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", () => socket.write(taken ? `${before}HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n` : before));
+    });
+    const port = await serve(t, server);
+    const outbound = createOutbound({ development: true, resolve: here });
+    t.after(() => outbound.close());
+    // Each answer is measured for itself, also on a connection that is kept.
+    for (let round = 0; round < (taken ? 100 : 1); round++) {
+      const answer = await outbound.request({ url: `http://hooks.shop:${port}/`, ...GET });
+      if (taken) assert.ok(answer.ok && answer.status === 200, JSON.stringify(answer));
+      else assert.deepEqual(answer, { ok: false, reason: "response_too_large" });
+    }
+  }
+});
+
 test("SSRF-01: the certificate must be for the name, in date and of a trusted authority; TLS 1.2 at least", async (t) => {
   const authority = makeAuthority("Test authority");
   const good = authority.issue({ name: "hooks.shop", usage: "server", hosts: ["hooks.shop"] });
@@ -236,6 +263,55 @@ test("SSRF-01: the certificate must be for the name, in date and of a trusted au
     const outbound = createOutbound({ development: true, resolve: here, trust: authority.certificate });
     const answer = await outbound.request({ url: `https://hooks.shop:${port}/`, ...GET });
     assert.equal(answer.ok ? "answered" : answer.reason, accepted ? "answered" : "tls_failed", JSON.stringify(answer));
+    outbound.close();
+  }
+});
+
+test("SSRF-01: one handshake is all that a server gets", async (t) => {
+  const authority = makeAuthority("Test authority");
+  const { certificate, key } = authority.issue({ name: "hooks.shop", usage: "server", hosts: ["hooks.shop"] });
+  let handshakes = 0;
+  const server = createRawTlsServer({ cert: certificate, key, maxVersion: "TLSv1.2" }, (socket) => {
+    const again = (): void => {
+      socket.renegotiate({ rejectUnauthorized: false }, (error) => {
+        if (error !== null) return;
+        handshakes += 1;
+        again();
+      });
+    };
+    socket.on("error", () => undefined).once("data", again);
+  });
+  const port = await serve(t, server);
+  const outbound = createOutbound({ development: true, resolve: here, trust: authority.certificate, limits: { totalMs: 1_000 } });
+  t.after(() => outbound.close());
+  const answer = await outbound.request({ url: `https://hooks.shop:${port}/`, ...GET });
+  assert.ok(!answer.ok && answer.reason === "tls_failed", JSON.stringify(answer));
+  assert.equal(handshakes, 0);
+});
+
+test("SSRF-01: a server that never stops handing out tickets is not listened to until the deadline", async (t) => {
+  const authority = makeAuthority("Test authority");
+  const { certificate, key } = authority.issue({ name: "hooks.shop", usage: "server", hosts: ["hooks.shop"] });
+  const port = await serve(
+    t,
+    createTlsServer({ cert: certificate, key }, (_request, response) => void setTimeout(() => response.end("late"), 50)),
+  );
+  // No server of Node hands out more than two.
+  let more = 0;
+  const handOut = (message: unknown): void => {
+    const { request } = message as { readonly request: ClientRequest };
+    for (let n = 0; n < more; n++) request.socket?.emit("session", Buffer.alloc(0));
+  };
+  subscribe("http.client.request.start", handOut);
+  t.after(() => unsubscribe("http.client.request.start", handOut));
+  for (const [count, taken] of [
+    [30, true],
+    [33, false],
+  ] as const) {
+    more = count;
+    const outbound = createOutbound({ development: true, resolve: here, trust: authority.certificate });
+    const answer = await outbound.request({ url: `https://hooks.shop:${port}/`, ...GET });
+    assert.equal(answer.ok ? "answered" : answer.reason, taken ? "answered" : "tls_failed");
     outbound.close();
   }
 });
@@ -273,4 +349,36 @@ test("how long an idle connection is kept is no bound on an answer", async (t) =
   });
   const answer = await outbound.request({ url, ...GET });
   assert.ok(answer.ok && answer.body.toString() === "late");
+});
+
+/** A server whose connections all wait to be accepted until it is let go on; those that do not fit into its line begin anew after a second. */
+const LATE_SERVER = `
+  const { parentPort, workerData } = require("node:worker_threads");
+  const server = require("node:http").createServer((_request, response) => response.end("late"));
+  server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+    parentPort.postMessage(server.address().port);
+    setImmediate(() => Atomics.wait(workerData, 0, 0));
+  });
+`;
+
+test("an address that takes longer than a moment to connect to is not given up for one that leads nowhere", async (t) => {
+  const go = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(LATE_SERVER, { eval: true, workerData: go });
+  t.after(() => worker.terminate());
+  const port = await new Promise<number>((resolve) => worker.once("message", resolve));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const line = Array.from({ length: 3 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+  t.after(() => line.forEach((socket) => socket.destroy()));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  // The second address is one that this machine has no way to: nobody listens there.
+  const resolve = async (): Promise<ResolvedAddress[]> => [v4("127.0.0.1"), { address: "::1", family: 6 }];
+  const outbound = createOutbound({ development: true, resolve });
+  t.after(() => outbound.close());
+  const answer = outbound.request({ url: `http://far.shop:${port}/`, ...GET });
+  setTimeout(() => {
+    Atomics.store(go, 0, 1);
+    Atomics.notify(go, 0);
+  }, 500);
+  const answered = await answer;
+  assert.ok(answered.ok, JSON.stringify(answered));
 });

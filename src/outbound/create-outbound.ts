@@ -1,3 +1,4 @@
+import { constants } from "node:crypto";
 import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import type { IncomingMessage, RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
@@ -19,6 +20,12 @@ export const outboundDefaults: OutboundLimits = {
 const KEPT_PER_HOST = 16;
 /** Idle connections kept to all together; what is over is closed after its call. */
 const KEPT = 256;
+/** What a call takes beside twice the largest answer, bytes: answers before the answer (100 to 199), how it is cut in pieces. */
+const ROUND_ABOUT = 64 * 1024;
+/** Tickets to take a session up again that one connection takes. A server of TLS 1.3 has any number of these, too; two are usual. */
+const MOST_TICKETS = 32;
+/** How many addresses of a name get a share of a call's time to be connected to. */
+const ATTEMPTS = 4;
 
 export interface OutboundOptions {
   /** The name servers of the machine where absent. */
@@ -65,15 +72,21 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
     maxFreeSockets: KEPT_PER_HOST,
     timeout: limits.idleMs,
     scheduling: "lifo" as const,
+    // Of a name with several addresses each is given up for the next one after this time, and is not come back to. A quarter of a second, as
+    // it is unless said, is less than a far or busy host takes, and the last address may be of a family that this machine has no way to.
+    autoSelectFamilyAttemptTimeout: Math.max(1, Math.ceil(limits.totalMs / ATTEMPTS)),
   };
   const https = new HttpsAgent({
     ...pool,
     // Said here, because an environment variable could say otherwise.
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",
+    // A server of TLS 1.2 could ask for a further handshake as soon as one is done, and this thread does nothing else then.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...(options.trust === undefined ? {} : { ca: options.trust }),
   });
   const http = new HttpAgent(pool);
+  boundTickets(https);
   boundIdle(https);
   boundIdle(http);
   const perHost = new Map<string, number>();
@@ -121,6 +134,20 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
   };
 }
 
+/** Bounds what a connection can be told after its handshake, by giving the connection up. */
+function boundTickets(agent: HttpsAgent): void {
+  const create = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    const socket = create(options, callback);
+    let tickets = 0;
+    socket?.on("session", () => {
+      tickets += 1;
+      if (tickets > MOST_TICKETS) socket.destroy(new OutboundError("tls_failed"));
+    });
+    return socket;
+  };
+}
+
 /** Bounds the idle sockets of all hosts; the agent's own `maxFreeSockets` is for each host. */
 function boundIdle(agent: HttpAgent): void {
   const keep = agent.keepSocketAlive.bind(agent);
@@ -164,6 +191,17 @@ function call(
     const timer = setTimeout(() => end({ ok: false, reason: "timed_out" }), limits.totalMs);
     // Stays until the request is gone: a socket that is destroyed may still have something to say.
     sent.on("error", (error: NodeJS.ErrnoException) => end(refusalOf(error)));
+    sent.once("socket", (socket) => {
+      // What is neither head nor body is bounded by this alone: a server that never comes to its answer would keep this thread busy.
+      let received = 0;
+      const most = 2 * (limits.headerBytes + limits.responseBytes) + ROUND_ABOUT;
+      const count = (chunk: Buffer): void => {
+        received += chunk.length;
+        if (received > most) end({ ok: false, reason: "response_too_large" });
+      };
+      socket.on("data", count);
+      sent.once("close", () => socket.off("data", count));
+    });
     sent.on("upgrade", () => end({ ok: false, reason: "connection_failed", code: "UPGRADE" }));
     sent.on("response", (response) => read(response, limits.responseBytes, end));
     sent.end(body);

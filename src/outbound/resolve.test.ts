@@ -38,3 +38,20 @@ test("names are resolved by the name servers, never by the machine's own files",
   assert.deepEqual(await resolve("hooks.shop"), [{ address: "93.184.215.14", family: 4 }]);
   await assert.rejects(resolve("unknown.shop"));
 });
+
+test("a name server that is silent about one family does not hold up the addresses of the other", async (t) => {
+  // Two of them: asking each twice takes longer than a call may.
+  const servers = [createSocket("udp4"), createSocket("udp4")];
+  t.after(() => servers.forEach((server) => server.close()));
+  for (const server of servers) {
+    server.on("message", (query, from) => {
+      const type = query.readUInt16BE(query.indexOf(0, 12) + 1);
+      if (type === 1) server.send(answerTo(query, "hooks.shop", [93, 184, 215, 14]), from.port, from.address);
+    });
+    await new Promise<void>((resolve) => server.bind(0, "127.0.0.1", resolve));
+  }
+  const resolve = createResolve(servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`));
+  const began = Date.now();
+  assert.deepEqual(await resolve("hooks.shop"), [{ address: "93.184.215.14", family: 4 }]);
+  assert.ok(Date.now() - began < 4_000);
+});

@@ -195,6 +195,29 @@ export function accountHolderFlows(stage: Stage): void {
       ok(await own.transfer(account, to, 10), 201);
     });
 
+    it("are not taken off by such a key behind somebody who binds the account for another reason", async () => {
+      const own = await stage.app.newOrganisation();
+      const clerk = own.api.as(
+        String(ok(await own.api.post("/v1/api-keys", { name: "Clerk", scopes: ["accounts:write"] }), 201)["secret"]),
+      );
+      const [ada, bob] = [await own.user(), await own.user()];
+      const account = await own.account({ userId: ada, balance: 900 });
+      const to = await own.account();
+      const path = `/v1/accounts/${account}/holders`;
+      ok(await clerk.post(path, { user_id: bob, role: "joint_owner" }), 201);
+      ok(await own.api.post(`/v1/users/${bob}/status`, { status: "restricted", reason_code: "court_order" }), 200);
+      ok(await own.api.patch("/v1/organisation", { new_user_status: "pending" }), 200);
+      const eve = await own.user();
+      // Somebody who is not verified yet binds the account more strictly than the court does, until that is done.
+      assert.equal(ok(await clerk.post(path, { user_id: eve, role: "joint_owner" }), 201)["restriction"], "pending");
+      refused(await clerk.patch(`${path}/${bob}`, { role: "viewer" }), "insufficient_scope");
+      refused(await remove(clerk, account, bob), "insufficient_scope");
+      ok(await clerk.patch(`${path}/${bob}`, { role: "beneficial_owner" }), 200);
+      ok(await own.api.post(`/v1/users/${eve}/status`, { status: "active", reason_code: "verified" }), 200);
+      refused(await own.transfer(account, to, 10), "account_restricted", "from_account_id");
+      ok(await remove(clerk, account, eve), 200);
+    });
+
     it("are added and taken off with If-Match, too", async () => {
       const own = await stage.app.newOrganisation();
       const [ada, bob] = [await own.user(), await own.user()];
