@@ -54,7 +54,8 @@ export async function verifyAuthentication(
   const challenge = challengeOf(fromBase64url(found.nonce), found.userId, currentApproval(found, approval, waiting?.payment));
   const subject = subjectOf(organisationId, found.userId);
   const checked: (Checked | FailedCheck)[] = [];
-  for (const proof of body.proofs) checked.push(await check(deps, subject, challenge, proof, deviceBound));
+  const asking = { deviceBound, askedAt: found.createdAt };
+  for (const proof of body.proofs) checked.push(await check(deps, subject, challenge, proof, asking));
   const eventId = deps.ids.next("event");
   return deps.queue.execute({
     actor: asked.actor,
@@ -113,10 +114,10 @@ function check(
   subject: Subject,
   challenge: Uint8Array,
   proof: Proof,
-  deviceBound: boolean,
+  asking: { readonly deviceBound: boolean; readonly askedAt: number },
 ): Promise<Checked | FailedCheck> {
   return proof.type === "passkey"
-    ? checkPasskey(deps, subject, challenge, proof.response, { deviceBound })
+    ? checkPasskey(deps, subject, challenge, proof.response, asking)
     : checkCode(deps, subject, proof.type, proof.code);
 }
 

@@ -39,13 +39,15 @@ export async function passkeyRequest(
  * Whether `response` (`AuthenticationResponseJSON`) is one of the subject's passkeys signing this very challenge: signature,
  * origin, relying party, presence and verification of the person. Writes nothing: hand the result to `useFactor`, also a
  * failed one. The refusal is `authentication_failed`, whatever was wrong.
+ *
+ * @param policy.askedAt when the challenge was given out, ms: answers that only came out of order are then not taken for those of a copy
  */
 export async function checkPasskey(
   deps: CheckDeps,
   subject: Subject,
   challenge: Uint8Array,
   response: JsonObject,
-  policy: PasskeyPolicy = {},
+  policy: PasskeyPolicy & { readonly askedAt?: number } = {},
 ): Promise<Checked | FailedCheck> {
   const attempt = attemptOf(deps, subject, "passkey");
   const set = await readSet(deps.store, subject);
@@ -53,7 +55,7 @@ export async function checkPasskey(
   if (passkey === undefined || !suits(policy, passkey)) return failed(attempt);
   try {
     const assertion = await verifyAssertion(deps.relyingParty, subject, challenge, passkey, response);
-    return checked(attempt, passkey, { kind: "passkey", ...assertion });
+    return checked(attempt, passkey, { kind: "passkey", ...assertion, askedAt: policy.askedAt });
   } catch (error) {
     if (error instanceof PasskeyError) return failed(attempt);
     throw error;

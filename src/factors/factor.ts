@@ -26,7 +26,14 @@ export type FactorStatus = "pending" | "active" | "flagged";
 
 /** What verification found, for the decision to judge against the state of that moment. */
 export type Evidence =
-  | { readonly kind: "passkey"; readonly counter: number; readonly backedUp: boolean; readonly digest: string }
+  | {
+      readonly kind: "passkey";
+      readonly counter: number;
+      readonly backedUp: boolean;
+      readonly digest: string;
+      /** When the challenge was given out, ms; `undefined` where nobody knows. */
+      readonly askedAt: number | undefined;
+    }
   | { readonly kind: "totp"; readonly step: number }
   | { readonly kind: "code"; readonly hash: string };
 

@@ -17,11 +17,16 @@ const OTHER_CHALLENGE = Buffer.alloc(32, 8).toString("base64url");
 let challenges = 0;
 
 /** The answer to a challenge that no other call has. */
-async function answer(kit: FactorKit, device: SoftwareAuthenticator, knobs: Knobs = {}): Promise<Checked | FailedCheck> {
+async function answer(
+  kit: FactorKit,
+  device: SoftwareAuthenticator,
+  knobs: Knobs = {},
+  asking: { readonly askedAt?: number } = {},
+): Promise<Checked | FailedCheck> {
   const challenge = new Uint8Array(32).fill(++challenges);
   const options = await passkeyRequest(kit.deps, kit.subject, challenge);
   assert.ok(options, "there is a passkey to ask for");
-  return checkPasskey(kit.deps, kit.subject, challenge, device.get(options, knobs));
+  return checkPasskey(kit.deps, kit.subject, challenge, device.get(options, knobs), asking);
 }
 
 /** One answer, looked at so many times. */
@@ -219,6 +224,23 @@ describe("passkeys", () => {
       await kit.settle();
       assert.ok(kit.notices.some(({ notice }) => notice === "factor_flagged"));
     }
+  });
+
+  it("WA-02 flags nothing where two challenges were answered in one order and came in the other, and takes the older one no more", async () => {
+    const kit = factorKit();
+    const { device } = await kit.passkey();
+    const askedAt = kit.clock.now();
+    const first = await answer(kit, device, {}, { askedAt });
+    kit.clock.time += 1_000;
+    const second = await answer(kit, device, {}, { askedAt: kit.clock.now() });
+    good(await kit.use(second), 200);
+    bad(await kit.use(first), "authentication_failed");
+    assert.equal((await stored(kit)).status, "active");
+    kit.clock.time += 1_000;
+    good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+    // What was asked for after the last use is no matter of order any more.
+    bad(await kit.use(await answer(kit, device, { counter: 2 }, { askedAt: kit.clock.now() })), "authentication_failed");
+    assert.equal((await stored(kit)).status, "flagged");
   });
 
   it("WA-02 flags a counter that falls to 0, and flags nothing whose signature is not good", async () => {

@@ -9,7 +9,7 @@ import { attemptOf } from "./factor.ts";
 import type { FactorSet } from "./factor-set.ts";
 import { changedSet, factorSets, readSet, setKey } from "./factor-set.ts";
 import { isBlocked } from "./lock.ts";
-import { challengeIn, fromBase64Url } from "./passkey.ts";
+import { CHALLENGE_LIFE_MS, challengeIn, fromBase64Url } from "./passkey.ts";
 import { useFactor } from "./use-factor.ts";
 
 /** What is given to show that a factor is at hand: a code, or a passkey's answer to a challenge of `challengeFactor`. */
@@ -28,9 +28,11 @@ type ProofDeps = Pick<FactorDeps, "store" | "vault" | "ids" | "clock" | "relying
 export async function checkProof(deps: ProofDeps, subject: Subject, proof: Proof): Promise<GivenProof> {
   if (proof.type !== "passkey") return { checked: await checkCode(deps, subject, proof.type, proof.code), challenge: undefined };
   const set = await readSet(deps.store, subject);
-  const challenge = pendingChallenge(set, challengeIn(proof.response), "prove", deps.clock.now())?.challenge;
-  if (challenge === undefined) return { checked: failed(attemptOf(deps, subject, "passkey")), challenge };
-  return { checked: await checkPasskey(deps, subject, fromBase64Url(challenge), proof.response), challenge };
+  const pending = pendingChallenge(set, challengeIn(proof.response), "prove", deps.clock.now());
+  if (pending === undefined) return { checked: failed(attemptOf(deps, subject, "passkey")), challenge: undefined };
+  const { challenge, expires_at: until } = pending;
+  const askedAt = until - CHALLENGE_LIFE_MS;
+  return { checked: await checkPasskey(deps, subject, fromBase64Url(challenge), proof.response, { askedAt }), challenge };
 }
 
 /** The challenge of this text that was given out for this purpose and is still good. */

@@ -85,16 +85,21 @@ function judge(factor: StoredFactor, { evidence }: Checked, at: number): Judged 
 
 /**
  * The counter rule of WebAuthn (section 7.2, step 22): where either counter is not 0, the new one has to be larger; else two
- * devices may hold the key, and it is refused for good. The very same assertion again is a repetition, not a copy.
+ * devices may hold the key, and it is refused for good. The very same assertion again is a repetition, not a copy. Nor does a lower
+ * counter show one in the answer to a challenge that was given out before the passkey was used last: two challenges may be answered
+ * in one order and come here in the other (the race that the same step names). It is refused, and no more.
  */
 function judgePasskey(
   factor: PasskeyFactor,
-  { counter, backedUp, digest }: Extract<Checked["evidence"], { readonly kind: "passkey" }>,
+  { counter, backedUp, digest, askedAt }: Extract<Checked["evidence"], { readonly kind: "passkey" }>,
   at: number,
 ): Judged {
   if (factor.last_assertion === digest) return { ok: false, reason: "replayed" };
-  if ((counter > 0 || factor.counter > 0) && counter <= factor.counter)
+  if ((counter > 0 || factor.counter > 0) && counter <= factor.counter) {
+    if (askedAt !== undefined && factor.last_used_at !== null && askedAt < factor.last_used_at)
+      return { ok: false, reason: "out_of_order" };
     return { ok: false, reason: "counter", flagged: { ...factor, status: "flagged" } };
+  }
   return { ok: true, factor: { ...factor, counter, backed_up: backedUp, last_assertion: digest, last_used_at: at } };
 }
 

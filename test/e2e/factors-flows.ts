@@ -165,6 +165,23 @@ export function factorFlows(stage: Stage, sent: Sent): void {
     assert.ok(!states.includes("flagged"), "a repeated assertion was taken for a copied key");
   });
 
+  it("WA-02 answers that come in another order than they were given flag nothing; the older one is not taken", async () => {
+    const { own, path } = await person();
+    const totp = await addTotp(own, path);
+    const device = await addPasskey(own, path, { proof: { type: "totp", code: currentCode(totp.secret, stage.app.clock) } });
+    const ask = async (): Promise<object> => {
+      stage.app.clock.advance(1_000);
+      const { public_key } = ok(await own.api.post(`${path}/factors/challenge`), 201);
+      return { type: "passkey", response: device.get(public_key as JsonObject) };
+    };
+    const first = await ask();
+    const second = await ask();
+    const codes = (proof: object): Promise<Answer> => own.api.post(`${path}/recovery-codes`, { proof }, { idempotencyKey: null });
+    ok(await codes(second), 201);
+    refused(await codes(first), "authentication_failed");
+    ok(await codes(await ask()), 201);
+  });
+
   it("WA-02 a counter that goes back flags the passkey for good", async () => {
     const { own, path } = await person();
     const totp = await addTotp(own, path);
