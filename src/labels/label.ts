@@ -42,9 +42,12 @@ export function labelIdOf(transactionId: TransactionId): LabelId {
   return derivedId("label", transactionId, "risk-label");
 }
 
+/** The last millisecond whose text has four digits for the year; later ones (by their offset from UTC) would sort before all others. */
+const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /** The range value of the index: labels by the time of their latest judgement. */
 export function decidedKey(at: number, id = ""): string {
-  return `${toTimestamp(at)}#${id}`;
+  return `${toTimestamp(Math.min(at, LAST_MS))}#${id}`;
 }
 
 const toStored = ({ label, source, decidedAt, decidedBy }: Judgement): JsonObject => ({

@@ -78,6 +78,9 @@ void describe("labels", () => {
     assert.deepEqual(await times(3, 5, "descending"), [5, 3, 3]);
     assert.deepEqual(await times(2, 3, "ascending"), [3, 3]);
     assert.deepEqual(await times(6, undefined, "ascending"), []);
+    const year10000 = Date.UTC(10_000, 0, 1) - T0;
+    assert.deepEqual(await times(year10000, undefined, "ascending"), []);
+    assert.deepEqual(await times(5, year10000, "ascending"), [5]);
     const ids = made.map(({ transactionId }) => transactionId);
     assert.deepEqual([...(await labelsOf(store, ORG, ids)).keys()].toSorted(), ids.slice(0, 4).toSorted());
     assert.equal((await labelsOf(store, ORG, [])).size, 0);

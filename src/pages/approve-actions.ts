@@ -35,12 +35,18 @@ export async function approve(
   const proofs = [{ type: "passkey" as const, response }];
   const verified = await verifyAuthentication(deps, askedOn(session, visitor), authenticationOf(session), { proofs });
   if (!verified.ok || verified.reply.status >= 300) return verified;
-  return completeSession(deps, session, "approved", visitor);
+  return endWith(deps, session, "approved", visitor);
 }
 
 /** Declines: the authentication is withdrawn, and with it a payment that waits. */
 export async function decline(deps: PagesDeps, session: HostedSession, visitor: Visitor): Promise<Executed> {
   const canceled = await cancelAuthentication(deps, askedOn(session, visitor), authenticationOf(session));
   if (!canceled.ok || canceled.reply.status >= 300) return canceled;
-  return completeSession(deps, session, "declined", visitor);
+  return endWith(deps, session, "declined", visitor);
+}
+
+/** Ends the visit after its answer has been committed: where that is not written down, nobody may be told that nothing was done. */
+async function endWith(deps: PagesDeps, session: HostedSession, result: "approved" | "declined", visitor: Visitor): Promise<Executed> {
+  const ended = await completeSession(deps, session, result, visitor);
+  return ended.ok && ended.reply.status < 300 ? ended : { ok: false, code: "outcome_unknown" };
 }

@@ -35,6 +35,7 @@ const WORDS = [
   "over",
   "offline",
   "failed",
+  "unknown",
   "valid_until",
   "approved_title",
   "approved_text",

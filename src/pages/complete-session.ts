@@ -31,8 +31,8 @@ export async function completeSession(
       const found = work.get(hostedSessions, { hash: id });
       const { returnOrigins } = pageTermsOf(work.get(organisations, { hash: session.organisationId }));
       if (found?.status === "completed" && found.result === result) return work.outcome(replied(200, answer(found, result, returnOrigins)));
-      // What was approved in time may be written down a moment late: the result follows what has happened, not the clock.
-      const late = found !== undefined && result === "approved" && statusAt(found, at) === "expired";
+      // What was answered in time may be written down a moment late: the result follows what has happened, not the clock.
+      const late = found?.purpose === "approve" && statusAt(found, at) === "expired";
       if (found === undefined || (statusAt(found, at) !== "opened" && !late))
         return refused(refuse("hosted_session_ended"), visitor.requestId);
       const next: HostedSession = { ...found, status: "completed", result, endedAt: at, version: found.version + 1 };

@@ -38,6 +38,7 @@ const WORDS = [
   "over",
   "offline",
   "failed",
+  "unknown",
   "enrolled_title",
   "enrolled_text",
   "cancelled_title",

@@ -16,13 +16,13 @@ export const words = {
   open_title: { en: "Opening the secure page", de: "Die sichere Seite wird geöffnet" },
   ended_title: { en: "This link cannot be used any more", de: "Dieser Link kann nicht mehr benutzt werden" },
   ended_text: {
-    en: "Each link works once and for ten minutes. Go back to the app and start again from there. Nothing was changed.",
-    de: "Jeder Link gilt einmal und zehn Minuten lang. Gehen Sie zurück zur App und beginnen Sie dort noch einmal. Es wurde nichts geändert.",
+    en: "Each link works once and for ten minutes. What you did before stands. Go back to the app to see how it is, or to start again.",
+    de: "Jeder Link gilt einmal und zehn Minuten lang. Was Sie vorher getan haben, gilt. Sehen Sie in der App nach, wie es steht, oder beginnen Sie dort noch einmal.",
   },
   trouble_title: { en: "This does not work at the moment", de: "Das geht im Augenblick nicht" },
   trouble_text: {
-    en: "Nothing was changed. Please try again in a minute.",
-    de: "Es wurde nichts geändert. Bitte versuchen Sie es in einer Minute noch einmal.",
+    en: "Please try again in a minute. What you did before stands.",
+    de: "Bitte versuchen Sie es in einer Minute noch einmal. Was Sie vorher getan haben, gilt.",
   },
 
   // Enrolling
@@ -144,16 +144,16 @@ export const words = {
   // What went wrong, said beside the button
   wrong_proof: { en: "That was not right. Please try again.", de: "Das war nicht richtig. Bitte versuchen Sie es noch einmal." },
   locked: {
-    en: "There were too many wrong attempts. Please wait a while, then start again from the app.",
-    de: "Es gab zu viele falsche Versuche. Bitte warten Sie eine Weile und beginnen Sie dann in der App noch einmal.",
+    en: "There were too many attempts. Please wait a while, then start again from the app.",
+    de: "Es gab zu viele Versuche. Bitte warten Sie eine Weile und beginnen Sie dann in der App noch einmal.",
   },
   changed: {
     en: "What you are asked to approve has changed since you opened this page. Nothing was approved. Go back to the app and look again.",
     de: "Was Sie freigeben sollen, hat sich geändert, seit Sie diese Seite geöffnet haben. Es wurde nichts freigegeben. Sehen Sie in der App noch einmal nach.",
   },
   over: {
-    en: "The time for this page is over, or it was used already. Go back to the app and start again.",
-    de: "Die Zeit für diese Seite ist um, oder sie wurde schon benutzt. Gehen Sie zurück zur App und beginnen Sie noch einmal.",
+    en: "The time for this page is over, or it was used already. Go back to the app to see how it stands.",
+    de: "Die Zeit für diese Seite ist um, oder sie wurde schon benutzt. Sehen Sie in der App nach, wie es steht.",
   },
   passkey_refused: {
     en: "The browser did not confirm it. It may have been cancelled, or it took too long. Please try again.",
@@ -178,5 +178,9 @@ export const words = {
   failed: {
     en: "That did not work, and nothing was changed. Please try again.",
     de: "Das hat nicht geklappt, und es wurde nichts geändert. Bitte versuchen Sie es noch einmal.",
+  },
+  unknown: {
+    en: "It is not known whether that was done. Load this page again to see how it stands.",
+    de: "Es ist nicht bekannt, ob das getan wurde. Laden Sie diese Seite neu, um zu sehen, wie es steht.",
   },
 } as const satisfies Record<string, { readonly en: string; readonly de: string }>;

@@ -131,6 +131,31 @@ export function checkSums(root: ASTNode): void {
   }
 }
 
+/** A fact's text that is read as a number, or compared with another's to its end: some 1 µs at worst. */
+const COST_OF_TEXT = 60;
+
+/**
+ * What texts of facts cost beyond what the walk above has counted, which knows no types. What is written out is no longer than the
+ * expression.
+ */
+export function costOfTexts(root: ASTNode): number {
+  let cost = 0;
+  const pending: ASTNode[] = [root];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (node.op === "call") {
+      const [name, args] = node.args;
+      const [{ op, checkedType } = {}] = args as readonly Partial<ASTNode & { readonly checkedType: { readonly name?: unknown } }>[];
+      if ((name === "double" || name === "int") && op !== "value" && checkedType?.name === "string") cost += COST_OF_TEXT;
+      pending.push(...args);
+    } else if (node.op === "rcall") {
+      const [name, receiver, args] = node.args;
+      if ((name === "startsWith" || name === "endsWith") && args[0]?.op !== "value") cost += COST_OF_TEXT;
+      pending.push(receiver, ...args);
+    } else if (node.op !== "value" && node.op !== "id" && node.op !== ".") pending.push(...operandsOf(node));
+  }
+  return cost;
+}
+
 /** The operands of an operator. */
 export function operandsOf(node: ASTNode): readonly ASTNode[] {
   const args: unknown = node.args;

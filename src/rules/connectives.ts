@@ -1,4 +1,5 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
+import { invariant } from "#kernel/assert.ts";
 import { operandsOf } from "./check-expression.ts";
 import type { BoundFacts, ListSnapshot } from "./facts.ts";
 
@@ -104,7 +105,8 @@ function operandOf(node: ASTNode, needs: Needs): Operand {
 
 /** What an operand without connectives at its top needs. */
 interface Needs {
-  readonly facts: { readonly group: string | undefined; readonly member: string; readonly failure: Error }[];
+  /** Without a member it is enough that the group is there: that is what `has` looks into. */
+  readonly facts: { readonly group: string | undefined; readonly member: string | undefined; readonly failure: Error }[];
   readonly lists: { readonly name: string; readonly failure: Error }[];
   /** It may fail with all of these at hand: a division by zero, a text that is no number. */
   fallible: boolean;
@@ -115,7 +117,7 @@ interface Needs {
 function missingOf({ facts, lists }: Needs, bound: BoundFacts, known: ListSnapshot): Error | undefined {
   for (const { group, member, failure } of facts) {
     const holder = group === undefined ? bound : (bound[group] as BoundFacts | undefined);
-    if (holder?.[member] === undefined) return failure;
+    if (holder === undefined || (member !== undefined && holder[member] === undefined)) return failure;
   }
   for (const { name, failure } of lists) if (!known.has(name)) return failure;
   return undefined;
@@ -143,8 +145,13 @@ function needsOf(operand: ASTNode): Needs {
       }
       case "call": {
         const [called, args] = node.args;
-        // Whether something is known can be told of what is not.
-        if (called === "has") return;
+        // Whether something is known can be told of what is not, except where nobody kept what was known.
+        if (called === "has") {
+          const group = groupOf(args[0]);
+          if (below) needs.nested += 1;
+          else needs.facts.push({ group, member: undefined, failure: new Error(`Unknown variable: ${group}`) });
+          return;
+        }
         if (called === "in_list") {
           const name = String(args[0]?.args);
           if (below) needs.nested += 1;
@@ -169,6 +176,12 @@ function needsOf(operand: ASTNode): Needs {
   };
   visit(operand, false);
   return needs;
+}
+
+/** The group that `has(group.member)` asks about. */
+function groupOf(asked: ASTNode | undefined): string {
+  invariant(asked?.op === "." && asked.args[0].op === "id", "rules: has() asks about a member of a group");
+  return asked.args[0].args;
 }
 
 /** In whole numbers these may end without a result; doubles have one always. */

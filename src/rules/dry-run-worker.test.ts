@@ -106,6 +106,34 @@ describe("a dry run", () => {
     );
   });
 
+  it("tells of rules over the circumstances that they fail, also where they ask whether something was told", async () => {
+    const { clock, quiet, pay, start, read, keepAll } = bench();
+    const now = clock.time;
+    await keepAll([pay(50, now - 1_000)]);
+    clock.time = now;
+    const id = await start(
+      [
+        'has(context.country) && context.country == "AQ"',
+        "!has(context.ip)",
+        "has(context.ip)",
+        "(has(context.ip) || flagged) == true",
+        "amount > 10 || has(context.ip)",
+      ].map((expression, n) => aRule({ name: `r${n}`, expression })),
+    );
+    await quiet.worker.work();
+    const { tally } = await read(id);
+    assert.deepEqual(
+      tally.rules.map(({ rule, hits, failures }) => [rule, hits, failures]),
+      [
+        ["r0", 1, 1],
+        ["r1", 1, 1],
+        ["r2", 1, 1],
+        ["r3", 1, 1],
+        ["r4", 1, 0],
+      ],
+    );
+  });
+
   it("looks at no captures, and calls turned down what a reviewer turned down and nothing else", async () => {
     const { clock, quiet, pay, start, read, keepAll } = bench();
     const now = clock.time;

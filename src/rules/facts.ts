@@ -3,7 +3,10 @@ export type FactKind = "number" | "int" | "string" | "bool";
 /** Names with their kinds. A name has at most one dot (`factors.velocity`). */
 export type Variables = Readonly<Record<string, FactKind>>;
 export type FactValue = number | bigint | string | boolean | null | undefined;
-/** What is known of one payment, by the names of the variables. What is absent, null or not finite is unknown. */
+/**
+ * What is known of one payment, by the names of the variables. What is absent, null or not finite is unknown. A group that is null by its
+ * own name (`context`) was not kept: then it is unknown, too, what `has` says of its members.
+ */
 export type Facts = Readonly<Record<string, FactValue>>;
 
 /** Facts in the form that programs of one language read. */

@@ -1,6 +1,6 @@
 import { Environment } from "@marcbachmann/cel-js";
 import { invariant } from "#kernel/assert.ts";
-import { checkExpression, checkSums, ExpressionError } from "./check-expression.ts";
+import { checkExpression, checkSums, costOfTexts, ExpressionError } from "./check-expression.ts";
 import type { Uses } from "./check-expression.ts";
 import type { LiveNode } from "./connectives.ts";
 import { connect } from "./connectives.ts";
@@ -102,7 +102,7 @@ export function declare(variables: Variables): Language {
           present = NO_FACTS;
         }
       };
-      return { ok: true, program: { ...uses, cost: uses.cost + cost, meets } };
+      return { ok: true, program: { ...uses, cost: uses.cost + cost + costOfTexts(run.ast), meets } };
     } catch (error) {
       return failed(error);
     }
@@ -118,7 +118,8 @@ export function declare(variables: Variables): Language {
         if (value !== undefined) bound[slot.member] = value;
         continue;
       }
-      // A group is there even when nothing of it is known, so that `has` can say so.
+      // A group is there even when nothing of it is known, so that `has` can say so, unless it was not kept what was known.
+      if (facts[slot.group] === null) continue;
       const Group = makers.get(slot.group);
       const group = (bound[slot.group] ??= Group === undefined ? {} : new Group()) as Record<string, unknown>;
       if (value !== undefined) group[slot.member] = value;

@@ -68,7 +68,7 @@ function isTurnedDown({ status, reviewId, assessment }: Transaction): boolean {
 /**
  * The facts of a stored payment. Scores and factors are stored in ten-thousandths; features, where the assessment has kept
  * them and they are still declared as they were, as a text under `features`. What was not stored is unknown, and so are the circumstances, of which only
- * fingerprints are kept.
+ * fingerprints are kept: neither what they were nor whether they were told.
  */
 export function factsOfTransaction(transaction: Transaction, assessment: JsonObject): Facts {
   const facts: Record<string, FactValue> = {};
@@ -77,6 +77,7 @@ export function factsOfTransaction(transaction: Transaction, assessment: JsonObj
   for (const [name, value] of Object.entries(objectOf(assessment.factors))) facts[`factors.${name}`] = scaled(value);
   return {
     ...facts,
+    context: null,
     amount: transaction.amount,
     currency: transaction.currency,
     payment_type: transaction.type,

@@ -215,7 +215,7 @@ export const dryRunSchema = Type.Object(
       { steps_done: count("Steps that are done."), steps_total: count("Steps there are.") },
       { description: "How far it has come." },
     ),
-    examined: count("Payments looked at so far; deposits, reversals and captures are not."),
+    examined: count("Payments looked at so far; deposits, reversals, holds and their captures are not."),
     matched: count("Those that any rule would have hit."),
     reviewed: count("Of those examined: how many had to be reviewed."),
     rejected: count("Of those examined: how many a reviewer turned down."),

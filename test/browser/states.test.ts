@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { TOTP } from "otpauth";
 import type { Browser, Page } from "playwright-core";
 import type { Organisation, TestApp } from "#test/support/app.ts";
 import { newSession, organisationWithPages, sessionOf, startWithPages } from "#test/support/hosted-pages.ts";
+import { ok } from "#test/support/http-client.ts";
 import { browserForTests } from "./chromium.ts";
 import type { Visitor, VisitorOptions } from "./visitor.ts";
 import { assertAccessible, newVisitor } from "./visitor.ts";
@@ -33,6 +35,11 @@ if (browser !== undefined)
           await heading(other.page, ENDED);
           assert.equal(await other.page.locator(":focus").getAttribute("id"), "end-title");
           await assertAccessible(other.page, "the door that is closed");
+          const asked: string[] = [];
+          other.page.on("request", (request) => void asked.push(request.method()));
+          await other.page.reload();
+          await heading(other.page, ENDED);
+          assert.ok(asked.length > 0 && !asked.includes("POST"), "loading it again was taken for a guess");
           // The address of the page is worth nothing without its cookie.
           const answer = await other.page.goto(`${new URL(session.url).origin}/hosted/${session.id}`);
           assert.equal(answer?.status(), 410);
@@ -58,6 +65,36 @@ if (browser !== undefined)
         await heading(page, "Dieser Link kann nicht mehr benutzt werden");
         await app.app.maintain();
         assert.deepEqual([(await sessionOf(own, late.id)).status, (await sessionOf(own, open.id)).status], ["expired", "expired"]);
+      });
+    });
+
+    it("a page that is older than what was set up shows it, and how to prove it", async () => {
+      await withVisitor(browser, {}, async (visitor) => {
+        const { page } = visitor;
+        const user_id = await own.user();
+        await page.goto((await newSession(own, { user_id, purpose: "enrol" })).url);
+        await page.getByText("This page can be used until").waitFor();
+        const path = `/v1/users/${user_id}/totp`;
+        const made = ok(await own.api.post(path, {}, { idempotencyKey: null }), 201);
+        const code = new TOTP({ secret: made["secret"] }).generate({ timestamp: app.clock.now() });
+        ok(await own.api.post(`${path}/${made.id}/activate`, { code }, { idempotencyKey: null }), 200);
+        await page.getByRole("button", { name: "Create a passkey" }).click();
+        await heading(page, "First confirm that it is you");
+        assert.equal(await visitor.passkeys(), 0);
+      });
+    });
+
+    it("a visit that has done as much as one may is not told to try again", async () => {
+      await withVisitor(browser, {}, async ({ page }) => {
+        const session = await newSession(own, { user_id: await own.user(), purpose: "enrol" });
+        await page.goto(session.url);
+        await page.getByText("This page can be used until").waitFor();
+        await page.evaluate(async (path) => {
+          const headers = { "content-type": "application/json" };
+          for (let n = 0; n < 100; n++) await fetch(path, { method: "POST", headers, body: "{}" });
+        }, `/hosted/${session.id}/proof/options`);
+        await page.getByRole("button", { name: "Create a passkey" }).click();
+        await page.getByRole("status").filter({ hasText: "There were too many attempts." }).waitFor();
       });
     });
 

@@ -6,6 +6,8 @@ import { makePasskey, usePasskey } from "./passkey.js";
 let proof;
 const proofNeeded = fact("proof") === "needed";
 const ADDED = ["passkey_added", "totp_added"];
+/** By these the server says that it does not have a passkey. Others may answer a request that came twice: the first time it was taken. */
+const NOT_TAKEN = ["passkey_not_device_bound", "limit_reached", "factor_proof_required", "authentication_failed", "authentication_blocked"];
 
 tellExpiry();
 // The page is made anew by the server after each addition; what was added is said once it stands in the list.
@@ -48,7 +50,7 @@ const given = () => (proof === undefined ? {} : { proof });
 if (proofNeeded && document.querySelector("#prove-passkey") !== null)
   on("#prove-passkey", async () => {
     const asked = await ask("/proof/options");
-    if (!asked.ok) return sayRefusal(asked.code);
+    if (!asked.ok) return sayRefusal(asked);
     const response = await usePasskey(asked.body.public_key);
     if (response !== undefined) keepProof({ type: "passkey", response });
   });
@@ -64,15 +66,17 @@ if (proofNeeded && document.querySelector("#prove-code") !== null)
 on("#add-passkey", async () => {
   if (mustProve()) return;
   const asked = await ask("/passkeys/options");
-  if (!asked.ok) return sayRefusal(asked.code);
+  if (!asked.ok) return sayRefusal(asked);
   const response = await makePasskey(asked.body.public_key);
   if (response === undefined) return;
   say("working");
   const answer = await ask("/passkeys", { response, ...given() });
   if (answer.ok) return showAnew("passkey_added");
   forgetProof();
-  sayRefusal(answer.code);
-  // Has the device forget what the server does not know, where browsers can be told so.
+  sayRefusal(answer);
+  // Has the device forget what the server does not know, where browsers can be told so. What it may know is kept: without it the customer
+  // could prove nothing any more.
+  if (!NOT_TAKEN.includes(answer.code)) return;
   const { rp } = asked.body.public_key;
   await Reflect.get(PublicKeyCredential, "signalUnknownCredential")?.call(PublicKeyCredential, {
     rpId: rp.id,
@@ -82,7 +86,7 @@ on("#add-passkey", async () => {
 
 on("#start-totp", async () => {
   const answer = await ask("/totp");
-  if (!answer.ok) return sayRefusal(answer.code);
+  if (!answer.ok) return sayRefusal(answer);
   const { id, secret, uri } = answer.body;
   one("#totp-form").dataset["id"] = id;
   one("#totp-key").textContent = secret.replaceAll(/(.{4})(?=.)/g, "$1 ");
@@ -105,13 +109,13 @@ on("#totp-form", async () => {
   const answer = await ask("/totp/activate", { id: one("#totp-form").dataset["id"], code: field.value, ...given() });
   if (answer.ok) return showAnew("totp_added");
   if (answer.code !== "factor_code_wrong") forgetProof();
-  sayRefusal(answer.code);
+  sayRefusal(answer);
   field.focus();
 });
 
 on("#finish", async () => {
   const answer = await ask("/finish");
-  if (!answer.ok) return sayRefusal(answer.code);
+  if (!answer.ok) return sayRefusal(answer);
   const { result, return_url } = answer.body;
   finish(`${result}_title`, `${result}_text`, return_url);
 });

@@ -6,8 +6,9 @@ const token = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
 
 say("please_wait");
-const answer = await send("/hosted/open", { token });
-if (answer.ok) location.replace(answer.body.path);
-else if (answer.code === "offline" || answer.code === "overloaded" || answer.code === "store_unavailable")
+// Without a token this is the door loaded again: nothing to ask for, and nothing to be counted as a guess of the visitor's address.
+const answer = token === "" ? undefined : await send("/hosted/open", { token });
+if (answer?.ok) location.replace(answer.body.path);
+else if (answer?.code === "offline" || answer?.code === "overloaded" || answer?.code === "store_unavailable")
   finish("trouble_title", "trouble_text");
 else finish("ended_title", "ended_text");

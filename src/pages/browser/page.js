@@ -1,6 +1,10 @@
 // What the pages' scripts have in common: talking to the server, and to whoever sits in front of the page.
 
-/** @typedef {{ readonly ok: true, readonly body: any } | { readonly ok: false, readonly code: string }} Answer */
+/**
+ * `certain`: the server has refused, so nothing was changed. Otherwise it may have been done all the same.
+ * @typedef {{ readonly ok: false, readonly code: string, readonly certain: boolean }} NoAnswer
+ * @typedef {{ readonly ok: true, readonly body: any } | NoAnswer} Answer
+ */
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 /** Texts in the language of the page. @type {Record<string, string>} */
@@ -8,13 +12,18 @@ const words = JSON.parse(main.dataset["words"] ?? "{}");
 /** Where this session's own endpoints are. */
 const base = main.dataset["base"] ?? "";
 
-/** Which text a refusal of the server is told by; all others are told as `failed`. @type {Record<string, string>} */
+/** Which text a refusal of the server is told by; all others are told as `failed` or `unknown`. @type {Record<string, string>} */
 const REFUSALS = {
   authentication_failed: "wrong_proof",
   authentication_blocked: "locked",
+  rate_limited: "locked",
+  too_many_failures: "locked",
   factor_proof_required: "proof_first",
   factor_code_wrong: "wrong_code",
   passkey_known: "passkey_known",
+  // What was asked for is used up: by this very request, if the network has sent it twice.
+  passkey_invalid: "unknown",
+  factor_not_pending: "unknown",
   passkey_not_device_bound: "passkey_synced",
   limit_reached: "limit",
   authentication_mismatch: "changed",
@@ -54,9 +63,18 @@ export function say(word, bad = false) {
   announce(words[word] ?? "", bad);
 }
 
-/** Says why something did not work. @param {string} code */
-export function sayRefusal(code) {
-  say(REFUSALS[code] ?? "failed", true);
+/** Whether something was asked for of which nobody heard what became of it. */
+let lost = false;
+
+/** Says why something did not work. @param {NoAnswer} answer */
+export function sayRefusal({ code, certain }) {
+  const word = REFUSALS[code];
+  // What cannot be done any more may have been done by what got lost, and what is to be proved was set up since this page was made: the
+  // server makes a page of how it stands.
+  const done = lost && certain && (word === undefined || word === "over" || word === "proof_first");
+  if (done || (word === "proof_first" && main.querySelector("#prove") === null)) return location.reload();
+  lost ||= !certain;
+  say(word ?? (certain ? "failed" : "unknown"), true);
 }
 
 /**
@@ -86,9 +104,9 @@ export async function send(url, body) {
       signal: AbortSignal.timeout(30_000),
     });
     const answer = await response.json();
-    return response.ok ? { ok: true, body: answer } : { ok: false, code: String(answer.code) };
+    return response.ok ? { ok: true, body: answer } : { ok: false, code: String(answer.code), certain: response.status < 500 };
   } catch {
-    return { ok: false, code: "offline" };
+    return { ok: false, code: "offline", certain: false };
   }
 }
 
@@ -110,7 +128,7 @@ export function on(selector, work) {
     try {
       await work();
     } catch {
-      sayRefusal("failed");
+      say("failed", true);
     } finally {
       busy = false;
       button?.removeAttribute("aria-disabled");
