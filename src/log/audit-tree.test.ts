@@ -17,7 +17,7 @@ import { LogTamperedError } from "./trusted-state.ts";
 
 const DAY = 24 * 3_600_000;
 
-function scene() {
+function scene(monotonic?: () => number) {
   const clock = { time: T0, now: () => clock.time, sleep: () => Promise.resolve() };
   const store = openMemoryStore(createMemoryDatabase());
   const random = seededRandom(3);
@@ -41,6 +41,7 @@ function scene() {
         service.away ? Promise.reject(new KmsUnavailableError("away")) : Promise.resolve(Buffer.from(seeds[Number(wrapped)] ?? "")),
     },
     environment: "test",
+    monotonic,
     witnesses: [],
     onEvent: (event) => told.push(event),
     onError: (error, what) => (service.away ? void errors.push(what) : assert.fail(String(error))),
@@ -62,6 +63,29 @@ void describe("a rotation of a running log", () => {
     clock.time += DAY;
     await tree.watch();
     assert.deepEqual([await former(), (await tree.signer()).former?.length], [0, 0]);
+  });
+});
+
+void describe("a key whose former one is to be forgotten by a clock that was set ahead", () => {
+  void it("stays until that clock is believed: its seed would not come back", async () => {
+    let ran = 0;
+    const { clock, store, tree } = scene(() => ran);
+    const former = async (): Promise<number> => keyRowOf((await store.get("smartfinance-log", logKeyKey)) ?? {}).former.length;
+    await tree.rotateKey(DAY);
+    await tree.worker.work();
+    clock.time += 400 * DAY;
+    await tree.watch();
+    clock.time -= 400 * DAY;
+    await tree.watch();
+    assert.deepEqual([await former(), (await tree.signer()).former?.length], [1, 1]);
+    // A machine that was suspended: doubted for a while, then believed.
+    clock.time += DAY;
+    await tree.watch();
+    assert.equal(await former(), 1);
+    clock.time += 15 * 60_000;
+    ran += 15 * 60_000;
+    await tree.watch();
+    assert.equal(await former(), 0);
   });
 });
 

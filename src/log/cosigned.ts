@@ -1,6 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Store } from "#storage/index.ts";
+import type { Store, Write } from "#storage/index.ts";
 import { formatNote, parseNote } from "./note.ts";
 import type { NoteSignature } from "./note.ts";
 import { LOG_TABLE } from "./rows.ts";
@@ -59,17 +59,22 @@ export async function keepCosigned(store: Store, size: number, checkpoint: strin
     const own = signersOf(size, checkpoint);
     const others = (before?.by ?? []).filter((one) => one.size > size || !own.some((mine) => isOf(mine, one)));
     const mine = own.filter((one) => !others.some((other) => isOf(one, other)));
-    const by = [...others, ...mine].map(({ name, keyId, ...rest }) => ({ name, key_id: keyId, ...rest }));
-    const result = await store.commit([
-      {
-        op: "put",
-        table: LOG_TABLE,
-        item: { id: COSIGNED, size: Math.max(size, before?.size ?? 0), checkpoint: newest, by, version: (before?.version ?? 0) + 1 },
-        condition: before === undefined ? "absent" : { version: before.version },
-      },
-    ]);
+    const by = [...others, ...mine];
+    const next = { size: Math.max(size, before?.size ?? 0), checkpoint: newest, by, version: (before?.version ?? 0) + 1 };
+    const result = await store.commit([cosignedWrite(next)]);
     if (result.outcome !== "conflict") return;
   }
+}
+
+/** The write that keeps `next`, where what is kept is still what it was made of. */
+export function cosignedWrite({ size, checkpoint, by, version }: Cosigned): Write {
+  const kept = by.map(({ name, keyId, ...rest }) => ({ name, key_id: keyId, ...rest }));
+  return {
+    op: "put",
+    table: LOG_TABLE,
+    item: { id: COSIGNED, size, checkpoint, by: kept, version },
+    condition: version === 1 ? "absent" : { version: version - 1 },
+  };
 }
 
 const isOf = (a: Pick<NoteSignature, "name" | "keyId">, b: Pick<NoteSignature, "name" | "keyId">): boolean =>

@@ -3,11 +3,13 @@ import { describe, it } from "node:test";
 import { actorOf, newId, seededRandom, T0 } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
 import { createIds } from "#kernel/ids.ts";
-import type { Item } from "#storage/index.ts";
+import type { Item, Store } from "#storage/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { createAuditTree } from "./audit-tree.ts";
 import { entriesId, LOG_TABLE, stateKey } from "./rows.ts";
+import { createSealer } from "./sealer.ts";
 import { fixedKey } from "./testing/fixed-key.ts";
 
 /** The log of a node over the network, which has no checkpoint kept outside of the store. */
@@ -61,5 +63,32 @@ void describe("a log that was cut back to a genuine earlier state while a node r
       assert.equal(tree.health, "tampered");
       assert.equal((await tree.reader.state())?.size, 10);
     }
+  });
+});
+
+void describe("a log that other nodes seal on faster than it is read", () => {
+  void it("is not told as one that somebody has changed", async () => {
+    const { store, tell, tree, clock, errors } = scene();
+    await tell(3);
+    await tree.worker.work();
+    const signer = await tree.signer();
+    let busy = true;
+    // Between the state and the rows that are read with it another node always has made a step.
+    const raced: Store = {
+      ...store,
+      async getMany(refs) {
+        if (busy && refs.some(({ table }) => table === LOG_TABLE)) {
+          await tell(1);
+          await tree.worker.work();
+        }
+        return store.getMany(refs);
+      },
+    };
+    const second = createSealer({ store: raced, clock, random: seededRandom(4), signer });
+    await assert.rejects(second.step(), StoreUnavailableError);
+    busy = false;
+    await tell(1);
+    assert.equal((await second.step()).events, 1);
+    assert.deepEqual(errors, []);
   });
 });

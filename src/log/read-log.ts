@@ -1,7 +1,7 @@
 import type { Actor } from "#audit/index.ts";
 import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
-import { toTimestamp } from "#kernel/clock.ts";
+import { isGood, toTimestamp } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 
 export interface ReadLogDeps {
@@ -67,7 +67,7 @@ export function createReadLog({ queue, ids, clock, onLost }: ReadLogDeps): ReadL
     },
     async flush(all = false) {
       const now = clock.now();
-      const over = [...tallies].filter(([, { since }]) => all || now - since >= MINUTE_MS);
+      const over = [...tallies].filter(([, { since }]) => all || !isGood(since + MINUTE_MS, MINUTE_MS, now));
       for (const [who] of over) tallies.delete(who);
       await Promise.all(over.map(([, tally]) => tell(tally)));
     },

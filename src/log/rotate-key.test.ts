@@ -140,6 +140,31 @@ void describe("rotation of the log's key", () => {
     assert.ok(parseVkey(stolen.verifier.vkey));
   });
 
+  void it("follows another one that came between the key and the state that it reads", async () => {
+    const inner = openMemoryStore(createMemoryDatabase());
+    let other: (() => Promise<unknown>) | undefined;
+    const { deps } = scene({
+      ...inner,
+      async get(table, key) {
+        if (table === LOG_TABLE && key.hash === stateKey.hash) {
+          const come = other;
+          other = undefined;
+          await come?.();
+        }
+        return inner.get(table, key);
+      },
+    });
+    const first = await openLogKey(deps);
+    other = () => rotateLogKey({ ...deps, store: inner }, DAY);
+    const last = await rotateLogKey(deps, DAY);
+    const now = await openLogKey(deps);
+    assert.equal(now.verifier.vkey, last.verifier.vkey);
+    assert.deepEqual(
+      now.retired?.map(({ vkey }) => vkey),
+      [last.before.verifier.vkey, first.verifier.vkey],
+    );
+  });
+
   void it("settles among sealers that write at the same time, and over a store whose answers get lost", async () => {
     const database = createMemoryDatabase();
     let lost = 0;

@@ -9,6 +9,7 @@ import { byInstallation, INSTALLATION } from "./installation.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { LogKeyDeps, LogKeyRow } from "./log-key.ts";
 import { keyContext, keyRowOf, keyRowToItem, openLogKey, signerOfRow } from "./log-key.ts";
+import { resignCosigned } from "./resign-cosigned.ts";
 import { LOG_TABLE, logKeyKey, stateToItem } from "./rows.ts";
 import { signState } from "./state-seal.ts";
 import { LogTamperedError, trustedState } from "./trusted-state.ts";
@@ -27,7 +28,8 @@ const MAX_FORMER = 4;
 const MAX_RETIRED = 1_000;
 
 /**
- * Gives the log a new key. In one commit: the key, the state and its checkpoint signed by it, and an event that names both keys.
+ * Gives the log a new key. In one commit: the key, the state and its checkpoint signed by it, those that witnesses have cosigned, and an
+ * event that names both keys.
  * Until `overlapMs` from now the key before signs next to it, so that whoever knows only that one has time to learn of the new one;
  * with 0 it signs no more, and neither do those before it. Sealers of running nodes notice with their next step.
  * @throws LogTamperedError where the log is not one to go on from; StoreUnavailableError, KmsUnavailableError
@@ -55,7 +57,13 @@ export async function rotateLogKey(
     // It was not known how the commit ended: it is there.
     if (tried !== undefined && row.public_key === tried.verifier.vkey) return tried;
     const before = await signerOfRow(deps, row);
-    const state = await trustedState(store, before.verifier);
+    const state = await trustedState(store, before.verifier).catch(async (error: unknown) => {
+      // A rotation that came between, or this very one where it was not known how its commit ended: the state is of the key of by now.
+      const present = error instanceof LogTamperedError ? await store.get(LOG_TABLE, logKeyKey) : undefined;
+      if (present === undefined || keyRowOf(present).version === row.version) throw error;
+      return null;
+    });
+    if (state === null) continue;
     if (state === undefined) throw new LogTamperedError("the log has its key and no state");
     const until = overlapMs === 0 ? undefined : now + overlapMs;
     const { public_key, wrapped_key, kms_key_id } = row;
@@ -82,11 +90,13 @@ export async function rotateLogKey(
       version: state.version + 1,
     });
     const details = { from: public_key, to: bare.verifier.vkey, overlap_seconds: Math.floor(overlapMs / 1_000) };
+    const cosigned = await resignCosigned(store, state, before, signer, now);
     const told = buildEvent({ id, type: "audit_log.key_rotated", objectId: INSTALLATION, details }, byInstallation, now);
     const result = await store.commit([
       { op: "put", table: LOG_TABLE, item: keyRowToItem(next), condition: { version: row.version } },
       { op: "put", table: LOG_TABLE, item: stateToItem(resigned), condition: { version: state.version } },
       { op: "put", table: FEED_TABLE, item: told.item, text: told.text, condition: "absent" },
+      ...(cosigned === undefined ? [] : [cosigned]),
     ]);
     tried = { verifier: bare.verifier, before: { verifier: before.verifier, until }, told };
     if (result.outcome === "committed") return tried;

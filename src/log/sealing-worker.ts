@@ -105,7 +105,11 @@ export function createSealingWorker({
         running = work().finally(() => {
           running = undefined;
         });
-      } else if (now - movedAt >= STANDSTILL_MS) {
+        return running;
+      }
+      // A clock that went back does not tell how long it is: it is measured anew.
+      movedAt = Math.min(movedAt, now);
+      if (now - movedAt >= STANDSTILL_MS) {
         // A step that fails says so. One that never ends says nothing, and each call only waits for it.
         movedAt = now;
         onError(new Error("sealing stands still: no step has ended for a minute"));

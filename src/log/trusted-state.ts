@@ -1,5 +1,6 @@
 import { InvariantError } from "#kernel/assert.ts";
 import type { Store } from "#storage/index.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import { readCosigned } from "./cosigned.ts";
 import { anyOf } from "./note-keys.ts";
@@ -71,7 +72,8 @@ async function settledState(
     if (end === undefined) return state;
     before = state;
   }
-  throw new LogTamperedError(end ?? "the stored log does not settle");
+  // Each was another state than the one before it: what moves is sealed by somebody, and nothing is said of it.
+  throw new StoreUnavailableError("the log is sealed on by other nodes faster than it can be read");
 }
 
 async function signedState(store: Store, log: Verifier): Promise<LogState | undefined> {

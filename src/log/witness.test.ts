@@ -332,6 +332,13 @@ void describe("AUD-06 the log asking its witnesses", () => {
       void worker.work();
     }
     assert.match(errors.map(String).join(), /^Error: sealing stands still[^,]*,Error: sealing stands still[^,]*$/);
+    // And goes on to do so where the clock is set back.
+    now -= 86_400_000;
+    for (let second = 0; second < 70; second++) {
+      now += 1_000;
+      void worker.work();
+    }
+    assert.equal(errors.length, 3);
     step.resolve({ events: 0, more: false });
     await running;
   });

@@ -4,6 +4,7 @@ import { actorOf, newId, T0 } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
 import type { Item, Store } from "#storage/index.ts";
 import type { ArchiveSink, LineSink } from "./port.ts";
+import { StoreUnavailableError } from "#storage/index.ts";
 import { SinkError } from "./port.ts";
 import { readProgress } from "./progress.ts";
 import { sinkStatus } from "./status.ts";
@@ -141,6 +142,30 @@ void describe("a sink that failed", () => {
     away = false;
     scene.clock.time -= 24 * 3_600_000;
     await scene.until(worker, () => took === 1);
+    await worker.stop();
+  });
+});
+
+void describe("a sink that has all there is", () => {
+  void it("is not failing because our own store did not answer for a moment", async () => {
+    const scene = await sceneAt(T0);
+    const { sink, taken } = collecting();
+    let away = false;
+    const feed: Store["feed"] = (cursor, limit) =>
+      away ? Promise.reject(new StoreUnavailableError("away")) : scene.store.feed(cursor, limit);
+    await scene.tell(1);
+    const worker = scene.worker([sink], "node-1", { ...scene.store, feed });
+    await scene.until(worker, () => taken.length === 1);
+    away = true;
+    await scene.until(worker, () => scene.errors.length === 1);
+    away = false;
+    scene.clock.time += 61_000;
+    for (let turn = 0; turn < 20; turn++) {
+      await worker.work();
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const [shown] = await sinkStatus({ store: scene.store, log: scene.log, clock: scene.clock, sinks: [sink] });
+    assert.deepEqual([shown?.["status"], shown?.["lag_seconds"]], ["ok", 0]);
     await worker.stop();
   });
 });

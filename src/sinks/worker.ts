@@ -87,6 +87,8 @@ export function createSinkWorker(deps: SinkWorkerDeps): SinkWorker {
     failures.set(sink.name, count);
     pausedUntil.set(sink.name, clock.now() + backoff(count - 1, random, PAUSE_MS, LONGEST_PAUSE_MS));
     onError(error, sink.name);
+    // Our own store, or the service of its keys, says nothing of the other side: a sink that has all there is would be told as failing until the next event.
+    if (error instanceof StoreUnavailableError) return;
     try {
       const known = await readProgress(store, sink.name);
       const text = error instanceof Error ? error.message : String(error);

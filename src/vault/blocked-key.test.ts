@@ -76,6 +76,25 @@ void describe("ENC-07 a wrapping key that is blocked", () => {
     assert.equal(await health(), "ok");
   });
 
+  void it("is told as no longer than it is where the clock is set back meanwhile", async () => {
+    let down = false;
+    const { clock, vault, organisation, command, health } = await bench((kms) => ({
+      ...kms,
+      describe: () => (down || kms.describe === undefined ? Promise.reject(new KmsUnavailableError("down")) : kms.describe()),
+    }));
+    await vault.dataKey(organisation);
+    await command("kms-key-state", "1", "compromised");
+    clock.time += 5_000;
+    await assert.rejects(vault.dataKey(organisation), blocked);
+    await command("kms-key-state", "1", "retired");
+    await vault.dataKey(organisation);
+    clock.time -= 86_400_000;
+    assert.equal(await health(), "ok");
+    down = true;
+    clock.time -= 86_400_000;
+    assert.equal(await health(), "kms_unavailable");
+  });
+
   void it("is bridged from memory while the service only does not answer", async () => {
     let down = false;
     const { clock, vault, organisation, health } = await bench((kms) => ({

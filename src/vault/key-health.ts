@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { Kms } from "./kms.ts";
 import { KmsKeyUnusableError } from "./kms.ts";
 import type { Vault } from "./vault.ts";
@@ -34,8 +35,8 @@ export function createKeyHealth(deps: {
 
   return () => {
     const now = clock.now();
-    if (vault.blockedAt !== undefined && now - vault.blockedAt < BLOCKED_MS) return Promise.resolve("key_blocked");
-    if (known === undefined || now - known.at >= REMEMBERED_MS) known = { at: now, answer: ask() };
+    if (vault.blockedAt !== undefined && isGood(vault.blockedAt + BLOCKED_MS, BLOCKED_MS, now)) return Promise.resolve("key_blocked");
+    if (known === undefined || !isGood(known.at + REMEMBERED_MS, REMEMBERED_MS, now)) known = { at: now, answer: ask() };
     return known.answer;
   };
 }

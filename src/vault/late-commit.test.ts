@@ -10,6 +10,7 @@ import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { DATA_KEYS_TABLE, dataKeys, keyrings } from "./data-key-record.ts";
 import type { DataKeyId } from "./data-key-record.ts";
+import { DataKeyBlockedError } from "./errors.ts";
 import { readRotation } from "./key-rotation.ts";
 import { openMetadata, sealMetadata } from "./metadata.ts";
 import { createRotationWorker } from "./rotation-worker.ts";
@@ -138,6 +139,22 @@ void describe("a text that was sealed before its key was blocked", () => {
     // Less than a minute has passed.
     await keep(behind.store, accounts, [anAccount({ id, organisationId: made.org, metadata })]);
     assert.deepEqual(await made.textOf(ahead, id), { id });
+  });
+
+  void it("is sealed anew whatever reason its key is named for", async () => {
+    const made = await bench();
+    const { ids, vault, store } = made.first;
+    const id = ids.next("account");
+    const metadata = sealMetadata(vault, await vault.userKey(made.org, made.user), TABLE, id, { id });
+    await made.finish(made.first, (await made.block(made.first, made.old)).id);
+    await keep(store, accounts, [anAccount({ id, organisationId: made.org, metadata })]);
+    await assert.rejects(openMetadata(vault, made.org, TABLE, id, metadata), DataKeyBlockedError);
+    const executed = await startRotation(made.first, { actor: actorOf(made.org), idempotency: undefined }, { key_id: made.old });
+    assert.ok(executed.ok && executed.reply.status === 202);
+    await made.finish(made.first, (JSON.parse(executed.reply.body) as { id: string }).id);
+    const { metadata: kept } = accounts.fromItem((await store.get(TABLE, { hash: id })) ?? {});
+    assert.deepEqual(await openMetadata(vault, made.org, TABLE, id, kept), { id });
+    assert.equal((await made.keyOf(made.old)).state, "compromised");
   });
 
   void it("is not lost where an index of the store tells of it late", async () => {

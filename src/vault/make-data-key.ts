@@ -63,6 +63,8 @@ export async function currentKey(
     if (draft !== undefined && keyring?.currentKeyId === draft.record.id) return { id: draft.record.id, secret: draft.secret };
     if (keyring !== undefined && keyring.currentKeyId !== retire) return { id: keyring.currentKeyId };
 
+    if (keyring !== undefined && keyring.keyIds.length >= maxKeysOf(subject))
+      throw new TooManyKeysError(`${keyringId(subject)} has as many data keys as it may have`);
     draft ??= await draftKey(deps, subject, nextNumber(keyring));
     const result = await deps.store.commit(writesFor(draft.record, keyring));
     if (result.outcome === "committed") return { id: draft.record.id, secret: draft.secret };
@@ -99,7 +101,6 @@ export async function draftKey(deps: DraftKeyDeps, subject: KeySubject, number: 
 
 function writesFor(record: DataKeyRecord, keyring: KeyringRecord | undefined): readonly Write[] {
   const keyIds = [...(keyring?.keyIds ?? []), record.id];
-  if (keyIds.length > maxKeysOf(record)) throw new TooManyKeysError(`${keyringId(record)} has as many data keys as it may have`);
   const { organisationId, userId, purpose } = record;
   const held = keyring ?? { organisationId, userId, purpose, version: 0 };
   const next: KeyringRecord = { ...held, currentKeyId: record.id, keyIds, version: held.version + 1 };

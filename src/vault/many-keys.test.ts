@@ -12,6 +12,7 @@ import { DATA_KEYS_TABLE, dataKeys, keyrings } from "./data-key-record.ts";
 import type { DataKeyId } from "./data-key-record.ts";
 import { DataKeyBlockedError } from "./errors.ts";
 import { readRotation } from "./key-rotation.ts";
+import type { Kms } from "./kms.ts";
 import { openMetadata, sealMetadata } from "./metadata.ts";
 import { createRotationWorker } from "./rotation-worker.ts";
 import { sealedPlace } from "./sealed-places.ts";
@@ -74,7 +75,25 @@ async function bench() {
     const made = [...older.map((one) => dataKeys.toItem(one)), keyrings.toItem({ ...held, keyIds, version: held.version + 1 })];
     for (const item of made) assert.equal((await store.commit([put(item)])).outcome, "committed");
   };
-  return { clock, store, vault, queue, org, user, account, ids, worker, errors, ring, keyOf, text, block, finish, grow };
+  return { clock, store, kms, vault, queue, org, user, account, ids, worker, errors, ring, keyOf, text, block, finish, grow };
+}
+
+/** The same, with a node that replaces a key after two seals. */
+async function often() {
+  const made = await bench();
+  const { clock, store, ids, org, user, ring, grow } = made;
+  const random = seededRandom(8);
+  const calls = { made: 0 };
+  const kms: Kms = {
+    ...made.kms,
+    generateDataKey(context) {
+      calls.made += 1;
+      return made.kms.generateDataKey(context);
+    },
+  };
+  const vault = createVault({ store, kms, clock, ids, random, rotateAfterUses: 2 });
+  const sealOnce = async () => sealMetadata(vault, await vault.userKey(org, user), TABLE, ids.next("account"), {});
+  return { vault, calls, sealOnce, ring, grow };
 }
 
 const current = async ({ ring }: Awaited<ReturnType<typeof bench>>): Promise<DataKeyId> => {
@@ -110,6 +129,15 @@ void describe("a user with as many data keys as one may have", () => {
     assert.equal(again.http, 202);
     await made.finish(again.id);
     assert.deepEqual(await made.text(), { id: made.account });
+  });
+
+  void it("goes on with the one it has where that was used so often that it ought to have another", async () => {
+    const { vault, calls, sealOnce, ring, grow } = await often();
+    await grow(50);
+    for (let n = 0; n < 5; n++) await sealOnce();
+    assert.equal((await ring()).keyIds.length, 50);
+    assert.equal(calls.made, 0, "no key is asked for that nobody may have");
+    assert.equal(vault.usesOf((await ring()).currentKeyId ?? "")?.seals, 5);
   });
 
   void it("is erased with all keys there are in one commit", async () => {

@@ -8,7 +8,7 @@ import { createIds } from "#kernel/ids.ts";
 import type { Item } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
-import { KmsUnavailableError } from "./kms.ts";
+import { InvalidCiphertextError, KmsUnavailableError } from "./kms.ts";
 import { openLocalKms } from "./local-kms.ts";
 import { probeFailure } from "./probe-failure.ts";
 import { createVault } from "./vault.ts";
@@ -43,6 +43,25 @@ void describe("a start that fails on the first data key", () => {
   void it("tells a wrong key file", async () => {
     assert.equal(await started((item) => item), "started");
     assert.match(await started((item) => item, "wrong.json"), /^Error: the key file k\.json does not open .*restore the right one/);
+  });
+
+  void it("tells a wrong key file where the newest keys are all of users who were erased", async () => {
+    const open = (name: string) => openLocalKms({ file: join(directory, name), random, clock });
+    const store = openMemoryStore(createMemoryDatabase(), { clock });
+    const ids = createIds(clock, random);
+    const organisation = ids.next("organisation");
+    const right = createVault({ store, kms: await open("right.json"), clock, ids, random });
+    await right.dataKey(organisation);
+    for (let n = 0; n < 101; n++) {
+      const { id } = await right.userKey(organisation, ids.next("user"));
+      const item = await store.get(TABLE, { hash: id });
+      assert.ok(item);
+      const destroyed = { ...item, state: "destroyed", wrapped_key: null };
+      await store.commit([{ op: "put", table: TABLE, item: destroyed, condition: "none" }]);
+    }
+    await right.probe(organisation);
+    const wrong = createVault({ store, kms: await open("wrong.json"), clock, ids, random });
+    await assert.rejects(wrong.probe(organisation), InvalidCiphertextError);
   });
 
   void it("tells a record that is damaged or of another format, and does not blame the key file", async () => {

@@ -107,6 +107,24 @@ void describe("a rotation, with clocks that were wrong", () => {
     await checkAll();
   });
 
+  void it("makes a new key for a user whose key was made by a clock that was ahead, and one only", async () => {
+    for (const leftBehind of [false, true]) {
+      const { node, own, org, minute } = await bench();
+      const ahead = node(DAY_MS);
+      const [user, account] = [ahead.ids.next("user"), ahead.ids.next("account")];
+      const { id: first } = await ahead.vault.userKey(org, user);
+      const metadata = sealMetadata(ahead.vault, await ahead.vault.userKey(org, user), TABLE, account, { id: account });
+      await keep(ahead.store, accounts, [anAccount({ id: account, organisationId: org, metadata })]);
+      const worker = leftBehind ? node(-DAY_MS) : own;
+      assert.equal(await minute(worker.worker, worker.clock, await own.start()), "completed");
+      const ring = keyrings.fromItem((await own.store.get(DATA_KEYS_TABLE, { hash: user })) ?? {});
+      assert.equal(ring.keyIds.length, 2);
+      assert.equal(ring.keyIds[0], first);
+      const { metadata: kept } = accounts.fromItem((await own.store.get(TABLE, { hash: account })) ?? {});
+      assert.equal(kept?.["key_id"], ring.currentKeyId);
+    }
+  });
+
   void it("is taken over within a minute from a node whose clock was ahead", async () => {
     const { node, own, checkAll, minute } = await bench();
     const ahead = node(DAY_MS);

@@ -1,25 +1,23 @@
 import type { CommitQueue } from "#commit/index.ts";
 import { workOn } from "#commit/index.ts";
 import type { Working } from "#commit/index.ts";
-import type { Clock } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
 import type { Item } from "#storage/index.ts";
 import { keyRotations, readRotation, rotationPointers, ROTATIONS_TABLE, RUNNING } from "./key-rotation.ts";
 import type { KeyRotation, Progress, RotationFault } from "./key-rotation.ts";
 import type { Rewrite, Step, StepDeps } from "./sweep-steps.ts";
-import { createSteps } from "./sweep-steps.ts";
+import { createSteps, MAX_SKEW_MS } from "./sweep-steps.ts";
 import { outageOf } from "#kernel/problems.ts";
 
 export interface RotationWorkerDeps extends StepDeps {
   readonly queue: CommitQueue;
-  readonly clock: Clock;
   readonly ids: Ids;
   /** Told what went wrong, of each rotation once until something else does; the work is tried again with the next call. */
   readonly onError: (error: unknown) => void;
   /**
-   * Milliseconds after a worker has met a rotation until it begins a pass that may be the last: longer than any node seals with a key it
-   * holds in memory, and than an index lags. Default ten seconds.
+   * Milliseconds after a worker has met a rotation, and after a pass of its that found something to do, until it begins a pass that may be
+   * the last: longer than any node seals with a key it holds in memory, and than an index lags. Default ten seconds.
    */
   readonly settleMs?: number;
 }
@@ -47,8 +45,6 @@ const TURN = 20;
 const MAX_TURNS = 50_000;
 /** How long a worker that says nothing is taken for alive. */
 const LEASE_MS = 30_000;
-/** How far the clocks of two nodes that are both at work may be apart. */
-const MAX_SKEW_MS = 30_000;
 /** When one that could not go on has its turn again, while others are at work for hours. */
 const RETRY_MS = 5_000;
 /** A breath between batches, so that requests come first. */
@@ -76,7 +72,10 @@ interface Batch {
 export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
   const { store, vault, queue, clock, ids, onError, settleMs = 10_000 } = deps;
   const name = ids.next("request");
-  /** When this worker met each rotation, by its own clock: that of the node where it was started may be another. */
+  /**
+   * When this worker met each rotation, or ended a pass of it that found something to do, by its own clock: that of the node where it was
+   * started may be another. Users get their new keys during the passes, and other nodes seal under those of before for some seconds more.
+   */
   const metAt = new Map<string, number>();
   /** The last fault of each rotation. */
   const faults = new Map<string, string>();
@@ -199,7 +198,10 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     if (begins && progress.phase === "sweep" && progress.pass > 1 && (metAt.get(rotation.id) ?? now) + settleMs > now) return undefined;
     for (let pages = 0; pages < MAX_IDLE_PAGES; pages++) {
       const step = steps[progress.step];
-      if (step === undefined) return passed(progress);
+      if (step === undefined) {
+        if (progress.found > 0) metAt.set(rotation.id, now);
+        return passed(progress);
+      }
       const page = await read(step, progress.cursor);
       const { rewrites, unreadable, kept = 0 } = await step.look(page.items);
       progress = {

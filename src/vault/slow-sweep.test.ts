@@ -4,6 +4,7 @@ import { actorOf, anAccount, keep, seededRandom, testClock } from "#test/support
 import { createSimulatedKms } from "#test/simulation/kms.ts";
 import { createCommitQueue } from "#commit/index.ts";
 import { createIds } from "#kernel/ids.ts";
+import type { UserId } from "#kernel/ids.ts";
 import { accounts } from "#ledger/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
@@ -19,22 +20,28 @@ import { createVault } from "./vault.ts";
 const TABLE = "smartfinance-accounts";
 const places = [sealedPlace({ collection: accounts, fields: ["metadata"], index: "OrganisationAccountsIndex", hashes: (id) => [id] })];
 
+/** Nodes over one database and with one clock. */
+function nodes() {
+  const database = createMemoryDatabase();
+  const clock = testClock();
+  const simulated = createSimulatedKms(seededRandom(1));
+  let seed = 1;
+  const node = (kms: Kms = simulated) => {
+    const random = seededRandom((seed += 1));
+    const ids = createIds(clock, random);
+    const store = openMemoryStore(database, { clock });
+    const vault = createVault({ store, kms, clock, ids, random });
+    const queue = createCommitQueue({ store, clock, random });
+    const deps = { store, vault, queue, kms, clock, ids, environment: "test" as const, places };
+    return { ...deps, worker: createRotationWorker({ ...deps, onError: () => undefined }) };
+  };
+  return { clock, simulated, node };
+}
+
 void describe("a rotation whose page waits for the key management service", () => {
   void it("seals nothing under a key that was blocked meanwhile", async () => {
-    const database = createMemoryDatabase();
-    const clock = testClock();
-    const simulated = createSimulatedKms(seededRandom(1));
-    let seed = 1;
-    const node = (kms: Kms) => {
-      const random = seededRandom((seed += 1));
-      const ids = createIds(clock, random);
-      const store = openMemoryStore(database, { clock });
-      const vault = createVault({ store, kms, clock, ids, random });
-      const queue = createCommitQueue({ store, clock, random });
-      const deps = { store, vault, queue, kms, clock, ids, environment: "test" as const, places };
-      return { ...deps, worker: createRotationWorker({ ...deps, onError: () => undefined }) };
-    };
-    const first = node(simulated);
+    const { clock, simulated, node } = nodes();
+    const first = node();
     const [org, one, other] = [first.ids.next("organisation"), first.ids.next("user"), first.ids.next("user")];
     // More than one page, so that the slow node has the lease when it comes to the last ones.
     const all = Array.from({ length: 50 }, (_, n) => ({ user: n < 49 ? one : other, id: first.ids.next("account") }));
@@ -91,5 +98,50 @@ void describe("a rotation whose page waits for the key management service", () =
       const { metadata } = accounts.fromItem((await first.store.get(TABLE, { hash: id })) ?? {});
       assert.deepEqual(await openMetadata(first.vault, org, TABLE, id, metadata), { id });
     }
+  });
+});
+
+void describe("a rotation whose pass takes longer than other nodes remember a key", () => {
+  void it("leaves nothing under a key that it replaced late in the pass", async () => {
+    const { clock, simulated, node } = nodes();
+    const first = node();
+    const [org, one, other] = [first.ids.next("organisation"), first.ids.next("user"), first.ids.next("user")];
+    const open = async (at: ReturnType<typeof node>, user: UserId) => {
+      const id = at.ids.next("account");
+      const metadata = sealMetadata(at.vault, await at.vault.userKey(org, user), TABLE, id, { id });
+      await keep(at.store, accounts, [anAccount({ id, organisationId: org, metadata })]);
+      return id;
+    };
+    for (let n = 0; n < 49; n++) await open(first, one);
+    await open(first, other);
+    const old = (await first.vault.userKey(org, other)).id;
+    const beside = node();
+    clock.time += 60_000;
+    const executed = await startRotation(first, { actor: actorOf(org), idempotency: undefined }, {});
+    assert.ok(executed.ok && executed.reply.status === 202);
+    const { id: rotation } = JSON.parse(executed.reply.body) as { id: string };
+    // The key of the second user comes late, and just before another node looks which one it has to seal under.
+    const slow = node({
+      ...simulated,
+      decrypt: async (wrapped, context, id) => {
+        if (context.data_key_id === old) {
+          clock.time += 11_000;
+          assert.equal((await beside.vault.userKey(org, other)).id, old);
+        }
+        return simulated.decrypt(wrapped, context, id);
+      },
+    });
+    await slow.worker.work();
+    clock.time += 1_000;
+    const late = await open(beside, other);
+    for (let run = 0; run < 20; run++) {
+      await slow.worker.work();
+      if ((await readRotation(first.store, org, rotation))?.status === "completed") break;
+      clock.time += 5_000;
+    }
+    assert.equal((await readRotation(first.store, org, rotation))?.status, "completed");
+    const { metadata } = accounts.fromItem((await first.store.get(TABLE, { hash: late })) ?? {});
+    assert.notEqual(metadata?.["key_id"], old);
+    assert.deepEqual(await openMetadata(first.vault, org, TABLE, late, metadata), { id: late });
   });
 });

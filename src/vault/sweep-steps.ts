@@ -1,4 +1,5 @@
 import { invariant } from "#kernel/assert.ts";
+import type { Clock } from "#kernel/clock.ts";
 import { firstIdAt, isId } from "#kernel/ids.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -41,9 +42,13 @@ export interface StepDeps {
   readonly store: Store;
   readonly vault: Vault;
   readonly kms: Kms;
+  readonly clock: Clock;
   readonly environment: Environment;
   readonly places: readonly SealedPlace[];
 }
+
+/** How far the clocks of two nodes that are both at work may be apart. */
+export const MAX_SKEW_MS = 30_000;
 
 /** The data keys of an organisation in the index; keyrings, which lie beside them, have other prefixes. */
 function keysRange(organisationId: OrganisationId): Step["range"] {
@@ -69,17 +74,19 @@ export function createSteps(deps: StepDeps, rotation: KeyRotation): readonly Ste
 
 /** Seals again what is sealed under any key but its subject's current one. */
 function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, hash: string): Step {
-  const { vault } = deps;
+  const { vault, clock } = deps;
   const { organisationId, createdAt, cut = createdAt, reason, keyId } = rotation;
   const { collection, fields, index } = place;
   const oldest = firstIdAt("dataKey", cut);
+  /** Made before the rotation, as its id tells; one of a time that has not come yet is of a clock that was wrong, and tells nothing. */
+  const isOld = (id: string): boolean => id < oldest || id >= firstIdAt("dataKey", Math.max(cut, clock.now()) + MAX_SKEW_MS);
 
   /** The key to seal with, or `undefined` when `old` is that already. @param onKept told where it ought to be a newer one */
   const successor = async (old: DataKey, onKept: () => void): Promise<DataKey | undefined> => {
     const userId = old.userId ?? null;
     let current = userId === null ? await vault.dataKey(organisationId) : await vault.userKey(organisationId, userId);
     // Users get their new keys here, when their records come by: a million users cannot get theirs in one commit.
-    if (userId !== null && reason === "scheduled" && keyId === null && current.id < oldest && isId("dataKey", current.id)) {
+    if (userId !== null && reason === "scheduled" && keyId === null && isId("dataKey", current.id) && isOld(current.id)) {
       const next = await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id, cut);
       if (next === undefined) onKept();
       current = next ?? current;
@@ -97,7 +104,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
       const used = new Map<string, DataKey>();
       let outdated: ReadonlySet<string> = new Set();
       const keyOf = async (id: string): Promise<DataKey> => {
-        const known = opened.get(id) ?? (await openingKey(vault, organisationId, id, reason === "compromise" ? keyId : null));
+        const known = opened.get(id) ?? (await openingKey(vault, organisationId, id, keyId));
         opened.set(id, known);
         return known;
       };
@@ -164,9 +171,9 @@ function resealed(
   return collection.fromItem({ ...item, version: record.version + 1 });
 }
 
-/** A key for opening: compromised keys open for the rotation that was started for them. */
-async function openingKey(vault: Vault, organisationId: OrganisationId, id: string, compromised: string | null): Promise<DataKey> {
-  return id === compromised ? vault.unwrapAny(organisationId, id) : vault.dataKeyById(organisationId, id);
+/** A key for opening: compromised keys open for the rotation that was started for them, whatever reason was given. */
+async function openingKey(vault: Vault, organisationId: OrganisationId, id: string, named: string | null): Promise<DataKey> {
+  return id === named ? vault.unwrapAny(organisationId, id) : vault.dataKeyById(organisationId, id);
 }
 
 function isUnreadable(error: unknown): boolean {

@@ -4,7 +4,7 @@ import type { Ids, OrganisationId, UserId } from "#kernel/ids.ts";
 import { createKeyCache, handleOf } from "./key-cache.ts";
 import type { KeyCacheBounds } from "./key-cache.ts";
 import { StoreUnavailableError } from "#storage/index.ts";
-import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, ORGANISATION_KEYS_INDEX } from "./data-key-record.ts";
+import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, keyrings, ORGANISATION_KEYS_INDEX } from "./data-key-record.ts";
 import type { DataKeyId, DataKeyRecord, KeySubject } from "./data-key-record.ts";
 import { DataKeyBlockedError, DataKeyNotFoundError, TooManyKeysError } from "./errors.ts";
 import { KmsKeyUnusableError } from "./kms.ts";
@@ -195,7 +195,13 @@ export function createVault(deps: VaultDeps): Vault {
     const cached = id === undefined ? undefined : cache.key(id);
     const usable = cached !== undefined && cached.blocked === undefined;
     if (usable && cached.uses < rotateAfterUses) return Promise.resolve(cached);
-    return once(nameOf(subject), () => replace(subject, usable ? id : undefined));
+    return once(nameOf(subject), () =>
+      replace(subject, usable ? id : undefined).catch((error: unknown) => {
+        // Half of what one process may do with a key is left; that there can be no other is no reason to seal nothing any more.
+        if (!(error instanceof TooManyKeysError) || !usable) throw error;
+        return cached;
+      }),
+    );
   };
 
   const forget = (subject: KeySubject, ids: readonly DataKeyId[]): void => {
@@ -251,6 +257,10 @@ export function createVault(deps: VaultDeps): Vault {
         await unwrap({ ...record, wrapped: record.wrapped });
         return;
       }
+      // Those were all of users who were erased; the organisation's own key is never destroyed.
+      const ring = await store.get(DATA_KEYS_TABLE, { hash: keyringId({ organisationId, userId: null, purpose: "data-key" }) });
+      const current = ring === undefined ? null : keyrings.fromItem(ring).currentKeyId;
+      if (current !== null) await unwrap(await read(organisationId, current));
     },
 
     forget,
