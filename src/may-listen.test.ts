@@ -39,3 +39,21 @@ test("a stream of a key that has been bound to a client certificate ends where i
   principal = { ...free, scopes: new Set() };
   assert.equal(await may(), false);
 });
+
+test("a key is asked for anew though the clock was set back", async () => {
+  let now = 10_000_000;
+  const clock = { now: () => now, sleep: () => Promise.resolve() };
+  const ids = createIds(systemClock, systemRandom());
+  const apiKeyId = ids.next("apiKey");
+  const principal = { ok: true, apiKeyId, scopes: new Set(["events:read"]), organisation: { ipAllowlist: undefined } };
+  let forgotten = 0;
+  const authenticator = { authenticate: () => principal, forget: () => void (forgotten += 1) } as unknown as Authenticator;
+  const request = { headers: {}, raw: { headers: {} }, caller: { ip: "127.0.0.1", principal } } as unknown as FastifyRequest;
+  const may = mayListen(authenticator, {} as SessionAuthenticator, "session", clock)(request);
+  await may();
+  await may();
+  assert.equal(forgotten, 1);
+  now -= 3_600_000;
+  await may();
+  assert.equal(forgotten, 2);
+});

@@ -3,6 +3,7 @@ import type { Authenticator } from "#access/index.ts";
 import type { EventRoutesDeps } from "#events/index.ts";
 import { callerIdOf, clientThumbprint, readCookie } from "#http/index.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import type { SessionAuthenticator } from "#operators/index.ts";
 
 /** How old what is known of a key may be where a stream asks whether it may go on, ms: a revocation ends it within five seconds. */
@@ -25,7 +26,7 @@ export function mayListen(
     const caller = callerIdOf(principal);
     return async () => {
       const now = clock.now();
-      if (now - (forgotten.get(caller) ?? 0) >= STREAM_KEY_MS) {
+      if (!isGood((forgotten.get(caller) ?? 0) + STREAM_KEY_MS, STREAM_KEY_MS, now)) {
         if (forgotten.size >= MAX_STREAM_KEYS) forgotten.clear();
         forgotten.set(caller, now);
         if (apiKeyId !== null) authenticator.forget(apiKeyId);

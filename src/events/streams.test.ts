@@ -169,6 +169,22 @@ void describe("createStreams", () => {
     await until(() => told.text.split("\n: \n").length > beats, "nothing shows that it is alive");
   });
 
+  void it("keeps no room for who takes nothing while it catches up, though the clock was set back", async () => {
+    streams = make({ bufferBytes: 4_000 });
+    await happen(4);
+    await happen(500, OTHER);
+    const room = await streams.reserve(who(), undefined);
+    assert.ok(room.ok);
+    const sink = fakeSink();
+    sink.reads = false;
+    room.start(sink);
+    await until(() => idsIn(sink.text).length === 4, "it did not begin");
+    clock.advance(-3_600_000);
+    clock.advance(11_000);
+    await until(() => sink.gone === "destroy", "it keeps its place");
+    assert.equal(streams.size, 0);
+  });
+
   void it("tells each stream everything from its place on, wherever the others are", async () => {
     streams = make({ perKey: 100 });
     const all: string[] = [];

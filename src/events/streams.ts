@@ -188,7 +188,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     // A turn of the event loop in any case: one that catches up must not hold up requests.
     await clock.sleep(0);
     while (stream.open && stream.response.writableLength > limits.bufferBytes / 4) {
-      if (clock.now() >= until) end(stream, "cut");
+      if (!isGood(until, STALLED_MS, clock.now())) end(stream, "cut");
       await clock.sleep(10);
     }
   };

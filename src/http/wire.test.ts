@@ -9,7 +9,7 @@ const AUTH = `host: t\r\nx-api-key: ${KEY}\r\n`;
 const quick = { headersTimeoutMs: 100, requestTimeoutMs: 200, connectionsCheckMs: 20, keepAliveMs: 2_000, headerBytes: 4096 };
 
 /** Splits an answer and checks that it is a whole problem. */
-function assertProblem(text: string, code: ProblemCode): void {
+function assertProblem(text: string, code: ProblemCode, connection: "close" | "keep-alive" = "close"): void {
   const [head = "", body = ""] = text.split("\r\n\r\n");
   assert.ok(head.startsWith(`HTTP/1.1 ${problems[code].status} `), text);
   assert.match(head, /^content-type: application\/problem\+json; charset=utf-8$/im);
@@ -17,7 +17,7 @@ function assertProblem(text: string, code: ProblemCode): void {
   assert.match(head, /^cache-control: no-store$/im);
   assert.match(head, /^x-frame-options: DENY$/im);
   assert.match(head, /^content-security-policy: default-src 'none'; frame-ancestors 'none'$/im);
-  assert.match(head, /^connection: close$/im);
+  assert.match(head, new RegExp(`^connection: ${connection}$`, "im"));
   const problem = JSON.parse(body) as { code: string; request_id: string };
   assert.equal(problem.code, code);
   assert.match(head, new RegExp(`^x-request-id: ${problem.request_id}$`, "im"));
@@ -100,8 +100,9 @@ test("DOS-02: a body over the limit gets its 413 although the client is still se
     wire.socket.write(`POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json\r\n${head}`);
     wire.socket.write("x".repeat(size));
     if (head.startsWith("transfer")) wire.socket.write("\r\n0\r\n\r\n");
-    await wire.closed;
-    assertProblem(wire.received(), "body_too_large");
+    await wire.until(/"request_id"/);
+    wire.socket.destroy();
+    assertProblem(wire.received(), "body_too_large", "keep-alive");
   }
 });
 
@@ -249,4 +250,28 @@ test("a request that names its host twice is refused, and neither is gone by", a
     assert.match(wire.received(), /^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
   }
   assert.equal(lines.filter(({ status }) => status === 200).length, 0);
+});
+
+test("what comes behind a body that is refused is done and answered, or neither", async (t) => {
+  const { app, lines } = createTestServer();
+  const port = await listen(app);
+  t.after(() => app.close());
+  const post = (body: string, more = ""): string =>
+    `POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json\r\n${more}content-length: ${body.length}\r\n\r\n${body}`;
+  const done = (): number => lines.filter(({ route, status }) => route === "/v1/echo" && status === 200).length;
+  for (const [refused, status] of [
+    [post('{"amount'), 400],
+    [post("x".repeat(1024 * 1024 + 1)), 413],
+    [post('{"amount":1}', "content-encoding: gzip\r\n"), 415],
+  ] as const) {
+    const before = done();
+    const wire = dial(port);
+    wire.socket.write(refused + post('{"amount":2}') + post('{"amount":3}'));
+    await wire.until(/HTTP/);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const answers = [...wire.received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, text]) => Number(text));
+    assert.equal(answers[0], status);
+    assert.equal(answers.filter((one) => one === 200).length, done() - before, "it was done, and nobody was told");
+    wire.socket.destroy();
+  }
 });

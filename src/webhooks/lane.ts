@@ -33,6 +33,8 @@ const MAX_READS = 8;
 const KNOWN_MS = 1_000;
 /** How long to wait after something of our own went wrong, ms. */
 const PAUSE_MS = 1_000;
+/** How far the clocks of two nodes may differ, ms. An attempt that ended later than that was made before the clock was set back. */
+const MAX_SKEW_MS = 60_000;
 
 export interface LaneDeps {
   readonly store: Store;
@@ -85,6 +87,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
   let changes = 0;
   let enabledAt: number | undefined;
   let pausedUntil = 0;
+  let tickedAt = 0;
   let stopped = false;
 
   const isPaused = (): boolean => isGood(pausedUntil, PAUSE_MS, clock.now());
@@ -111,8 +114,15 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
     }
   };
 
-  const dueAt = (delivery: Delivery, endpoint: WebhookEndpoint): number =>
-    delivery.last !== null && delivery.last.at < endpoint.enabledAt ? 0 : delivery.nextAt;
+  /** Whether an endpoint is somewhere else by now than where it was sent to. */
+  const hasMoved = async (url: string): Promise<boolean> => {
+    known = undefined;
+    const { endpoint } = await endpointNow();
+    return endpoint !== undefined && endpoint.url !== url;
+  };
+
+  const dueAt = ({ last, nextAt }: Delivery, endpoint: WebhookEndpoint, now: number): number =>
+    last !== null && (last.at < endpoint.enabledAt || last.at > now + MAX_SKEW_MS) ? 0 : nextAt;
 
   /** Reads on in the queue while there is room. */
   const look = async (endpoint: WebhookEndpoint): Promise<void> => {
@@ -135,7 +145,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
         const newer = overlay.get(id);
         if (newer?.delivery === null) continue;
         const delivery = newer?.delivery ?? deliveryFromItem(item);
-        line.look(delivery, dueAt(delivery, endpoint), now);
+        line.look(delivery, dueAt(delivery, endpoint, now), now);
       }
       const last = page.items.at(-1);
       if (last !== undefined) position = String(last.id);
@@ -183,8 +193,8 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
   const deliver = async (entry: Entry): Promise<void> => {
     const { endpoint, keys } = await endpointNow();
     if (endpoint === undefined) {
-      // Disabled meanwhile: it rests in the queue.
-      line.end(entry);
+      // Disabled meanwhile: it rests in the queue, and so does what must not overtake it should it be enabled again.
+      line.postpone(entry, Number.POSITIVE_INFINITY);
       mustRestart = true;
       return;
     }
@@ -204,14 +214,16 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
       return;
     }
     most = Math.max(1, Math.floor(most / 2));
-    const delay = outcome.kind === "gone" ? undefined : delayAsked(delivery.attempts, unitInterval(random), outcome.retryAfterMs);
+    // What is gone is the place. Where another was named during the attempt, that one is tried.
+    const isGone = outcome.kind === "gone" && !(await hasMoved(endpoint.url));
+    const delay = isGone ? undefined : delayAsked(delivery.attempts, unitInterval(random), outcome.retryAfterMs);
     if (delay === undefined) end(entry, delivery, "dead");
     else {
       const later = { ...delivery, nextAt: attempt.at + delay };
       line.postpone(entry, later.nextAt);
       note(later.id, later, journal.write([enqueueWrite(later)]));
     }
-    const reason = outcome.kind === "gone" ? "gone" : health.failed(endpoint, attempt.at) ? "failing" : undefined;
+    const reason = isGone ? "gone" : health.failed(endpoint, attempt.at) ? "failing" : undefined;
     if (reason !== undefined) {
       // Tried again with the next failure.
       await deps.disable(endpoint, reason).catch(onError);
@@ -253,8 +265,12 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
       void pump();
     },
     tick() {
+      const now = clock.now();
+      // What waits for a time of before the clock was set back is looked at anew.
+      if (now + MAX_SKEW_MS < tickedAt) mustRestart = true;
+      tickedAt = now;
       const more = !atEnd && line.passedOver < MAX_PASSED_OVER;
-      if (more || mustRestart || known === undefined || line.size > sending || line.nextDue <= clock.now()) void pump();
+      if (more || mustRestart || known === undefined || line.size > sending || line.nextDue <= now) void pump();
     },
     async hasten(id) {
       if (line.has(id)) return true;
@@ -266,8 +282,8 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
       const item = await store.get(QUEUE_TABLE, { hash: endpointId, range: id });
       if (item === undefined) return false;
       if (line.has(id) || overlay.has(id)) return true;
-      const now = { ...deliveryFromItem(item), nextAt: 0 };
-      if (!(await journal.write([enqueueWrite(now)]))) return true;
+      const found = deliveryFromItem(item);
+      if (!(await journal.write([enqueueWrite({ ...found, nextAt: Math.min(found.nextAt, clock.now()) })]))) return true;
       mustRestart = true;
       void pump();
       return true;

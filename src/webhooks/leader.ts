@@ -9,6 +9,8 @@ const LEASE = { hash: "lease" } as const;
 /** How long a leader that says nothing is taken for alive. Spares work; correctness rests on the term. */
 const LEASE_MS = 10_000;
 const RENEW_MS = 3_000;
+/** How far the clocks of other nodes may be ahead, ms. A lease that ends later was written before the clock was set back, or by a wrong one. */
+const MAX_SKEW_MS = 60_000;
 
 /**
  * Which node works. There is one term record; whoever takes over raises its version, and every commit of a leader checks
@@ -57,7 +59,7 @@ export function createLeader({ store, clock, name, table = STATE_TABLE }: Leader
     const version = held === undefined ? 0 : Number(held.version);
     // What was not known when it was tried turned out well.
     const mine = held?.owner === name;
-    if (!mine && !exclusive && leased !== undefined && Number(leased.until) > now) return false;
+    if (!mine && !exclusive && leased !== undefined && isGood(Number(leased.until), LEASE_MS + MAX_SKEW_MS, now)) return false;
     const result = await store.commit([
       {
         op: "put",
@@ -84,7 +86,7 @@ export function createLeader({ store, clock, name, table = STATE_TABLE }: Leader
       if (result?.outcome === "committed") until = now + LEASE_MS;
       else if (result?.outcome === "conflict" && result.writes.length > 0) term = 0;
       // Others may have taken over by now; what is in flight is fenced, and nothing new begins.
-      else if (clock.now() >= until) term = 0;
+      else if (!isGood(until, LEASE_MS, clock.now())) term = 0;
       return term !== 0;
     },
     lost() {

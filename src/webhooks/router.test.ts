@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { actorOf, newId, seededRandom, T0 } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
+import type { EventType } from "#audit/index.ts";
+import { createIds } from "#kernel/ids.ts";
 import type { WebhookDeliveryId, WebhookEndpointId } from "#kernel/ids.ts";
 import type { Item, Store, Write } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
@@ -12,7 +14,7 @@ import { createRouter } from "./router.ts";
 const DAY = 24 * 3_600_000;
 
 /** An endpoint that takes everything, and a router over a feed that passes over what is `gone`. */
-async function scene(ordered: boolean) {
+async function scene(ordered: boolean, age = 10 * DAY) {
   const clock = { time: T0, now: () => clock.time, sleep: () => Promise.resolve() };
   const inner = openMemoryStore(createMemoryDatabase(), { limits: { ordered } });
   const gone = new Set<string>();
@@ -24,8 +26,9 @@ async function scene(ordered: boolean) {
     },
   };
   const actor = actorOf();
-  const id: WebhookEndpointId = newId("webhookEndpoint");
-  const made = T0 - 10 * DAY;
+  const ids = createIds(clock, seededRandom(2));
+  const id: WebhookEndpointId = ids.next("webhookEndpoint");
+  const made = T0 - age;
   const endpoint = webhookEndpoints.toItem({
     id,
     organisationId: actor.organisationId,
@@ -62,6 +65,8 @@ async function scene(ordered: boolean) {
     hasten: (_endpointId: string, delivery: string) => Promise.resolve(waiting.has(delivery)),
   };
   let router = createRouter(deps);
+  /** The ids of the process that tells; another one begins anew with its clock. */
+  let own = ids;
   return {
     clock,
     gone,
@@ -69,6 +74,7 @@ async function scene(ordered: boolean) {
     /** Another term, which knows what is stored. */
     restart: (): void => {
       router = createRouter(deps);
+      own = createIds(clock, seededRandom(3));
     },
     /** Asks for a delivery to be sent again, and ends one. */
     resend: async (delivery: WebhookDeliveryId): Promise<void> => {
@@ -81,8 +87,8 @@ async function scene(ordered: boolean) {
       const item = { ...page.items[0], id: delivery, status: "delivered" } as Item;
       await inner.commit([{ op: "put", table: "smartfinance-webhook-deliveries", item, condition: "none" }]);
     },
-    tell: async (): Promise<string> => {
-      const event = { id: newId("event"), type: "deposit.posted" as const, objectId: newId("transaction") };
+    tell: async (type: EventType = "deposit.posted"): Promise<string> => {
+      const event = { id: own.next("event"), type, objectId: newId("transaction") };
       const { item } = buildEvent(event, actor, clock.time);
       await inner.commit([{ op: "put", table: "smartfinance-audit-logs", item, condition: "absent" }]);
       return event.id;
@@ -91,6 +97,7 @@ async function scene(ordered: boolean) {
       for (let step = 0; step < 10; step++) if ((await router.step()) === "none") return;
       assert.fail("the feed has no end");
     },
+    cursor: async () => (await inner.get("smartfinance-webhook-state", { hash: "router" }))?.["cursor"],
     queued: async (): Promise<readonly string[]> => {
       const page = await inner.query({ table: "smartfinance-webhook-queue", hash: id, order: "ascending", limit: 1_000 });
       return page.items.map(({ event_id }) => String(event_id));
@@ -115,6 +122,47 @@ void describe("the router leaves nothing out", () => {
       }
       assert.deepEqual(await queued(), told);
     });
+
+  void it("because the clock was set back after the endpoint was made, whenever it is routed", async () => {
+    const { clock, tell, route, queued } = await scene(true, 0);
+    clock.time -= 60_000;
+    const told = [await tell()];
+    await route();
+    told.push(await tell());
+    clock.time += 120_000;
+    await route();
+    assert.deepEqual(await queued(), told);
+  });
+
+  void it("because the clock was set back after the endpoint was made, and the process ended", async () => {
+    const { clock, tell, route, queued, restart } = await scene(true, 0);
+    clock.time -= 60_000;
+    restart();
+    const told = [await tell()];
+    await route();
+    assert.deepEqual(await queued(), told);
+  });
+
+  void it("but what was before the endpoint", async () => {
+    const { clock, tell, route, queued, restart } = await scene(true, 0);
+    clock.time -= 60_000;
+    restart();
+    await tell();
+    clock.time += 60_000;
+    await route();
+    assert.deepEqual(await queued(), []);
+  });
+
+  void it("and writes down where it is, though the clock was set back", async () => {
+    const { clock, tell, route, cursor } = await scene(true);
+    await tell();
+    await route();
+    clock.time -= 3_600_000;
+    await tell("organisation.updated");
+    const before = await cursor();
+    await route();
+    assert.notEqual(await cursor(), before);
+  });
 
   void it("and sends nothing again because a term ended after a delivery was hastened", async () => {
     const { clock, tell, route, queued, waiting, restart, resend, end } = await scene(true);

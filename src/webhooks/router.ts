@@ -2,6 +2,7 @@ import { publicEventOf } from "#events/index.ts";
 import type { PublicEvent } from "#events/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
+import { isGood } from "#kernel/clock.ts";
 import { createIds } from "#kernel/ids.ts";
 import type { Ids, OrganisationId, WebhookDeliveryId, WebhookEndpointId } from "#kernel/ids.ts";
 import type { Random } from "#kernel/random.ts";
@@ -129,7 +130,7 @@ export function createRouter(deps: RouterDeps): Router {
       repetition.routed(page.items.slice(0, routed), repeated);
       const now = clock.now();
       // What was hastened has ended by the time the same is met again: it would be sent once more.
-      if (writes.length > 0 || resent || now - savedAt >= SAVE_EVERY_MS) {
+      if (writes.length > 0 || resent || !isGood(savedAt + SAVE_EVERY_MS, SAVE_EVERY_MS, now)) {
         const state = { id: ROUTER.hash, cursor: next, last_id: lastId, newest, ...repetition.kept() };
         writes.push({ op: "put", table: STATE_TABLE, item: state, condition: "none" });
         if (!(await journal.write(writes))) return "none";
@@ -145,7 +146,7 @@ export function createRouter(deps: RouterDeps): Router {
   function route(item: Item, endpoints: readonly WebhookEndpoint[]): Omit<Delivery, "id">[] {
     const event = endpoints.length === 0 ? undefined : publicEventOf(item);
     if (event === undefined) return [];
-    const wanting = endpoints.filter((endpoint) => wants(endpoint, event));
+    const wanting = endpoints.filter((endpoint) => wants(endpoint, event, clock.now()));
     if (wanting.length === 0) return [];
     const keys = orderKeys(item);
     return wanting.map(({ id }) => fresh(id, event, keys));
@@ -166,10 +167,19 @@ export function createRouter(deps: RouterDeps): Router {
   }
 }
 
-function wants(endpoint: WebhookEndpoint, event: PublicEvent): boolean {
+function wants(endpoint: WebhookEndpoint, event: PublicEvent, now: number): boolean {
   if (endpoint.status !== "enabled") return false;
   if (endpoint.eventTypes !== null && !endpoint.eventTypes.includes(event.type)) return false;
-  return Date.parse(event.createdAt) >= endpoint.createdAt - CLOCK_SLACK_MS;
+  return !isBefore(event, endpoint, now);
+}
+
+/**
+ * Whether something happened before an endpoint was made. Of what comes after a clock was set back the time says so as well. The ids of one
+ * process never go back, though, and while our own clock is before the endpoint's time, times tell nothing.
+ */
+function isBefore(event: PublicEvent, endpoint: WebhookEndpoint, now: number): boolean {
+  const from = endpoint.createdAt - CLOCK_SLACK_MS;
+  return Date.parse(event.createdAt) < from && from <= now && event.id.slice(ID_PREFIX) < endpoint.id.slice(ID_PREFIX);
 }
 
 /** The endpoints of the organisations that these events belong to, as they are now. */
@@ -193,10 +203,12 @@ async function endpointsOf(store: Store, items: readonly Item[]): Promise<Readon
 }
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/** What comes before the time in an id. */
+const ID_PREFIX = 4;
 
 /** The milliseconds in an id: its first ten characters after the prefix. */
 export function timeOf(id: string): number {
   let time = 0;
-  for (const character of id.slice(4, 14)) time = time * 32 + ALPHABET.indexOf(character);
+  for (const character of id.slice(ID_PREFIX, 14)) time = time * 32 + ALPHABET.indexOf(character);
   return time;
 }

@@ -94,6 +94,31 @@ void describe("the webhook worker", () => {
     await worker.stop();
   });
 
+  void it("does not take away what many endpoints have left before it stops", async () => {
+    const clock: Clock = { now: () => T0, sleep: () => Promise.resolve() };
+    const inner = openMemoryStore(createMemoryDatabase(), { clock });
+    const ids = testIds(7);
+    for (let n = 0; n < 30; n++) {
+      const item = { ...endpointItem, id: ids.next("webhookEndpoint"), organisation_id: ids.next("organisation") };
+      await inner.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "absent" }]);
+    }
+    let stopped: Promise<void> | undefined;
+    let looks = 0;
+    const store: Store = {
+      ...inner,
+      query(query) {
+        if (query.table !== "smartfinance-webhook-endpoints") looks += 1;
+        if (looks === 1) stopped ??= worker.stop();
+        return inner.query(query);
+      },
+    };
+    const fail = (error: unknown): never => assert.fail(String(error));
+    const worker = createWebhookWorker({ ...untouched, store, clock, ids, random: seededRandom(7), onError: fail });
+    await worker.work();
+    await stopped;
+    assert.ok(stopped !== undefined && looks <= 2, `${looks} looks`);
+  });
+
   void it("goes on when the clock was set back: it looks at the feed, at all endpoints, and renews its lease", async () => {
     let now = T0;
     const clock: Clock = { now: () => now, sleep: async (ms) => void (now += ms) };

@@ -129,8 +129,9 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
         const work = workOn(view);
         const record = work.get(webhookEndpoints, key);
         const reply = { status: 204, body: "" };
-        // Somebody was faster, or it was enabled anew since.
-        if (record?.status !== "enabled" || record.enabledAt !== endpoint.enabledAt) return { reply, changes: [], events: [] };
+        // Somebody was faster, or it was enabled anew or moved since.
+        const isSame = record?.status === "enabled" && record.enabledAt === endpoint.enabledAt && record.url === endpoint.url;
+        if (!isSame) return { reply, changes: [], events: [] };
         work.put(webhookEndpoints, { ...record, status: "disabled", disabledReason: reason, updatedAt: at, version: record.version + 1 });
         work.tell({ id: eventId, type: "webhook_endpoint.disabled", objectId: id, details: { reason } });
         return work.outcome(reply);
@@ -155,7 +156,7 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
       });
       for (const item of page.items) {
         // There may be thousands, and each may take a second: nobody else is to take over meanwhile.
-        if (leader.fence() === undefined || !(await leader.keep())) return;
+        if (stopped || leader.fence() === undefined || !(await leader.keep())) return;
         const endpoint = webhookEndpoints.fromItem(item);
         // What a lane has under way is written when it ends: behind that nothing would take it away any more.
         const isPurged = endpoint.status === "deleted" ? own.lanes.get(endpoint.id)?.busy !== true : purging;

@@ -52,7 +52,9 @@ describe("a demo that was made and not shown", () => {
     const made = await createDemo(deps, "test", !ALONE);
     assert.ok(made);
     assert.equal(await createDemo(deps, "test", !ALONE), undefined);
-    clock.advance(60_000);
+    clock.advance(-1_000);
+    assert.equal(await createDemo(deps, "test", !ALONE), undefined, "the clock of another node may be behind a little");
+    clock.advance(61_000);
     const again = await createDemo(deps, "test", !ALONE);
     assert.ok(again);
     assert.equal(await createDemo(deps, "test", !ALONE), undefined, "it is about to be shown by the second one");
