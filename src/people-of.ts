@@ -5,6 +5,7 @@ import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { isId } from "#kernel/ids.ts";
 import type { OperatorId, OrganisationId } from "#kernel/ids.ts";
+import type { PaymentDeps } from "#payments/index.ts";
 import { isOwnWord, OPERATOR_LIMITS } from "#operators/index.ts";
 import type { Item, Store, TableName } from "#storage/index.ts";
 
@@ -27,7 +28,7 @@ const PAGE = 100;
  * Who the people behind keys and sessions are, and what each may do now: read from the store every time, so that whoever was
  * disabled a moment ago is nobody any more.
  */
-export function createPeopleOf(deps: PeopleDeps): PeopleOf {
+export function createPeopleOf(deps: PeopleDeps): PeopleOf & { readonly reviewerCounts: PaymentDeps["wordCounts"] } {
   const { store, clock } = deps;
 
   const session = async (organisationId: OrganisationId, operatorId: OperatorId) => {
@@ -53,7 +54,7 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf {
     return { scopes, principal };
   };
 
-  return {
+  const people: PeopleOf = {
     async standing({ organisationId, apiKeyId, operatorId }, saidAt) {
       const isOwn = async (id: OperatorId): Promise<boolean> => saidAt === undefined || (await isOwnWord(store, id, saidAt));
       if (isId("operator", operatorId)) return (await isOwn(operatorId)) ? session(organisationId, operatorId) : undefined;
@@ -77,6 +78,14 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf {
         found.push({ personId: key.id, scopes: new Set(key.scopes) });
       }
       return found;
+    },
+  };
+  return {
+    ...people,
+    async reviewerCounts(organisationId, personId, saidAt) {
+      const who = isId("operator", personId) ? { apiKeyId: null, operatorId: personId } : { apiKeyId: personId, operatorId: null };
+      const standing = await people.standing({ organisationId, ...who, ip: null, userAgent: null, requestId: null }, saidAt);
+      return standing?.scopes.has("reviews:write") === true;
     },
   };
 }

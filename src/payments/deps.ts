@@ -22,4 +22,6 @@ export interface PaymentDeps {
   /** How organisations authenticate their payers, and whether a user has a factor to be authenticated with. */
   readonly sca: Pick<ScaPolicies, "of">;
   readonly canAuthenticate: (organisationId: OrganisationId, userId: UserId, policy: ScaPolicy) => Promise<boolean>;
+  /** Whether what a key or an operator (`personId`) said at `saidAt`, ms, about reviews still counts: neither may be out of office, or have been compromised. */
+  readonly wordCounts: (organisationId: OrganisationId, personId: string, saidAt: number) => Promise<boolean>;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { personOf } from "#audit/index.ts";
 import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
@@ -18,7 +19,7 @@ import { reviews } from "../review.ts";
 import type { ReviewNote } from "../review-note.ts";
 import { reviewNotes } from "../review-note.ts";
 import type { ReasonCode, Verdict } from "../review-reasons.ts";
-import { isUndecided } from "../review.ts";
+import { isUndecided, workOf } from "../review.ts";
 import { statusAt } from "../review-times.ts";
 import { putAccounts } from "./payment.ts";
 import { expire } from "./review-expiry.ts";
@@ -63,6 +64,8 @@ export async function judgeReview(
   }
   const { transactionId, fromAccountId, toAccountId } = found;
   const labelKey = { hash: labelIdOf(transactionId) };
+  const first = verdict === "approve" ? workOf(found).firstApproval : null;
+  const counts = first === null || first.by === null || (await deps.wordCounts(organisationId, first.by, first.at));
   // What may turn out to be fraud is taught to the profiles in the same commit.
   const lesson = verdict === "reject" ? await fraudLesson(deps.facts, found) : undefined;
   return queue.execute({
@@ -85,7 +88,8 @@ export async function judgeReview(
       const payee = work.get(accounts, { hash: toAccountId });
       invariant(review && transaction && payer && payee, "a stored review has its transaction and accounts");
       const terms = reviewTermsOf(work.get(organisations, { hash: organisationId }));
-      const request = { verdict, reasonCode: body.reason_code, eventId, decidedBy: personOf(asked.actor) };
+      const firstIsVoid = !counts && isDeepStrictEqual(workOf(review).firstApproval, first);
+      const request = { verdict, reasonCode: body.reason_code, eventId, decidedBy: personOf(asked.actor), firstIsVoid };
       const decision = decideReview(request, { review, transaction, payer, payee, terms }, at);
       if (!decision.ok) return refused(decision, requestId);
       let decided = decision.review;

@@ -21,6 +21,8 @@ export interface ReviewDecisionRequest {
   readonly reasonCode: ReasonCode | undefined;
   readonly eventId: EventId;
   readonly decidedBy: string | null;
+  /** Whoever gave the first approval may not decide any more (disabled, revoked, compromised since): it counts for nothing. */
+  readonly firstIsVoid?: boolean;
 }
 
 /** What a review is decided over. */
@@ -46,8 +48,9 @@ export interface DecidedReview {
 
 /**
  * Decides a review, once. Approval releases the reserved funds and posts the payment in the same breath; above the organisation's
- * amount it takes two keys, and the first approval is only noted. Rejection releases the funds, and one key is enough for it. An
- * approval that cannot post (say the payee is closed by now) is refused and the review stays as it was.
+ * amount it takes two keys, and the first approval is only noted; where whoever gave it may not decide any more, the next is the first.
+ * Rejection releases the funds, and one key is enough for it. An approval that cannot post (say the payee is closed by now) is refused and
+ * the review stays as it was.
  */
 export function decideReview(request: ReviewDecisionRequest, state: ReviewState, at: number): DecidedReview | Refusal {
   const { verdict, decidedBy, reasonCode = USUAL_REASON[verdict] } = request;
@@ -84,9 +87,11 @@ export function decideReview(request: ReviewDecisionRequest, state: ReviewState,
     };
   }
 
-  const first = workOf(review).firstApproval;
+  const given = workOf(review).firstApproval;
+  const first = request.firstIsVoid === true ? null : given;
   const limit = fourEyesLimit(terms, review.currency, review.createdAt);
-  if (first === null && limit !== undefined && review.amount > limit) {
+  // Once two were asked for, two are asked for, also where the first is lost.
+  if (first === null && (given !== null || (limit !== undefined && review.amount > limit))) {
     const work = { ...workOf(review), firstApproval: { by: decidedBy, at, reasonCode } };
     return {
       ok: true,
