@@ -54,6 +54,7 @@ interface Difference {
 function* differences(schema: Schema, good: unknown, path: string): Generator<Difference> {
   const bad = (what: string, value: unknown, code: ProblemCode = "invalid_request"): Difference => ({ what, value, code, param: path });
   const [type, isNullable] = typeOf(schema);
+  const { maximum = 0 } = schema.anyOf?.find((one) => one.type === type) ?? schema;
   if (!isNullable) yield bad("null", null);
   if (schema.enum !== undefined) yield bad("not of the list", "nothing of the kind");
   switch (type) {
@@ -84,7 +85,7 @@ function* differences(schema: Schema, good: unknown, path: string): Generator<Di
       return;
     case "number":
       yield bad("a text", String(good));
-      yield bad("too large", (schema.maximum ?? 0) + 1);
+      yield bad("too large", maximum + 1);
       yield bad("1e400", raw("1e400"), "number_out_of_range");
       return;
     case "boolean":
