@@ -277,7 +277,7 @@ export function createApp(options: AppOptions): App {
     models,
     sca,
     canAuthenticate: (organisationId, userId, policy) => canAuthenticate(factors, organisationId, userId, policy),
-    wordCounts: people.reviewerCounts,
+    reviewers: people.reviewers,
   };
   const authenticating = { ...factors, policies: sca, waiting: createWaitingPayments(payments) };
   authenticationRoutes(server, authenticating);

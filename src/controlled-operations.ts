@@ -6,7 +6,7 @@ import { refuseAtOnce } from "#commit/index.ts";
 import type { ControlledOperation, Facts, Payload } from "#controls/index.ts";
 import { bodyOf, idOf, OWN_SCOPES, versionIn } from "#controls/index.ts";
 import type { FactorDeps, ResetGrounds } from "#factors/index.ts";
-import { refuseUserReset, resetUserFactors } from "#factors/index.ts";
+import { refuseUserReset, resetsOf, resetUserFactors } from "#factors/index.ts";
 import type { OrganisationDeps, OrganisationFields } from "#identity/index.ts";
 import { changeOrganisation } from "#identity/index.ts";
 import type { AccountId, ReviewId, RiskModelId, RuleSetId, UserId } from "#kernel/ids.ts";
@@ -186,8 +186,12 @@ function resetOfFactors(rooms: () => ControlledRooms): ControlledOperation {
     scope: "factors:reset",
     always: true,
     facts: async (payload, organisationId) => (await refuseUserReset(rooms().factors, organisationId, idOf<UserId>(payload))) ?? {},
-    execute: (payload, { asked, queue, requestedAt }) =>
-      resetUserFactors({ ...rooms().factors, queue }, asked, idOf<UserId>(payload), { ...bodyOf<ResetGrounds>(payload), requestedAt }),
+    countOf: (payload, organisationId) => resetsOf(rooms().factors.store, { organisationId, kind: "user", id: idOf<UserId>(payload) }),
+    execute: (payload, { asked, queue, requestedAt, requestedCount }) =>
+      resetUserFactors({ ...rooms().factors, queue }, asked, idOf<UserId>(payload), {
+        ...bodyOf<ResetGrounds>(payload),
+        requested: { at: requestedAt, resets: requestedCount },
+      }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Executed } from "#commit/index.ts";
 import type { ControlledOperation, Execution, Facts, Payload } from "#controls/index.ts";
 import { bodyOf, idOf, versionIn } from "#controls/index.ts";
 import type { ResetGrounds } from "#factors/index.ts";
+import { resetsOf } from "#factors/index.ts";
 import type { ApiKeyId, OperatorId, OrganisationId } from "#kernel/ids.ts";
 import { isId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -136,10 +137,10 @@ function operatorOperations(rooms: () => StaffRooms, takesPart: TakesPart): read
   const approves = (roles: readonly RoleName[]): boolean => takesPart(scopesOfRoles(roles));
   const now = (): number => rooms().operators.clock.now();
   /** Invites the operator again, because the token of before was shown to nobody; not when he has come by another one meanwhile. */
-  const claim: ControlledOperation["claim"] = async (id, execution) => {
+  const claim: ControlledOperation["claim"] = async (id, execution, claimOf) => {
     const deps = { ...rooms().operators, queue: execution.queue };
     const { approvalId } = execution;
-    const executed = await inviteAgain(deps, execution.asked, granter(execution), id as OperatorId, { approvalId, claim: true });
+    const executed = await inviteAgain(deps, execution.asked, granter(execution), id as OperatorId, { approvalId, claimOf });
     return { executed, secret: memberOf(executed, "token", "invitation") };
   };
   const aboutOperator = async (payload: Payload, organisationId: OrganisationId) => {
@@ -202,13 +203,18 @@ function operatorOperations(rooms: () => StaffRooms, takesPart: TakesPart): read
       always: true,
       facts: async (payload, _organisationId, _policy, actor) =>
         (await refuseOperatorReset(rooms().operators, actor, idOf<OperatorId>(payload))) ?? {},
+      countOf: (payload, organisationId) =>
+        resetsOf(rooms().operators.store, { organisationId, kind: "operator", id: idOf<OperatorId>(payload) }),
       execute: (payload, execution) =>
         resetOperatorFactors(
           { ...rooms().operators, queue: execution.queue },
           execution.asked,
           granter(execution),
           idOf<OperatorId>(payload),
-          { ...bodyOf<ResetGrounds>(payload), requestedAt: execution.requestedAt },
+          {
+            ...bodyOf<ResetGrounds>(payload),
+            requested: { at: execution.requestedAt, resets: execution.requestedCount },
+          },
         ),
     },
     {

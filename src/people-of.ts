@@ -1,12 +1,13 @@
 import type { Environment, OrganisationAccess, OwnerAccess, Principal } from "#access/index.ts";
 import { apiKeys, isExpired, parseAllowlist, principalOf, readKey } from "#access/index.ts";
+import { personOf } from "#audit/index.ts";
 import type { PeopleOf, Person } from "#controls/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import { isId } from "#kernel/ids.ts";
 import type { OperatorId, OrganisationId } from "#kernel/ids.ts";
 import type { PaymentDeps } from "#payments/index.ts";
-import { isOwnWord, OPERATOR_LIMITS } from "#operators/index.ts";
+import { isOwnWord, OPERATOR_LIMITS, wordEpoch } from "#operators/index.ts";
 import type { Item, Store, TableName } from "#storage/index.ts";
 
 export interface PeopleDeps {
@@ -28,7 +29,7 @@ const PAGE = 100;
  * Who the people behind keys and sessions are, and what each may do now: read from the store every time, so that whoever was
  * disabled a moment ago is nobody any more.
  */
-export function createPeopleOf(deps: PeopleDeps): PeopleOf & { readonly reviewerCounts: PaymentDeps["wordCounts"] } {
+export function createPeopleOf(deps: PeopleDeps): PeopleOf & { readonly reviewers: PaymentDeps["reviewers"] } {
   const { store, clock } = deps;
 
   const session = async (organisationId: OrganisationId, operatorId: OperatorId) => {
@@ -55,8 +56,8 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf & { readonly reviewer
   };
 
   const people: PeopleOf = {
-    async standing({ organisationId, apiKeyId, operatorId }, saidAt) {
-      const isOwn = async (id: OperatorId): Promise<boolean> => saidAt === undefined || (await isOwnWord(store, id, saidAt));
+    async standing({ organisationId, apiKeyId, operatorId }, said) {
+      const isOwn = async (id: OperatorId): Promise<boolean> => said === undefined || (await isOwnWord(store, id, said));
       if (isId("operator", operatorId)) return (await isOwn(operatorId)) ? session(organisationId, operatorId) : undefined;
       if (!isId("apiKey", apiKeyId)) return undefined;
       const key = await readKey(store, organisationId, apiKeyId);
@@ -67,6 +68,11 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf & { readonly reviewer
       if (organisation === undefined || (key.ownerOperatorId !== undefined && owner === undefined)) return undefined;
       const principal = principalOf(key, organisation, owner);
       return { scopes: principal.scopes, principal };
+    },
+
+    async wordEpoch(actor) {
+      const person = personOf(actor);
+      return isId("operator", person) ? wordEpoch(store, person) : null;
     },
 
     async people(organisationId) {
@@ -82,10 +88,15 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf & { readonly reviewer
   };
   return {
     ...people,
-    async reviewerCounts(organisationId, personId, saidAt) {
-      const who = isId("operator", personId) ? { apiKeyId: null, operatorId: personId } : { apiKeyId: personId, operatorId: null };
-      const standing = await people.standing({ organisationId, ...who, ip: null, userAgent: null, requestId: null }, saidAt);
-      return standing?.scopes.has("reviews:write") === true;
+    reviewers: {
+      wordEpoch: (actor) => people.wordEpoch(actor),
+      async wordCounts(organisationId, { by, apiKeyId, at, epoch }) {
+        // What an operator said through a key of his counts no more than the key: it may have been in other hands.
+        const who =
+          apiKeyId === null && isId("operator", by) ? { apiKeyId, operatorId: by } : { apiKeyId: apiKeyId ?? by, operatorId: null };
+        const standing = await people.standing({ organisationId, ...who, ip: null, userAgent: null, requestId: null }, { at, epoch });
+        return standing?.scopes.has("reviews:write") === true;
+      },
     },
   };
 }

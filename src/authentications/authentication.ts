@@ -42,6 +42,8 @@ export interface Authentication {
   readonly failures: number;
   readonly factors: readonly UsedFactor[];
   readonly createdAt: number;
+  /** How often the person's factors had been taken away by then; `null`: an earlier release wrote it. */
+  readonly factorResets: number | null;
   /** While pending: until when it can be answered. Once succeeded: until when it can be used. ms */
   readonly expiresAt: number;
   readonly succeededAt: number | null;
@@ -68,6 +70,7 @@ interface StoredAuthentication {
   readonly failures: number;
   readonly factors: readonly UsedFactor[];
   readonly created_at: number;
+  readonly factor_resets?: number;
   readonly expires_at: number;
   readonly succeeded_at: number | null;
   readonly used_for: string | null;
@@ -90,6 +93,7 @@ export const authentications: Collection<Authentication> = {
     failures: one.failures,
     factors: one.factors.map(({ id, type }) => ({ id, type })),
     created_at: one.createdAt,
+    ...(one.factorResets === null ? {} : { factor_resets: one.factorResets }),
     expires_at: one.expiresAt,
     succeeded_at: one.succeededAt,
     used_for: one.usedFor,
@@ -110,6 +114,7 @@ export const authentications: Collection<Authentication> = {
       failures: stored.failures,
       factors: stored.factors,
       createdAt: stored.created_at,
+      factorResets: stored.factor_resets ?? null,
       expiresAt: stored.expires_at,
       succeededAt: stored.succeeded_at,
       usedFor: stored.used_for,

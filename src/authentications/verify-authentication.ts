@@ -71,7 +71,7 @@ export async function verifyAuthentication(
       const now = statusAt(stored, at);
       if (now !== "pending") return refused(notUsable(now), requestId);
       // It was asked of somebody who could prove nothing any more.
-      if (wasReset(work, subject, stored.createdAt))
+      if (wasReset(work, subject, { at: stored.createdAt, resets: stored.factorResets }))
         return refused(notUsable("void, because all factors of the user were taken away since"), requestId);
       const payment = waiting?.mayBeApprovedBy(work, stored.userId) === true ? waiting.stillWaiting(work, at) : undefined;
       if (waiting !== undefined && payment === undefined)

@@ -11,12 +11,13 @@ import { approvals, approvalStatusAt, readApproval } from "./approval.ts";
 import type { DecidedApproval } from "./decide-approval.ts";
 import { amend, approve, cancel, reject } from "./decide-approval.ts";
 import type { ControlDeps } from "./deps.ts";
-import { approvalsNeededNow, end, executeApproved, fallenWords, standingOfMaker } from "./execute.ts";
+import { approvalsNeededNow, end, executeApproved, fallenWords, standingNow, standingOfMaker } from "./execute.ts";
 import type { ControlledOperation, Payload } from "./operation.ts";
 import { isSamePerson } from "./operation.ts";
 import { openPayload, payloadHash, sealPayload } from "./payload.ts";
 import { needsApproval, readControlPolicy } from "./policy.ts";
 import { toldOf } from "./present-approval.ts";
+import { countsNow } from "./submit.ts";
 
 /** Who acts on an approval, and what it may do besides. */
 export interface Acting {
@@ -36,15 +37,16 @@ export async function approveApproval(
   id: ApprovalId,
   body: { readonly payload_hash: string; readonly reason?: string },
 ): Promise<Acted> {
-  const found = await forChecker(deps, asked, scopes, id);
-  if ("ok" in found) return found;
+  const checked = await forChecker(deps, asked, scopes, id);
+  if ("ok" in checked) return checked;
+  const { approval: found, epoch } = checked;
   const operation = deps.operations.get(found.operation);
   if (found.status === "pending" && operation !== undefined && (await standingOfMaker(deps, found))?.scopes.has(operation.scope) !== true) {
     await end(deps, found, "voided", { code: "insufficient_scope", detail: "The maker may not do this any more." });
     return refuse("approval_not_pending", undefined, "The maker may not do this any more.");
   }
   const fallen = await fallenWords(deps, found, operation?.scope);
-  const word = { actor: asked.actor, payloadHash: body.payload_hash, reason: body.reason ?? null };
+  const word = { actor: asked.actor, epoch, payloadHash: body.payload_hash, reason: body.reason ?? null };
   const stands = (given: Given): boolean => !fallen.some((one) => one.at === given.at && isSamePerson(one, given));
   const needed = operation === undefined ? 0 : await approvalsNeededNow(deps, found, operation, await openPayload(deps.vault, found));
   const acted = await act(deps, asked, id, "approval.approved", (approval, at) => approve(approval, word, { stands, needed }, at));
@@ -80,6 +82,7 @@ export async function amendApproval(
 ): Promise<Acted> {
   const { organisationId } = asked.actor;
   if (found.revision >= MAX_REVISIONS) return refuse("limit_reached");
+  const asOf = await countsNow(deps, asked.actor, operation, payload);
   const policy = await readControlPolicy(deps.store, organisationId);
   const facts = await operation.facts(payload, organisationId, policy, asked.actor);
   if (facts !== undefined && "ok" in facts) return facts;
@@ -87,22 +90,27 @@ export async function amendApproval(
   const required = Math.max(found.required, facts === undefined ? 0 : needsApproval(policy, operation, facts));
   const revision = found.revision + 1;
   const sealed = sealPayload(deps.vault, await deps.vault.dataKey(organisationId), found.id, payload);
-  const next = { payload: sealed, payloadHash: payloadHash({ ...found, revision }, payload), revision, required };
+  const next = { payload: sealed, payloadHash: payloadHash({ ...found, revision }, payload), revision, required, ...asOf };
   return act(deps, asked, found.id, "approval.amended", (approval, at) => amend(approval, asked.actor, next, at));
 }
 
-/** An approval that the caller may judge: with the scope of the operation, too. */
-async function forChecker(deps: ControlDeps, asked: Asked, scopes: ReadonlySet<Scope>, id: ApprovalId): Promise<Approval | Refusal> {
+/** An approval that the caller may judge: with the scope of the operation, too; and the caller's `wordEpoch`. */
+async function forChecker(
+  deps: ControlDeps,
+  asked: Asked,
+  scopes: ReadonlySet<Scope>,
+  id: ApprovalId,
+): Promise<{ readonly approval: Approval; readonly epoch: number | null } | Refusal> {
   const found = await readApproval(deps.store, asked.actor.organisationId, id);
   if (found === undefined) return refuse("not_found");
   const scope = deps.operations.get(found.operation)?.scope;
   if (scope !== undefined && !scopes.has(scope))
     return refuse("insufficient_scope", undefined, `The scope needed is ${scope}, beside approvals:write.`);
   // What let the request in may be some seconds old; a word that counts is of somebody who may give it now.
-  const standing = await deps.standing(asked.actor, deps.clock.now());
+  const { standing, epoch } = await standingNow(deps, asked.actor);
   if (standing?.scopes.has("approvals:write") !== true || (scope !== undefined && !standing.scopes.has(scope)))
     return refuse("insufficient_scope", undefined, "You may not do this any more.");
-  return found;
+  return { approval: found, epoch };
 }
 
 async function read(deps: ControlDeps, asked: Asked, id: ApprovalId): Promise<Acted> {

@@ -4,6 +4,7 @@ import { toTimestamp } from "#kernel/clock.ts";
 import type { ApprovalId, OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Collection, Store, Told } from "#storage/index.ts";
+import type { Said } from "./operation.ts";
 
 /**
  * `approved`: enough persons have approved it, and it is being executed. `voided`: taken back by its maker, or the maker may not act
@@ -16,9 +17,7 @@ export type ApprovalStatus = (typeof approvalStatuses)[number];
 export type Who = Pick<Actor, "apiKeyId" | "operatorId" | "personId">;
 
 /** One person's word. */
-export interface Given extends Who {
-  /** Milliseconds. */
-  readonly at: number;
+export interface Given extends Who, Said {
   readonly reason: string | null;
 }
 
@@ -40,6 +39,9 @@ export interface Approval {
   readonly requestedBy: Actor;
   /** When the maker asked for this revision, ms. */
   readonly requestedAt: number;
+  /** The maker's `wordEpoch` then, and what the operation's `countOf` said; `null` where there is none, or an earlier release wrote it. */
+  readonly requestedEpoch: number | null;
+  readonly requestedCount: number | null;
   /** Persons beside the maker. */
   readonly required: number;
   /** Of this revision; an amendment begins anew. */
@@ -121,6 +123,8 @@ export const approvals: Collection<Approval> = {
       request_id: approval.requestedBy.requestId,
     },
     requested_at: approval.requestedAt,
+    ...(approval.requestedEpoch === null ? {} : { requested_epoch: approval.requestedEpoch }),
+    ...(approval.requestedCount === null ? {} : { requested_count: approval.requestedCount }),
     required: approval.required,
     approvals: approval.approvals.map(givenToItem),
     status: approval.status,
@@ -153,6 +157,8 @@ export const approvals: Collection<Approval> = {
         requestId: stored.requested_by.request_id,
       },
       requestedAt: stored.requested_at ?? stored.created_at,
+      requestedEpoch: stored.requested_epoch ?? null,
+      requestedCount: stored.requested_count ?? null,
       required: stored.required,
       approvals: stored.approvals.map(givenFromItem),
       status: stored.status,
@@ -187,6 +193,7 @@ interface StoredWho {
 }
 interface StoredGiven extends StoredWho {
   readonly at: number;
+  readonly epoch?: number;
   readonly reason: string | null;
 }
 
@@ -200,8 +207,18 @@ const whoFromItem = (stored: StoredWho): Who => ({
   operatorId: stored.operator_id,
   personId: stored.person_id,
 });
-const givenToItem = (given: Given): JsonObject => ({ ...whoToItem(given), at: given.at, reason: given.reason });
-const givenFromItem = (stored: StoredGiven): Given => ({ ...whoFromItem(stored), at: stored.at, reason: stored.reason });
+const givenToItem = (given: Given): JsonObject => ({
+  ...whoToItem(given),
+  at: given.at,
+  ...(given.epoch === null ? {} : { epoch: given.epoch }),
+  reason: given.reason,
+});
+const givenFromItem = (stored: StoredGiven): Given => ({
+  ...whoFromItem(stored),
+  at: stored.at,
+  epoch: stored.epoch ?? null,
+  reason: stored.reason,
+});
 
 interface StoredApproval {
   readonly id: ApprovalId;
@@ -215,6 +232,8 @@ interface StoredApproval {
   readonly requested_by: StoredWho & { readonly ip: string | null; readonly user_agent: string | null; readonly request_id: string | null };
   /** Absent where an earlier release wrote it. */
   readonly requested_at?: number;
+  readonly requested_epoch?: number;
+  readonly requested_count?: number;
   readonly required: number;
   readonly approvals: readonly StoredGiven[];
   readonly status: ApprovalStatus;

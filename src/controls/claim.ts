@@ -9,6 +9,7 @@ import { approvals, readApproval } from "./approval.ts";
 import { claim } from "./decide-approval.ts";
 import type { ControlDeps } from "./deps.ts";
 import { queueWith } from "./ending-queue.ts";
+import { standingNow } from "./execute.ts";
 import { toldOf } from "./present-approval.ts";
 
 /** POST /v1/approvals/{id}/claim. The new secret and the note that it was taken are one commit, so that it is shown once. */
@@ -25,7 +26,7 @@ export async function claimApproval(
   const operation = deps.operations.get(found.operation);
   const { resultId } = found;
   if (operation?.claim === undefined || resultId === null) return refuse("nothing_to_claim", undefined, "The operation shows no secret.");
-  const standing = await deps.standing(asked.actor, deps.clock.now());
+  const { standing } = await standingNow(deps, asked.actor);
   if (standing === undefined || !scopes.has(operation.scope))
     return refuse("insufficient_scope", undefined, `The scope needed is ${operation.scope}.`);
   const key = { hash: id };
@@ -48,9 +49,11 @@ export async function claimApproval(
     standing,
     approvalId: id,
     requestedAt: found.requestedAt,
+    requestedCount: found.requestedCount,
     approvals: found.approvals.length,
   };
-  const { executed, secret } = await operation.claim(resultId, execution);
+  // The execution was its last change.
+  const { executed, secret } = await operation.claim(resultId, execution, found.updatedAt);
   if (secret === undefined) return executed;
   return { secret: { object: "claimed_secret", approval_id: id, object_id: resultId, secret } };
 }

@@ -34,6 +34,8 @@ const anApproval = (fields: Partial<Approval> = {}): Approval => ({
   revision: 1,
   requestedBy: sessionOf(operatorA),
   requestedAt: T0,
+  requestedEpoch: null,
+  requestedCount: null,
   required: 2,
   approvals: [],
   status: "pending",
@@ -49,7 +51,7 @@ const anApproval = (fields: Partial<Approval> = {}): Approval => ({
   ...fields,
 });
 const now = { stands: (): boolean => true, needed: 0 };
-const word = (who: Actor) => ({ actor: who, payloadHash: HASH, reason: null });
+const word = (who: Actor) => ({ actor: who, epoch: null, payloadHash: HASH, reason: null });
 const done = (decided: DecidedApproval | Refusal): Approval => {
   assert.ok(decided.ok, JSON.stringify(decided));
   return decided.approval;
@@ -118,10 +120,12 @@ void describe("SOX-02 what is approved", () => {
 
   void it("an amendment begins anew, and only its maker makes one", () => {
     const once = done(approve(anApproval(), word(keyOf("key_3")), now, T0));
-    const next = { payload: { key_id: "dek_y" }, payloadHash: "cd".repeat(32), revision: 2, required: 1 };
+    const noted = { requestedEpoch: 3, requestedCount: 1 };
+    const next = { payload: { key_id: "dek_y" }, payloadHash: "cd".repeat(32), revision: 2, required: 1, ...noted };
     refusedAs(amend(once, keyOf("key_3"), next, T0), "not_the_maker");
     refusedAs(amend(once, sessionOf(operatorA), { ...next, revision: 3 }, T0), "contention");
     const amended = done(amend(once, keyOf("key_5", operatorA), next, T0));
+    assert.deepEqual([amended.requestedEpoch, amended.requestedCount], [3, 1]);
     assert.deepEqual([amended.approvals, amended.revision, amended.required, amended.status], [[], 2, 1, "pending"]);
     refusedAs(approve(amended, word(keyOf("key_3")), now, T0), "approval_changed");
   });
@@ -180,8 +184,10 @@ void describe("SOX-02 what is approved", () => {
   void it("a stored approval reads as it was written", () => {
     const full = anApproval({
       requestedBy: { ...keyOf("key_1", operatorA), operatorId: null, ip: "192.0.2.1", userAgent: "x", requestId: "req_1" },
-      approvals: [{ apiKeyId: null, operatorId: operatorB, personId: operatorB, at: T0, reason: "seen" }],
-      ended: { apiKeyId: "key_3", operatorId: null, personId: "key_3", at: T0, reason: null },
+      approvals: [{ apiKeyId: null, operatorId: operatorB, personId: operatorB, at: T0, epoch: 2, reason: "seen" }],
+      requestedEpoch: 4,
+      requestedCount: 1,
+      ended: { apiKeyId: "key_3", operatorId: null, personId: "key_3", at: T0, epoch: null, reason: null },
       failure: { code: "account_frozen", detail: null },
       resultId: "txn_1",
       approvedAt: T0,

@@ -15,18 +15,19 @@ export interface DecidedApproval {
 /** What a person says of an approval. */
 export interface Word {
   readonly actor: Actor;
+  /** The actor's `wordEpoch`. */
+  readonly epoch: number | null;
   /** The payload hash that the person has seen. */
   readonly payloadHash: string;
   readonly reason: string | null;
 }
 
-const given = ({ apiKeyId, operatorId = null, personId = null }: Actor, at: number, reason: string | null): Given => ({
-  apiKeyId,
-  operatorId,
-  personId,
-  at,
-  reason,
-});
+const given = (
+  { apiKeyId, operatorId = null, personId = null }: Actor,
+  at: number,
+  reason: string | null,
+  epoch: number | null = null,
+): Given => ({ apiKeyId, operatorId, personId, at, epoch, reason });
 
 function refuseUnlessPending(approval: Approval, at: number): Refusal | undefined {
   const status = approvalStatusAt(approval, at);
@@ -59,7 +60,7 @@ export function approve(
   if (refusal !== undefined) return refusal;
   if (isSamePerson(approval.requestedBy, actor)) return refuse("second_person_required", undefined, "Nobody approves their own.");
   if (word.payloadHash !== approval.payloadHash) return refuse("approval_changed", "payload_hash");
-  const words = [...approval.approvals.filter(now.stands), given(actor, at, word.reason)];
+  const words = [...approval.approvals.filter(now.stands), given(actor, at, word.reason, word.epoch)];
   const required = Math.max(approval.required, now.needed);
   const enough = words.length >= required;
   return {
@@ -90,7 +91,7 @@ export function cancel(approval: Approval, actor: Actor, reason: string | null, 
 export function amend(
   approval: Approval,
   actor: Actor,
-  next: Pick<Approval, "payload" | "payloadHash" | "revision" | "required">,
+  next: Pick<Approval, "payload" | "payloadHash" | "revision" | "required" | "requestedEpoch" | "requestedCount">,
   at: number,
 ): DecidedApproval | Refusal {
   const refusal = refuseUnlessPending(approval, at) ?? refuseUnlessMaker(approval, actor);

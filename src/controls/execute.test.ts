@@ -115,6 +115,7 @@ function bench() {
       operations: [operation],
       standing: ({ apiKeyId }) =>
         Promise.resolve(trouble.gone.has(String(apiKeyId)) ? undefined : { scopes: new Set(ALL_SCOPES), principal: {} }),
+      wordEpoch: () => Promise.resolve(null),
       people: () => Promise.resolve([]),
       onError: (error) => void errors.push(error),
     });

@@ -1,3 +1,4 @@
+import type { Actor } from "#audit/index.ts";
 import type { Executed } from "#commit/index.ts";
 import { change, refused, workOn } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
@@ -57,8 +58,17 @@ export async function executeApproved(deps: ControlDeps, organisationId: Organis
 }
 
 /** Whether the maker may still ask for what was asked for, and what else the maker may do. */
-export function standingOfMaker(deps: ControlDeps, { requestedBy, requestedAt }: Approval): Promise<Standing | undefined> {
-  return deps.standing(requestedBy, requestedAt);
+export function standingOfMaker(deps: ControlDeps, { requestedBy, requestedAt, requestedEpoch }: Approval): Promise<Standing | undefined> {
+  return deps.standing(requestedBy, { at: requestedAt, epoch: requestedEpoch });
+}
+
+/** What somebody who says something now may do, and the `wordEpoch` to note with it. */
+export async function standingNow(
+  deps: ControlDeps,
+  actor: Actor,
+): Promise<{ readonly standing: Standing | undefined; readonly epoch: number | null }> {
+  const epoch = await deps.wordEpoch(actor);
+  return { standing: await deps.standing(actor, { at: deps.clock.now(), epoch }), epoch };
 }
 
 /** The words of those who could not give them any more. @param scope of the operation, where it is known */
@@ -69,7 +79,7 @@ export async function fallenWords(
 ): Promise<readonly Given[]> {
   const fallen: Given[] = [];
   for (const word of words) {
-    const standing = await deps.standing({ ...requestedBy, ...word }, word.at);
+    const standing = await deps.standing({ ...requestedBy, ...word }, word);
     if (standing?.scopes.has("approvals:write") !== true || (scope !== undefined && !standing.scopes.has(scope))) fallen.push(word);
   }
   return fallen;
@@ -102,6 +112,7 @@ async function attempt(
     standing,
     approvalId: approval.id,
     requestedAt: approval.requestedAt,
+    requestedCount: approval.requestedCount,
     approvals: words,
   };
   const executed: Executed = await operation.execute(payload, execution);

@@ -39,6 +39,8 @@ export interface Execution {
   readonly approvalId: string;
   /** When it was asked for, ms. */
   readonly requestedAt: number;
+  /** What `countOf` said then; `null` where the operation has none, or an earlier release wrote the approval. */
+  readonly requestedCount: number | null;
   /** How many persons have approved it. */
   readonly approvals: number;
 }
@@ -75,25 +77,45 @@ export interface ControlledOperation {
    * that they look at: so that nobody swaps it behind what was approved.
    */
   readonly pin?: (payload: Payload, organisationId: OrganisationId) => Promise<Payload>;
+  /**
+   * A count kept with what the operation is about, for those to which it matters what had been done to that when it was asked for: clocks are
+   * set back, and those of nodes differ.
+   */
+  readonly countOf?: (payload: Payload, organisationId: OrganisationId) => Promise<number>;
   /** Does it. */
   execute(payload: Payload, execution: Execution): Promise<Executed>;
   /**
    * For what shows a secret once: nobody was there to be shown it when it was executed, so its maker has a new one made of the object
    * that the execution made, in one command, once.
+   * @param executedAt milliseconds
    */
   readonly claim?: (
     objectId: string,
     execution: Execution,
+    executedAt: number,
   ) => Promise<{ readonly executed: Executed; readonly secret: string | undefined }>;
 }
 
-/** What the rooms above tell of people. Both read the store, so that a disabled person is out at once. */
+/** When something was said. */
+export interface Said {
+  /** Milliseconds. */
+  readonly at: number;
+  /** The `wordEpoch` of whoever said it; `null` where there is none, or an earlier release noted it. */
+  readonly epoch: number | null;
+}
+
+/** What the rooms above tell of people. All read the store, so that a disabled person is out at once. */
 export interface PeopleOf {
   /**
    * `undefined` when the person cannot act any more, or the key or session it acted through cannot.
-   * @param saidAt when the actor said what is to count now, ms: somebody else may have said it in the name of a person who was compromised
+   * @param said when the actor said what is to count now: somebody else may have said it in the name of a person who was compromised
    */
-  standing(actor: Actor, saidAt?: number): Promise<Standing | undefined>;
+  standing(actor: Actor, said?: Said): Promise<Standing | undefined>;
+  /**
+   * A count that is another one once the person has come back after having been compromised. Read before something that the actor says is
+   * noted, and noted with it. `null`: the person is a key, which cannot come back.
+   */
+  wordEpoch(actor: Pick<Actor, "apiKeyId" | "operatorId" | "personId">): Promise<number | null>;
   /** Everybody of an organisation who can act now, each once. */
   people(organisationId: OrganisationId): Promise<readonly Person[]>;
 }

@@ -1,3 +1,4 @@
+import type { Actor } from "#audit/index.ts";
 import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -33,6 +34,7 @@ export async function askControls(
   if (required === 0) return undefined;
 
   const payload = operation.pin === undefined ? sent : await operation.pin(sent, organisationId);
+  const asOf = await countsNow(deps, asked.actor, operation, payload);
   const id = deps.ids.next("approval");
   const eventId = deps.ids.next("event");
   const sealed = sealPayload(deps.vault, await deps.vault.dataKey(organisationId), id, payload);
@@ -54,6 +56,7 @@ export async function askControls(
         payloadHash: payloadHash(named, payload),
         requestedBy: asked.actor,
         requestedAt: at,
+        ...asOf,
         required,
         approvals: [],
         status: "pending",
@@ -72,6 +75,17 @@ export async function askControls(
       return work.outcome(replied(202, presentApproval(approval, payload, at)));
     },
   });
+}
+
+/** What is noted with a request beside its time: whatever becomes of its maker and of what it is about is told from it by these counts. */
+export async function countsNow(
+  deps: ControlDeps,
+  maker: Actor,
+  operation: ControlledOperation,
+  payload: Payload,
+): Promise<Pick<Approval, "requestedEpoch" | "requestedCount">> {
+  const requestedCount = (await operation.countOf?.(payload, maker.organisationId)) ?? null;
+  return { requestedEpoch: await deps.wordEpoch(maker), requestedCount };
 }
 
 /**
@@ -107,6 +121,6 @@ export async function passControls(
         },
       }),
   };
-  const execution = { asked, queue: guarded, standing, approvalId: "", requestedAt: deps.clock.now(), approvals: 0 };
+  const execution = { asked, queue: guarded, standing, approvalId: "", requestedAt: deps.clock.now(), requestedCount: null, approvals: 0 };
   return operation.execute(payload, execution);
 }

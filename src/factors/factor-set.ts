@@ -30,6 +30,11 @@ export interface PasskeyFactor extends BaseFactor {
   readonly backed_up: boolean;
   /** SHA-256 of the assertion used last, so that its repetition is told from a copied authenticator. */
   readonly last_assertion: string | null;
+  /**
+   * What `counter` was before its last few uses, and until when (ms), the oldest first; absent before any, where it has always been 0, and
+   * where an earlier release wrote it.
+   */
+  readonly former_counters?: readonly { readonly counter: number; readonly until: number }[];
 }
 
 /** RFC 6238. The secret lies sealed under the factor's id (factor-secret.ts). */
@@ -92,6 +97,8 @@ export interface FactorSet extends Versioned {
   readonly codesSentAt: readonly number[];
   /** When all factors were taken away last, ms; `null`: never. What was begun before is void. */
   readonly resetAt: number | null;
+  /** How often that was, so that it is told from what was begun before whatever the clocks say; `null`: an earlier release wrote it. */
+  readonly resets: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
@@ -108,6 +115,7 @@ export const factorSets: Collection<FactorSet> = {
     lock: { ...set.lock },
     codes_sent_at: set.codesSentAt,
     ...(set.resetAt === null ? {} : { reset_at: set.resetAt }),
+    ...(set.resets === null ? {} : { resets: set.resets }),
     created_at: set.createdAt,
     updated_at: set.updatedAt,
     version: set.version,
@@ -123,6 +131,7 @@ export const factorSets: Collection<FactorSet> = {
       lock: item.lock as unknown as LockState,
       codesSentAt: (item.codes_sent_at ?? []) as readonly number[],
       resetAt: (item.reset_at ?? null) as number | null,
+      resets: (item.resets ?? null) as number | null,
       createdAt: Number(item.created_at),
       updatedAt: Number(item.updated_at),
       version: Number(item.version),
@@ -145,6 +154,7 @@ export function emptySet(subject: Subject, at: number): FactorSet {
     lock: NO_LOCK,
     codesSentAt: [],
     resetAt: null,
+    resets: 0,
     createdAt: at,
     updatedAt: at,
     version: 0,
@@ -154,7 +164,7 @@ export function emptySet(subject: Subject, at: number): FactorSet {
 /** The set after a change at `at` (ms). Challenges that have run out go with it. */
 export function changedSet(
   set: FactorSet,
-  fields: Partial<Pick<FactorSet, "factors" | "challenges" | "lock" | "codesSentAt" | "resetAt">>,
+  fields: Partial<Pick<FactorSet, "factors" | "challenges" | "lock" | "codesSentAt" | "resetAt" | "resets">>,
   at: number,
 ): FactorSet {
   const { challenges = set.challenges } = fields;

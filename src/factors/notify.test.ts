@@ -153,4 +153,35 @@ describe("notices", () => {
     await settling;
     assert.match(String(errors), /not answered within 5000 ms/);
   });
+
+  it("are not piled up in a transport that answers none", async ({ mock }) => {
+    const kit = factorKit({ contactOf: async () => ({ email: "ada@example.com", phone: null }) });
+    const errors: unknown[] = [];
+    const answers: (() => void)[] = [];
+    let sent = 0;
+    const codeSender: FactorDeps["codeSender"] = {
+      ...kit.deps.codeSender,
+      sendNotice() {
+        sent += 1;
+        return new Promise((resolve) => void answers.push(resolve));
+      },
+    };
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const notices = createFactorNotices({ ...kit.deps, codeSender, onError: (error) => void errors.push(error) });
+    const round = async (): Promise<void> => {
+      const { organisationId, id } = kit.subject;
+      notices.onCommitted(Array.from({ length: 600 }, () => event("factor.added", organisationId, { subject_id: id })));
+      const settled = notices.settle();
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      mock.timers.tick(5_000);
+      await settled;
+    };
+    await round();
+    await round();
+    assert.equal(sent, 1_000);
+    assert.equal(errors.length, 1_200);
+    for (const answer of answers) answer();
+    await round();
+    assert.equal(sent, 1_600);
+  });
 });

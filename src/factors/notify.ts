@@ -2,7 +2,7 @@ import type { BuiltEvent } from "#audit/index.ts";
 import { isId } from "#kernel/ids.ts";
 import type { OperatorId, OrganisationId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Channel, Notice } from "./code-sender.ts";
+import type { Channel, CodeSender, Notice } from "./code-sender.ts";
 import type { FactorDeps } from "./deps.ts";
 import type { Subject } from "./factor.ts";
 import { readSet } from "./factor-set.ts";
@@ -12,6 +12,10 @@ import { readSecrets } from "./factor-secret.ts";
 const MAX_UNDER_WAY = 1_000;
 /** How long is waited for a transport to take one, ms: whoever waits, such as the worker of approvals, has others to serve. */
 const TAKEN_MS = 5_000;
+/** Notices that a transport has neither taken nor refused, also of those that are waited for no more; further ones are reported, not sent. */
+const MAX_UNANSWERED = 1_000;
+/** How many each transport has. */
+const unanswered = new WeakMap<CodeSender, number>();
 
 /** Tells subjects what became of their factors, whoever did it: as the events of committed changes come by. */
 export interface FactorNotices {
@@ -86,7 +90,13 @@ export async function sendNotices(
 ): Promise<void> {
   const send = async ({ channel, to }: Address): Promise<void> => {
     try {
-      await inTime(codeSender.sendNotice({ subject, channel, to, notice }));
+      const waiting = unanswered.get(codeSender) ?? 0;
+      if (waiting >= MAX_UNANSWERED) throw new Error("the transport has answered too few notices");
+      const taken = codeSender.sendNotice({ subject, channel, to, notice });
+      unanswered.set(codeSender, waiting + 1);
+      const answered = (): unknown => unanswered.set(codeSender, (unanswered.get(codeSender) ?? 1) - 1);
+      taken.then(answered, answered);
+      await inTime(taken);
     } catch (error) {
       onError?.(error, "a notice was not sent");
     }

@@ -243,6 +243,37 @@ describe("passkeys", () => {
     assert.equal((await stored(kit)).status, "flagged");
   });
 
+  it("WA-02 flags a copy also where it answers a challenge of before the last use, by the counter of then", async () => {
+    const kit = factorKit();
+    const { device } = await kit.passkey();
+    good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+    const { counter } = await stored(kit);
+    assert.ok(counter > 0);
+    kit.clock.time += 1_000;
+    const askedAt = kit.clock.now();
+    const [late, copied] = [await answer(kit, device, {}, { askedAt }), await answer(kit, device, { counter }, { askedAt })];
+    kit.clock.time += 1_000;
+    good(await kit.use(await answer(kit, device, { counter: counter + 9 }, { askedAt: kit.clock.now() })), 200);
+    bad(await kit.use(late), "authentication_failed");
+    assert.equal((await stored(kit)).status, "active");
+    bad(await kit.use(copied), "authentication_failed");
+    assert.equal((await stored(kit)).status, "flagged");
+  });
+
+  it("WA-02 remembers a few counters only, and none of a passkey that does not count", async () => {
+    const kit = factorKit();
+    const { device } = await kit.passkey();
+    for (let n = 0; n < 12; n++) {
+      kit.clock.time += 1_000;
+      good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+    }
+    assert.equal((await stored(kit)).former_counters?.length, 10);
+    const synced = factorKit();
+    const { device: other } = await synced.passkey({ synced: true });
+    for (let n = 0; n < 2; n++) good(await synced.use(await answer(synced, other)), 200);
+    assert.equal((await stored(synced)).former_counters, undefined);
+  });
+
   it("WA-02 flags a counter that falls to 0, and flags nothing whose signature is not good", async () => {
     const kit = factorKit();
     const { device } = await kit.passkey();

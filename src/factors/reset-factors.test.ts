@@ -9,13 +9,16 @@ import { activateTotp, startTotp } from "./add-totp.ts";
 import { startPasskey } from "./challenges.ts";
 import { checkCode } from "./check-factor.ts";
 import { readSecrets } from "./factor-secret.ts";
-import type { FactorReset } from "./reset-factors.ts";
-import { prepareReset, wasResetIn } from "./reset-factors.ts";
+import { factorSets } from "./factor-set.ts";
+import type { Begun, FactorReset } from "./reset-factors.ts";
+import { prepareReset, resetsOf, wasReset, wasResetIn } from "./reset-factors.ts";
 import type { FactorKit } from "./test-kit.ts";
 import { bad, factorKit, good, times } from "./test-kit.ts";
 import type { JsonObject } from "#kernel/json.ts";
+import type { Item } from "#storage/index.ts";
 
-const asked = ({ clock }: FactorKit) => ({ reason_code: "lost", attachment_ref: "DMS-1", requestedAt: clock.time }) as const;
+const asked = ({ clock }: FactorKit) =>
+  ({ reason_code: "lost", attachment_ref: "DMS-1", requested: { at: clock.time, resets: null } }) as const;
 
 const decide = ({ deps, asked: { actor } }: FactorKit, prepared: FactorReset): Promise<Executed> =>
   deps.queue.execute({
@@ -90,5 +93,24 @@ describe("WA-05 a reset of factors", () => {
     good(await reset(kit), 200);
     assert.deepEqual([await told(kit.clock.time - 10), await told(kit.clock.time), await told(kit.clock.time + 1)], [true, true, false]);
     assert.equal(await wasResetIn(kit.deps.store, kit.newSubject(), 0), false);
+  });
+
+  it("is told by how often it was, whatever the clocks say; by the times where an earlier release kept no count", async () => {
+    const kit = factorKit();
+    await kit.totp();
+    const before = { at: kit.clock.time, resets: await resetsOf(kit.deps.store, kit.subject) };
+    kit.clock.time -= 60_000;
+    good(await reset(kit), 200);
+    const set = await kit.set();
+    const after = { at: kit.clock.time - 1, resets: await resetsOf(kit.deps.store, kit.subject) };
+    const told = (item: Item, begun: Begun): boolean => {
+      const stored = factorSets.fromItem(item);
+      return wasReset({ get: () => stored as never }, kit.subject, begun);
+    };
+    const item = factorSets.toItem(set);
+    assert.deepEqual([told(item, before), told(item, after)], [true, false]);
+    assert.deepEqual([told(item, { ...before, resets: null }), told(item, { ...after, resets: null })], [false, true]);
+    const { resets: _, ...earlier } = item;
+    assert.deepEqual([told(earlier, before), told(earlier, after)], [false, true]);
   });
 });

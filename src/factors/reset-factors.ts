@@ -23,9 +23,17 @@ export interface ResetGrounds {
   readonly attachment_ref: string;
 }
 
-/** A reset that was asked for, at `requestedAt` (ms). */
+/** When something was begun that a reset makes void. */
+export interface Begun {
+  /** Milliseconds. */
+  readonly at: number;
+  /** How often the subject's factors had been taken away by then (`resetsOf`); `null` where nobody noted it, so that the times decide. */
+  readonly resets: number | null;
+}
+
+/** A reset that was asked for. */
 export interface ResetAsked extends ResetGrounds {
-  readonly requestedAt: number;
+  readonly requested: Begun;
 }
 
 /** A reset, prepared outside of the decision that does it. */
@@ -62,7 +70,7 @@ export async function refuseUserReset(
  * Prepares to take all factors from somebody who can prove none any more. It needs no proof, so whoever calls this has seen to it that two
  * persons wanted it (RTS article 24: a factor is associated with the right person only).
  */
-export async function prepareReset(deps: FactorDeps, subject: Subject, { requestedAt, ...grounds }: ResetAsked): Promise<FactorReset> {
+export async function prepareReset(deps: FactorDeps, subject: Subject, { requested, ...grounds }: ResetAsked): Promise<FactorReset> {
   const seen = (await readSet(deps.store, subject))?.factors ?? [];
   const lost = await sentAddresses(deps, subject, seen);
   const eventId = deps.ids.next("event");
@@ -72,11 +80,12 @@ export async function prepareReset(deps: FactorDeps, subject: Subject, { request
       const set = work.get(factorSets, setKey(subject));
       if (set === undefined || !isOf(set, subject) || hasNone(set)) return NOTHING;
       // Asked for twice, it is no reset of what the person has enrolled since the first one.
-      if (isAfter(set, requestedAt)) return TAKEN;
+      if (isAfter(set, requested)) return TAKEN;
       // What has come since it was prepared is not loaded.
       if (set.factors.some(({ id }) => seen.every((one) => one.id !== id))) return refuse("contention");
       for (const factor of set.factors) releaseFactor(work, subject, factor);
-      work.put(factorSets, changedSet(set, { factors: [], challenges: [], lock: NO_LOCK, resetAt: at }, at));
+      const none = { factors: [], challenges: [], lock: NO_LOCK };
+      work.put(factorSets, changedSet(set, { ...none, resetAt: at, resets: (set.resets ?? 0) + 1 }, at));
       const types = set.factors.filter(({ status }) => status !== "pending").map(({ type }) => type);
       work.tell(factorEvent(eventId, "factor.reset", subject, undefined, { ...grounds, types }));
       return undefined;
@@ -104,15 +113,23 @@ export async function resetUserFactors(deps: FactorDeps, asked: Asked, id: UserI
   return executed;
 }
 
-/** Whether all factors of a subject were taken away since something was begun for it (ms): it was begun with somebody who had lost them. */
-export function wasReset(work: Pick<Working, "get">, subject: Subject, begunAt: number): boolean {
-  return isAfter(work.get(factorSets, setKey(subject)), begunAt);
+/** How often all factors of a subject were taken away: to be kept with what is begun for it, and read before that is. */
+export async function resetsOf(store: Store, subject: Subject): Promise<number> {
+  return (await readSet(store, subject))?.resets ?? 0;
 }
 
-/** The same as it is in the store, outside of a decision. */
+/** Whether all factors of a subject were taken away since something was begun for it: it was begun with somebody who had lost them. */
+export function wasReset(work: Pick<Working, "get">, subject: Subject, begun: Begun): boolean {
+  return isAfter(work.get(factorSets, setKey(subject)), begun);
+}
+
+/** The same as it is in the store, outside of a decision, of what was begun without a note of the count (ms). */
 export async function wasResetIn(store: Store, subject: Subject, begunAt: number): Promise<boolean> {
-  return isAfter(await readSet(store, subject), begunAt);
+  return isAfter(await readSet(store, subject), { at: begunAt, resets: null });
 }
 
-const isAfter = (set: FactorSet | undefined, begunAt: number): boolean =>
-  set !== undefined && set.resetAt !== null && begunAt <= set.resetAt;
+/** By the count, which no clock changes; by the times where either is of an earlier release, which kept none. */
+function isAfter(set: FactorSet | undefined, { at, resets }: Begun): boolean {
+  if (set === undefined || set.resetAt === null) return false;
+  return set.resets === null || resets === null ? at <= set.resetAt : resets < set.resets;
+}

@@ -87,7 +87,8 @@ function judge(factor: StoredFactor, { evidence }: Checked, at: number): Judged 
  * The counter rule of WebAuthn (section 7.2, step 22): where either counter is not 0, the new one has to be larger; else two
  * devices may hold the key, and it is refused for good. The very same assertion again is a repetition, not a copy. Nor does a lower
  * counter show one in the answer to a challenge that was given out before the passkey was used last: two challenges may be answered
- * in one order and come here in the other (the race that the same step names). It is refused, and no more.
+ * in one order and come here in the other (the race that the same step names). It is refused, and no more, as long as it is larger than
+ * the counter was when the challenge was given out: no answer of the device that has it could be smaller.
  */
 function judgePasskey(
   factor: PasskeyFactor,
@@ -95,12 +96,24 @@ function judgePasskey(
   at: number,
 ): Judged {
   if (factor.last_assertion === digest) return { ok: false, reason: "replayed" };
-  if ((counter > 0 || factor.counter > 0) && counter <= factor.counter) {
-    if (askedAt !== undefined && factor.last_used_at !== null && askedAt < factor.last_used_at)
-      return { ok: false, reason: "out_of_order" };
+  const counts = counter > 0 || factor.counter > 0;
+  if (counts && counter <= factor.counter) {
+    if (askedAt !== undefined && counter > counterAt(factor, askedAt)) return { ok: false, reason: "out_of_order" };
     return { ok: false, reason: "counter", flagged: { ...factor, status: "flagged" } };
   }
-  return { ok: true, factor: { ...factor, counter, backed_up: backedUp, last_assertion: digest, last_used_at: at } };
+  const used = { ...factor, counter, backed_up: backedUp, last_assertion: digest, last_used_at: at };
+  if (!counts) return { ok: true, factor: used };
+  const former = [...(factor.former_counters ?? []), { counter: factor.counter, until: at }];
+  return { ok: true, factor: { ...used, former_counters: former.slice(-FORMER_COUNTERS) } };
+}
+
+/** Uses of a passkey that are remembered: more than there are in the time in which one challenge can be answered. */
+const FORMER_COUNTERS = 10;
+
+/** What a passkey's counter was at a time (ms); -1 where an earlier release has used it last, and did not keep that. */
+function counterAt({ counter, last_used_at: lastUsed, former_counters: former = [] }: PasskeyFactor, time: number): number {
+  if (lastUsed === null || time >= lastUsed) return counter;
+  return former.at(-1)?.until === lastUsed ? (former.find(({ until }) => until > time)?.counter ?? counter) : -1;
 }
 
 function flag(work: Working, set: FactorSet, attempt: Attempt, factor: PasskeyFactor, at: number): Refusal {

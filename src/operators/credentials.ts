@@ -21,8 +21,16 @@ export interface Invitation {
   readonly hash: string;
   /** Milliseconds. */
   readonly expiresAt: number;
-  /** The approval that it was made by, whose maker may have another one in its place: its token was shown to nobody. */
-  readonly approvalId: string | null;
+  /** The approval that it was made by, whose maker may have another one in its place: its token was shown to nobody. `undefined`: an earlier release made it. */
+  readonly approvalId: string | null | undefined;
+}
+
+/** Somebody else may have acted in an operator's name. */
+export interface Compromised {
+  /** When he came back, ms; `null`: not yet. */
+  readonly until: number | null;
+  /** His `sessionEpoch` from then on, whatever the clocks say; `null` before, and where an earlier release wrote it. */
+  readonly epoch: number | null;
 }
 
 /** What an operator signs in with, apart from `Operator`, so that signing in moves no version that somebody edits against. */
@@ -36,8 +44,7 @@ export interface Credentials extends Versioned {
   readonly sessionEpoch: number;
   /** The sessions that were completed, the newest first. One that is not among them is over. */
   readonly sessions: readonly OperatorSessionId[];
-  /** Somebody else may have acted in his name: until then (ms), or still where that is `null`, because he has not come back. */
-  readonly compromised: { readonly until: number | null } | null;
+  readonly compromised: Compromised | null;
 }
 
 interface StoredCredentials {
@@ -50,7 +57,7 @@ interface StoredCredentials {
   readonly session_epoch: number;
   readonly sessions: readonly OperatorSessionId[];
   /** Absent where an earlier release wrote it. */
-  readonly compromised?: { readonly until: number | null } | null;
+  readonly compromised?: { readonly until: number | null; readonly epoch?: number } | null;
   readonly version: number;
 }
 
@@ -68,7 +75,7 @@ export const credentialsOf: Collection<Credentials> = {
     devices: credentials.devices.map(({ hash, seenAt }) => ({ hash, seen_at: seenAt })),
     session_epoch: credentials.sessionEpoch,
     sessions: [...credentials.sessions],
-    compromised: credentials.compromised === null ? null : { until: credentials.compromised.until },
+    compromised: credentials.compromised === null ? null : compromisedToItem(credentials.compromised),
     version: credentials.version,
   }),
   fromItem(item) {
@@ -81,14 +88,19 @@ export const credentialsOf: Collection<Credentials> = {
       devices: stored.devices.map(({ hash, seen_at }) => ({ hash, seenAt: seen_at })),
       sessionEpoch: stored.session_epoch,
       sessions: stored.sessions,
-      compromised: stored.compromised ?? null,
+      compromised: stored.compromised ? { until: stored.compromised.until, epoch: stored.compromised.epoch ?? null } : null,
       version: stored.version,
     };
   },
 };
 
-const invitationToItem = ({ hash, expiresAt, approvalId }: Invitation) => ({ hash, expires_at: expiresAt, approval_id: approvalId });
-const invitationFromItem = ({ hash, expires_at, approval_id = null }: NonNullable<StoredCredentials["invitation"]>): Invitation => ({
+const compromisedToItem = ({ until, epoch }: Compromised) => ({ until, ...(epoch === null ? {} : { epoch }) });
+const invitationToItem = ({ hash, expiresAt, approvalId }: Invitation) => ({
+  hash,
+  expires_at: expiresAt,
+  ...(approvalId === undefined ? {} : { approval_id: approvalId }),
+});
+const invitationFromItem = ({ hash, expires_at, approval_id }: NonNullable<StoredCredentials["invitation"]>): Invitation => ({
   hash,
   expiresAt: expires_at,
   approvalId: approval_id,

@@ -19,4 +19,5 @@ export { createSessionAuthenticator, OPERATOR_LIMITS } from "./session-authentic
 export type { SessionAuthenticator, SessionPrincipal } from "./session-authenticator.ts";
 export { sessionPolicies } from "./session-policy.ts";
 export { createSignInThrottle } from "./sign-in-throttle.ts";
-export { activeOperators, isOwnWord, ownerAccess } from "./owner-access.ts";
+export { activeOperators, isOwnWord, ownerAccess, wordEpoch } from "./owner-access.ts";
+export type { Said } from "./owner-access.ts";

@@ -4,7 +4,7 @@ import type { Invitation } from "./credentials.ts";
 import { newSecret, secretHashOf, tokenText } from "./secret-text.ts";
 
 /** How long an invitation is open, ms: three days. */
-const INVITATION_MS = 3 * 24 * 3_600_000;
+export const INVITATION_MS = 3 * 24 * 3_600_000;
 /** In front of its token, so that a scanner for secrets knows it. */
 export const INVITATION_PREFIX = "sfi_";
 

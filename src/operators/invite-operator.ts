@@ -12,11 +12,12 @@ import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
 import { personOf } from "#audit/index.ts";
 import { shown, succeeded } from "./answers.ts";
+import type { Invitation } from "./credentials.ts";
 import { credentialsKey, credentialsOf, changedCredentials, newCredentials } from "./credentials.ts";
 import type { ExceptionAsked, RoleGranter } from "./grant-roles.ts";
 import { grantRoles, refuseGrant } from "./grant-roles.ts";
 import { orderedRoles } from "./granted-scopes.ts";
-import { newInvitation } from "./invitation.ts";
+import { INVITATION_MS, newInvitation } from "./invitation.ts";
 import type { Operator } from "./operator.ts";
 import { emailClaims, emailKey, operators, OPERATORS_TABLE, readOperator } from "./operator.ts";
 import { presentOperator } from "./present-operator.ts";
@@ -110,24 +111,34 @@ export async function inviteOperator(
   return shown(executed, 201, { ...(await presentOperator(vault, made, clock.now())), invitation: invited });
 }
 
+/** By which approval somebody is invited again. */
+export interface InvitingApproval {
+  readonly approvalId: string;
+  /** Its own invitation is replaced, which is open still and was shown to nobody: when it was executed, ms. */
+  readonly claimOf?: number;
+}
+
+/** Whether an open invitation is that of an approval; of an earlier release's, which did not say so, whether it is no later one. */
+const isBy = ({ approvalId, expiresAt }: Invitation, by: string, executedAt: number): boolean =>
+  approvalId === undefined ? expiresAt <= executedAt + INVITATION_MS : approvalId === by;
+
 /**
  * POST /v1/operators/{id}/invitation: a new one for somebody who has not come yet, or who has forgotten his password.
- * @param approved by which approval; with `claim` its own one is replaced, which is open still and was shown to nobody
  */
 export async function inviteAgain(
   deps: InvitingDeps,
   asked: Asked,
   by: RoleGranter,
   id: OperatorId,
-  approved?: { readonly approvalId: string; readonly claim?: true },
+  approved?: InvitingApproval,
 ): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const eventId = deps.ids.next("event");
   const found = await readOperator(deps.store, organisationId, id);
   if (found === undefined) return refuseAtOnce(refuse("not_found"), requestId);
   if (isSelf(asked.actor, id)) return refuseAtOnce(refuse("cannot_change_self"), requestId);
-  const claimed = approved?.claim === true ? approved.approvalId : undefined;
-  const unseenBy = claimed === undefined ? approved?.approvalId : undefined;
+  const { approvalId, claimOf } = approved ?? {};
+  const unseenBy = claimOf === undefined ? approvalId : undefined;
   const { invitation, token } = newInvitation(deps.random, id, deps.clock.now(), unseenBy);
   let operator: Operator | undefined;
   const executed = await deps.queue.execute({
@@ -143,7 +154,7 @@ export async function inviteAgain(
       if (operator === undefined || credentials === undefined) return refused(refuse("not_found"), requestId);
       if (operator.status === "disabled") return refused(refuse("operator_status_conflict"), requestId);
       const open = credentials.invitation;
-      if (claimed !== undefined && (open === null || open.expiresAt <= at || open.approvalId !== claimed))
+      if (approvalId !== undefined && claimOf !== undefined && (open === null || open.expiresAt <= at || !isBy(open, approvalId, claimOf)))
         return refused(refuse("nothing_to_claim", undefined, "The invitation is open no more."), requestId);
       // Whoever has the token chooses the password: that of somebody with more rights is not the caller's to give away.
       const beyond = refuseGrant(by, operator.roles);

@@ -37,6 +37,9 @@ export async function isOwnChallenge(deps: Deps, organisationId: OrganisationId,
   return timingSafeEqual(mac, challenge.subarray(head.length)) && Number(head.readBigUInt64BE()) > deps.clock.now();
 }
 
+/** When a challenge of `isOwnChallenge` was given out, ms. */
+export const givenOutAt = (challenge: Buffer): number => Number(challenge.readBigUInt64BE()) - CHALLENGE_MS;
+
 /** The challenge that a passkey says it has signed; the signature is for others to check. */
 export function challengeOf(response: JsonObject): Buffer | undefined {
   const inner = response.response;

@@ -55,7 +55,7 @@ export async function resetOperatorFactors(
       if (why !== undefined) return refused(why, requestId);
       const sessionEpoch = credentials.sessionEpoch + 1;
       // What was said in his name before he comes back may be somebody else's word.
-      const compromised = grounds.reason_code === "compromised" ? { until: null } : credentials.compromised;
+      const compromised = grounds.reason_code === "compromised" ? { until: null, epoch: null } : credentials.compromised;
       work.put(
         credentialsOf,
         changedCredentials(credentials, { password: null, invitation: null, devices: [], sessionEpoch, compromised }),

@@ -79,7 +79,7 @@ export async function acceptInvitation(
       const epoch = credentials.sessionEpoch + 1;
       const begun = { password: hashed, passwordChangedAt: at, invitation: null, devices: [], sessionEpoch: epoch };
       // He who was compromised has come back.
-      const compromised = credentials.compromised?.until === null ? { until: at } : credentials.compromised;
+      const compromised = credentials.compromised?.until === null ? { until: at, epoch } : credentials.compromised;
       work.put(credentialsOf, changedCredentials(credentials, { ...begun, compromised }));
       const first = operator.status === "invited";
       if (first) work.put(operators, changedOperator(operator, { status: "active", activatedAt: at }, at));

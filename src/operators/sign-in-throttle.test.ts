@@ -76,6 +76,18 @@ void describe("the throttle of sign-ins", () => {
     assert.equal(throttle.waitSeconds(by()), 64);
   });
 
+  void it("an attempt that was not judged takes nothing from another of the same millisecond, which was", () => {
+    const { throttle, fail, pass } = bench();
+    for (let n = 0; n < 16; n++) fail(by());
+    pass(900_000);
+    const [first, second] = [by(), by()];
+    throttle.begin(first);
+    throttle.begin(second);
+    throttle.takeBack(first);
+    throttle.failed(second);
+    assert.equal(throttle.waitSeconds(by()), 900);
+  });
+
   void it("bounds successes, too, of one device or network at one address", () => {
     const { throttle, pass } = bench();
     for (const attempt of [by(), by({ knownDevice: "mine" })]) {

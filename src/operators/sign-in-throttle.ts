@@ -50,6 +50,8 @@ export interface SignInThrottle {
 interface Row {
   failures: number;
   last: number;
+  /** The attempt that was counted last. */
+  by: SignInAttempt | undefined;
 }
 
 /**
@@ -67,8 +69,8 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
   const networks = createFailureLimiter({ clock, limitPerMinute: NETWORK_PER_MINUTE });
   const successes = createFailureLimiter({ clock, limitPerMinute: SUCCESSES_PER_MINUTE });
 
-  /** When an attempt was counted, and when the one before it in its row was, ms. */
-  const counted = new WeakMap<SignInAttempt, { readonly at: number; readonly before: number }>();
+  /** When the attempt before one in its row was counted, ms. */
+  const before = new WeakMap<SignInAttempt, number>();
 
   const nameOf = ({ organisationId, emailIndex, ip, knownDevice }: SignInAttempt): string =>
     `${organisationId} ${emailIndex} ${knownDevice === undefined ? networkOf(ip) : `device ${knownDevice}`}`;
@@ -84,8 +86,8 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
     return undefined;
   };
 
-  const count = (name: string): void => {
-    const row = known(name) ?? { failures: 0, last: 0 };
+  const count = (name: string, by?: SignInAttempt): void => {
+    const row = known(name) ?? { failures: 0 };
     // The last to fail stands at the end, so that the first are those to forget.
     rows.delete(name);
     if (rows.size >= MAX_ROWS)
@@ -93,7 +95,7 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
         rows.delete(oldest);
         break;
       }
-    rows.set(name, { failures: row.failures + 1, last: clock.now() });
+    rows.set(name, { failures: row.failures + 1, last: clock.now(), by });
   };
 
   const slowMs = (attempt: SignInAttempt): number => {
@@ -128,17 +130,15 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
     },
     begin(attempt) {
       const name = nameOf(attempt);
-      const before = known(name)?.last ?? 0;
-      count(name);
-      counted.set(attempt, { at: clock.now(), before });
+      before.set(attempt, known(name)?.last ?? 0);
+      count(name, attempt);
     },
     takeBack(attempt) {
       const row = rows.get(nameOf(attempt));
       if (row === undefined) return;
       row.failures -= 1;
-      // Nor does whoever has waited begin to wait anew.
-      const own = counted.get(attempt);
-      if (row.last === own?.at) row.last = own.before;
+      // Nor does whoever has waited begin to wait anew; where another was counted since, be it in the same millisecond, its own moment stays.
+      if (row.by === attempt) row.last = before.get(attempt) ?? row.last;
     },
     failed(attempt) {
       if (attempt.knownDevice !== undefined) return;

@@ -20,7 +20,7 @@ import { completed, newSession } from "./make-session.ts";
 import type { MadeSession } from "./make-session.ts";
 import type { Operator } from "./operator.ts";
 import { emailClaims, emailKey, operators, OPERATORS_TABLE } from "./operator.ts";
-import { challengeDigest, challengeOf, isOwnChallenge } from "./passkey-challenge.ts";
+import { challengeDigest, challengeOf, givenOutAt, isOwnChallenge } from "./passkey-challenge.ts";
 import { emailIndexOf } from "./profile.ts";
 import { hasHash, secretHashOf } from "./secret-text.ts";
 import { readPolicy } from "./session-policy.ts";
@@ -175,7 +175,7 @@ async function byPasskey(
   if (challenge === undefined) return "refused";
   if (!exists || !(await isOwnChallenge(deps, organisationId, challenge))) return "refused";
   const subject = subjectOf({ organisationId, id: found?.operator.id ?? NOBODY });
-  const check: Checked | FailedCheck = await checkPasskey(deps, subject, challenge, response);
+  const check: Checked | FailedCheck = await checkPasskey(deps, subject, challenge, response, { askedAt: givenOutAt(challenge) });
   // Not counted against the operator's factors: anybody can send an answer that proves nothing.
   if (!check.ok || found?.operator.status !== "active") return "refused";
   const { operator } = found;

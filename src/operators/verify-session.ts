@@ -43,7 +43,7 @@ export async function verifySession(
   const subject = subjectOf({ organisationId: by.organisationId, id: by.operatorId });
   const check: Checked | FailedCheck =
     given.type === "passkey"
-      ? await checkPasskey(deps, subject, Buffer.from(found.challenge, "base64url"), given.response)
+      ? await checkPasskey(deps, subject, Buffer.from(found.challenge, "base64url"), given.response, { askedAt: found.createdAt })
       : await checkCode(deps, subject, given.type, given.code);
   return finish(deps, asked, by, device, { check, method: given.type });
 }

@@ -1,3 +1,4 @@
+import type { Actor } from "#audit/index.ts";
 import type { CommitQueue } from "#commit/index.ts";
 import type { ScaPolicies, ScaPolicy } from "#authentications/index.ts";
 import type { Clock } from "#kernel/clock.ts";
@@ -7,6 +8,7 @@ import type { Models } from "#risk/index.ts";
 import type { Policies } from "#rules/index.ts";
 import type { Vault } from "#vault/index.ts";
 import type { AccountFactsCache } from "./account-facts.ts";
+import type { FirstApproval } from "./review.ts";
 
 /** What every payment command is built with. */
 export interface PaymentDeps {
@@ -22,6 +24,13 @@ export interface PaymentDeps {
   /** How organisations authenticate their payers, and whether a user has a factor to be authenticated with. */
   readonly sca: Pick<ScaPolicies, "of">;
   readonly canAuthenticate: (organisationId: OrganisationId, userId: UserId, policy: ScaPolicy) => Promise<boolean>;
-  /** Whether what a key or an operator (`personId`) said at `saidAt`, ms, about reviews still counts: neither may be out of office, or have been compromised. */
-  readonly wordCounts: (organisationId: OrganisationId, personId: string, saidAt: number) => Promise<boolean>;
+  readonly reviewers: Reviewers;
+}
+
+/** What is known of those who decide reviews. Both read the store. */
+export interface Reviewers {
+  /** A count that is another one once the operator behind an actor has come back after having been compromised; to be noted with what the actor says. */
+  wordEpoch(actor: Actor): Promise<number | null>;
+  /** Whether an approval counts: who gave it, and the key it came by, may neither be out of office by now nor have been compromised since. */
+  wordCounts(organisationId: OrganisationId, word: Omit<FirstApproval, "reasonCode">): Promise<boolean>;
 }

@@ -16,7 +16,12 @@ const by = fc.option(fc.constant<string>(newId("apiKey")));
 const work = fc.record(
   {
     assignment: fc.option(fc.record({ to: fc.constant("ada"), by, at: time }, { noNullPrototype: true })),
-    firstApproval: fc.option(fc.record({ by, at: time, reasonCode: fc.constantFrom(...reasonCodes) }, { noNullPrototype: true })),
+    firstApproval: fc.option(
+      fc.record(
+        { by, apiKeyId: by, at: time, epoch: fc.option(fc.nat()), reasonCode: fc.constantFrom(...reasonCodes) },
+        { noNullPrototype: true },
+      ),
+    ),
     reasonCode: fc.option(fc.constantFrom(...reasonCodes)),
     notes: fc.nat(100),
   },

@@ -20,7 +20,11 @@ export interface Assignment {
 /** The first of two approvals. */
 export interface FirstApproval {
   readonly by: string | null;
+  /** The key it came by, also where that belongs to the operator who `by` says; `null`: a session, or an earlier release wrote it. */
+  readonly apiKeyId: string | null;
   readonly at: number;
+  /** The `wordEpoch` of whoever gave it; `null` for a key that belongs to nobody, and where an earlier release wrote it. */
+  readonly epoch: number | null;
   readonly reasonCode: ReasonCode;
 }
 
@@ -127,10 +131,20 @@ export const reviews: Collection<Review> = {
   },
 };
 
+function storedFirst({ by, apiKeyId, at, epoch, reasonCode }: FirstApproval): JsonObject {
+  return {
+    by,
+    ...(apiKeyId === null ? {} : { api_key_id: apiKeyId }),
+    at,
+    ...(epoch === null ? {} : { epoch }),
+    reason_code: reasonCode,
+  };
+}
+
 function storedWork({ assignment, firstApproval, reasonCode, notes }: ReviewWork): JsonObject {
   return {
     assignment: assignment === null ? null : { to: assignment.to, by: assignment.by, at: assignment.at },
-    first_approval: firstApproval === null ? null : { by: firstApproval.by, at: firstApproval.at, reason_code: firstApproval.reasonCode },
+    first_approval: firstApproval === null ? null : storedFirst(firstApproval),
     reason_code: reasonCode,
     notes,
   };
@@ -140,7 +154,10 @@ function workFromItem(stored: StoredWork): ReviewWork {
   const first = stored.first_approval;
   return {
     assignment: stored.assignment,
-    firstApproval: first === null ? null : { by: first.by, at: first.at, reasonCode: first.reason_code },
+    firstApproval:
+      first === null
+        ? null
+        : { by: first.by, apiKeyId: first.api_key_id ?? null, at: first.at, epoch: first.epoch ?? null, reasonCode: first.reason_code },
     reasonCode: stored.reason_code,
     notes: stored.notes,
   };
@@ -148,7 +165,13 @@ function workFromItem(stored: StoredWork): ReviewWork {
 
 interface StoredWork {
   readonly assignment: Assignment | null;
-  readonly first_approval: { readonly by: string | null; readonly at: number; readonly reason_code: ReasonCode } | null;
+  readonly first_approval: {
+    readonly by: string | null;
+    readonly api_key_id?: string;
+    readonly at: number;
+    readonly epoch?: number;
+    readonly reason_code: ReasonCode;
+  } | null;
   readonly reason_code: ReasonCode | null;
   readonly notes: number;
 }

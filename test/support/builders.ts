@@ -189,7 +189,7 @@ export function paymentDeps(store: Store, clock: Clock, seed: number): PaymentDe
     models: noModels,
     sca: { of: defaultScaPolicy },
     canAuthenticate: () => Promise.resolve(false),
-    wordCounts: () => Promise.resolve(true),
+    reviewers: { wordEpoch: () => Promise.resolve(null), wordCounts: () => Promise.resolve(true) },
   };
 }
 

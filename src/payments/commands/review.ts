@@ -65,7 +65,13 @@ export async function judgeReview(
   const { transactionId, fromAccountId, toAccountId } = found;
   const labelKey = { hash: labelIdOf(transactionId) };
   const first = verdict === "approve" ? workOf(found).firstApproval : null;
-  const counts = first === null || first.by === null || (await deps.wordCounts(organisationId, first.by, first.at));
+  const counts = first === null || first.by === null || (await deps.reviewers.wordCounts(organisationId, first));
+  const decidedBy = personOf(asked.actor);
+  const word = { apiKeyId: asked.actor.apiKeyId, epoch: verdict === "approve" ? await deps.reviewers.wordEpoch(asked.actor) : null };
+  const wordIsVoid =
+    verdict === "approve" &&
+    decidedBy !== null &&
+    !(await deps.reviewers.wordCounts(organisationId, { ...word, by: decidedBy, at: deps.clock.now() }));
   // What may turn out to be fraud is taught to the profiles in the same commit.
   const lesson = verdict === "reject" ? await fraudLesson(deps.facts, found) : undefined;
   return queue.execute({
@@ -89,7 +95,7 @@ export async function judgeReview(
       invariant(review && transaction && payer && payee, "a stored review has its transaction and accounts");
       const terms = reviewTermsOf(work.get(organisations, { hash: organisationId }));
       const firstIsVoid = !counts && isDeepStrictEqual(workOf(review).firstApproval, first);
-      const request = { verdict, reasonCode: body.reason_code, eventId, decidedBy: personOf(asked.actor), firstIsVoid };
+      const request = { verdict, reasonCode: body.reason_code, eventId, decidedBy, word, firstIsVoid, wordIsVoid };
       const decision = decideReview(request, { review, transaction, payer, payee, terms }, at);
       if (!decision.ok) return refused(decision, requestId);
       let decided = decision.review;

@@ -178,7 +178,13 @@ void describe("four eyes", () => {
     assert.equal(refusedAs(judge(half, "approve")), "second_person_required");
     const second = decided(half, "approve", { by: "key_2" });
     assert.deepEqual([second.review.status, second.review.decidedBy, second.judgement?.decidedBy], ["approved", "key_2", "key_2"]);
-    assert.deepEqual(workOf(second.review).firstApproval, { by: "key_1", at: T0 + 9, reasonCode: "customer_confirmed" });
+    assert.deepEqual(workOf(second.review).firstApproval, {
+      by: "key_1",
+      apiKeyId: null,
+      at: T0 + 9,
+      epoch: null,
+      reasonCode: "customer_confirmed",
+    });
     assert.equal(second.event.entries?.length, 2);
   });
 

@@ -8,7 +8,7 @@ import { refuse } from "#kernel/problems.ts";
 import type { Judgement } from "#labels/index.ts";
 import type { Account, Transaction } from "#ledger/index.ts";
 import { post, release } from "#ledger/index.ts";
-import type { Review } from "../review.ts";
+import type { FirstApproval, Review } from "../review.ts";
 import { isUndecided, workOf } from "../review.ts";
 import type { ReasonCode, RiskReason, Verdict } from "../review-reasons.ts";
 import { reasonOf, USUAL_REASON } from "../review-reasons.ts";
@@ -21,9 +21,15 @@ export interface ReviewDecisionRequest {
   readonly reasonCode: ReasonCode | undefined;
   readonly eventId: EventId;
   readonly decidedBy: string | null;
+  /** What is noted with a first approval beside who gave it. */
+  readonly word?: Pick<FirstApproval, "apiKeyId" | "epoch">;
   /** Whoever gave the first approval may not decide any more (disabled, revoked, compromised since): it counts for nothing. */
   readonly firstIsVoid?: boolean;
+  /** The same of whoever decides now: what let the request in may be some seconds old, or a key of somebody who was compromised. */
+  readonly wordIsVoid?: boolean;
 }
+
+const UNNOTED: NonNullable<ReviewDecisionRequest["word"]> = { apiKeyId: null, epoch: null };
 
 /** What a review is decided over. */
 export interface ReviewState {
@@ -91,8 +97,10 @@ export function decideReview(request: ReviewDecisionRequest, state: ReviewState,
   const first = request.firstIsVoid === true ? null : given;
   const limit = fourEyesLimit(terms, review.currency, review.createdAt);
   // Once two were asked for, two are asked for, also where the first is lost.
-  if (first === null && (given !== null || (limit !== undefined && review.amount > limit))) {
-    const work = { ...workOf(review), firstApproval: { by: decidedBy, at, reasonCode } };
+  const two = given !== null || (limit !== undefined && review.amount > limit);
+  if (two && request.wordIsVoid === true) return refuse("insufficient_scope", undefined, "You may not do this any more.");
+  if (first === null && two) {
+    const work = { ...workOf(review), firstApproval: { ...(request.word ?? UNNOTED), by: decidedBy, at, reasonCode } };
     return {
       ok: true,
       review: { ...review, status: "approved_once", work, version: review.version + 1 },
