@@ -318,7 +318,7 @@ export function createApp(options: AppOptions): App {
     proofOf: (eventId) => log.proofOf(eventId),
     onRead: (actor, operation) => log.reads.note(actor, operation),
   });
-  logRoutes(server, { store, reader: log.reader, signer: () => log.signer(), reads: log.reads });
+  logRoutes(server, { store, reader: log.reader, signer: () => log.signer(), clock, reads: log.reads });
   const sealed = { head: () => log.signedHead(), leaves: (from: number, to: number) => log.leaves(from, to) };
   const sinkDeps = { store, clock, log: sealed, sinks: options.sinks ?? [] };
   const sinks = createSinkWorker({

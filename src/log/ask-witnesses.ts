@@ -8,6 +8,7 @@ import { formatNote, parseNote, parseSignatures } from "./note.ts";
 import type { Note, NoteSignature } from "./note.ts";
 import { verifyNote } from "./note-keys.ts";
 import type { Verifier } from "./note-keys.ts";
+import { LOG_TABLE, logKeyKey } from "./rows.ts";
 
 /** A witness that is asked to cosign. */
 export interface WitnessAddress {
@@ -85,6 +86,8 @@ export function createWitnessAsker(deps: AskWitnessesDeps): WitnessAsker {
   };
 
   const round = async (doubted: boolean): Promise<void> => {
+    // Read before the checkpoint: a rotation may come while the witnesses are asked.
+    const key = await store.get(LOG_TABLE, logKeyKey);
     const newest = await reader.checkpoint();
     const note = newest === undefined ? undefined : parseNote(newest.text);
     if (newest === undefined || newest.size === 0 || note === undefined) return;
@@ -115,7 +118,8 @@ export function createWitnessAsker(deps: AskWitnessesDeps): WitnessAsker {
     skew = far && skews.length >= MIN_AGREEING ? nearest : undefined;
     if (far && skew === undefined) onError(new Error(`the clock is ${nearest} ms from that of the one witness that answers`));
     if (lines.length === 0) return;
-    await keepCosigned(store, newest.size, formatNote({ text: note.text, signatures: [...note.signatures, ...lines] }));
+    const checkpoint = formatNote({ text: note.text, signatures: [...note.signatures, ...lines] });
+    await keepCosigned(store, newest.size, checkpoint, key === undefined ? undefined : Number(key.version));
   };
 
   return {

@@ -6,6 +6,7 @@ import { createIds } from "#kernel/ids.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { KmsUnavailableError } from "#vault/index.ts";
+import type { AuditTree } from "./audit-tree.ts";
 import { createAuditTree } from "./audit-tree.ts";
 import { checkpointText } from "./checkpoint.ts";
 import { EMPTY_ROOT } from "./hashing.ts";
@@ -25,39 +26,40 @@ function scene(monotonic?: () => number) {
   const seeds: Buffer[] = [];
   const service = { away: false };
   const errors: string[] = [];
-  const tree = createAuditTree({
-    store,
-    clock,
-    random,
-    ids: createIds(clock, random),
-    queue: { execute: () => assert.fail("nothing to commit") } as never,
-    kms: {
-      generateDataKey() {
-        const plaintext = Buffer.alloc(32, seeds.length + 1);
-        seeds.push(Buffer.from(plaintext));
-        return Promise.resolve({ plaintext, wrapped: `${seeds.length - 1}`, kmsKeyId: "k" });
+  const start = (ran?: () => number): AuditTree =>
+    createAuditTree({
+      store,
+      clock,
+      random,
+      ids: createIds(clock, random),
+      queue: { execute: () => assert.fail("nothing to commit") } as never,
+      kms: {
+        generateDataKey() {
+          const plaintext = Buffer.alloc(32, seeds.length + 1);
+          seeds.push(Buffer.from(plaintext));
+          return Promise.resolve({ plaintext, wrapped: `${seeds.length - 1}`, kmsKeyId: "k" });
+        },
+        decrypt: (wrapped) =>
+          service.away ? Promise.reject(new KmsUnavailableError("away")) : Promise.resolve(Buffer.from(seeds[Number(wrapped)] ?? "")),
       },
-      decrypt: (wrapped) =>
-        service.away ? Promise.reject(new KmsUnavailableError("away")) : Promise.resolve(Buffer.from(seeds[Number(wrapped)] ?? "")),
-    },
-    environment: "test",
-    monotonic,
-    witnesses: [],
-    onEvent: (event) => told.push(event),
-    onError: (error, what) => (service.away ? void errors.push(what) : assert.fail(String(error))),
-  });
-  return { clock, store, tree, told, random, service, errors };
+      environment: "test",
+      monotonic: ran,
+      witnesses: [],
+      onEvent: (event) => told.push(event),
+      onError: (error, what) => (service.away ? void errors.push(what) : assert.fail(String(error))),
+    });
+  const former = async (): Promise<number> => keyRowOf((await store.get("smartfinance-log", logKeyKey)) ?? {}).former.length;
+  return { clock, store, tree: start(monotonic), start, former, told, random, service, errors };
 }
 
 void describe("a rotation of a running log", () => {
   void it("tells its event, and the seed before is gone from the store when its time is over, without a new start", async () => {
-    const { clock, store, tree, told } = scene();
+    const { clock, store, tree, told, former } = scene();
     await tree.rotateKey(DAY);
     const { partition, event_id } = told[0]?.item ?? {};
     const kept = await store.get("smartfinance-audit-logs", { hash: String(partition), range: String(event_id) });
     assert.equal(kept?.["event_type"], "audit_log.key_rotated");
     assert.equal((await tree.signer()).former?.length, 1);
-    const former = async (): Promise<number> => keyRowOf((await store.get("smartfinance-log", logKeyKey)) ?? {}).former.length;
     await tree.watch();
     assert.equal(await former(), 1);
     clock.time += DAY;
@@ -69,8 +71,7 @@ void describe("a rotation of a running log", () => {
 void describe("a key whose former one is to be forgotten by a clock that was set ahead", () => {
   void it("stays until that clock is believed: its seed would not come back", async () => {
     let ran = 0;
-    const { clock, store, tree } = scene(() => ran);
-    const former = async (): Promise<number> => keyRowOf((await store.get("smartfinance-log", logKeyKey)) ?? {}).former.length;
+    const { clock, tree, former } = scene(() => ran);
     await tree.rotateKey(DAY);
     await tree.worker.work();
     clock.time += 400 * DAY;
@@ -85,6 +86,39 @@ void describe("a key whose former one is to be forgotten by a clock that was set
     clock.time += 15 * 60_000;
     ran += 15 * 60_000;
     await tree.watch();
+    assert.equal(await former(), 0);
+  });
+});
+
+void describe("a key whose former one is to be forgotten by a process that began with a clock far ahead", () => {
+  void it("stays for a quarter of an hour, and is opened again once the clock was set back", async () => {
+    const { clock, tree, start, former } = scene();
+    await tree.rotateKey(DAY);
+    clock.time += 400 * DAY;
+    let ran = 0;
+    const begun = start(() => ran);
+    const pass = async (ms: number): Promise<void> => {
+      clock.time += ms;
+      ran += ms;
+      await begun.watch();
+    };
+    await begun.signer();
+    await pass(5_000);
+    await pass(14 * 60_000);
+    assert.equal(await former(), 1);
+    clock.time -= 400 * DAY;
+    await pass(60_000);
+    assert.deepEqual([await former(), (await begun.signer()).former?.length], [1, 1]);
+    await pass(DAY);
+    assert.deepEqual([await former(), (await begun.signer()).former?.length], [0, 0]);
+    // One that is right about it forgets what nobody forgot while it was over.
+    await tree.rotateKey(DAY);
+    clock.time += DAY;
+    const later = start(() => ran);
+    await later.signer();
+    ran += 15 * 60_000;
+    clock.time += 15 * 60_000;
+    await later.watch();
     assert.equal(await former(), 0);
   });
 });
@@ -104,6 +138,16 @@ void describe("a key whose former one is to be forgotten while the KMS is away",
     service.away = false;
     await tree.watch();
     assert.deepEqual([keyRowOf((await store.get("smartfinance-log", logKeyKey)) ?? {}).former, (await tree.signer()).former], [[], []]);
+  });
+
+  void it("and where there is none to forget, nobody is asked and nothing is told", async () => {
+    const { start, service, errors } = scene();
+    let ran = 0;
+    const tree = start(() => ran);
+    await tree.signer();
+    service.away = true;
+    for (; ran < 20 * 60_000; ran += 60_000) await tree.watch();
+    assert.deepEqual(errors, []);
   });
 });
 

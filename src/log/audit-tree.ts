@@ -14,7 +14,7 @@ import { openCheckpoint } from "./checkpoint.ts";
 import { createClockGuard } from "./clock-guard.ts";
 import type { LifeLog } from "./life-log.ts";
 import { createLifeLog } from "./life-log.ts";
-import { openLogKey } from "./log-key.ts";
+import { forgetFormerKeys, openLogKey } from "./log-key.ts";
 import type { LogReader } from "./log-reader.ts";
 import { createLogReader } from "./log-reader.ts";
 import type { Signer } from "./note-keys.ts";
@@ -106,23 +106,31 @@ export function createAuditTree(deps: AuditTreeDeps): AuditTree {
   /** A sealer is made anew after each failure, and must not forget with it how long the log was. */
   const longest = { size: 0 };
   let key: Promise<Signer> | undefined;
+  /** Whether the seeds in the store are those of the opened key. */
+  let isTidy = false;
   const signer = (): Promise<Signer> => {
-    key ??= openLogKey(deps).catch((error: unknown) => {
+    if (key !== undefined) return key;
+    isTidy = false;
+    key = openLogKey(deps).catch((error: unknown) => {
       // The KMS may answer the next time.
       key = undefined;
       throw error;
     });
     return key;
   };
-  /** Opens the key anew when the time of one before it is over, which takes that one's seed out of the store. */
+  /** When the time of a former key is over, its seed is taken out of the store, and the key opened anew. */
   const forgetFormer = async (): Promise<void> => {
     try {
-      const { former = [] } = (await key) ?? {};
-      if (former.every(({ until }) => until > clock.now())) return;
+      if (key === undefined) return;
+      const { former = [] } = await key;
+      if (isTidy && former.every(({ until }) => until > clock.now())) return;
       // By a clock that is doubted nothing is forgotten: a seed does not come back with the right time.
-      if (guard?.ahead() !== undefined) return;
+      if (guard?.isProven() === false) return;
+      const left = await forgetFormerKeys(deps);
+      if (left === undefined) return;
       // While the KMS is away the one that is at hand stays: it signs with no key whose time is over.
-      key = Promise.resolve(await openLogKey(deps));
+      if (left !== former.length) key = Promise.resolve(await openLogKey(deps));
+      isTidy = true;
     } catch (error) {
       onError(error, "the former key of the audit log not forgotten");
     }

@@ -61,6 +61,22 @@ void describe("AUD-12 the clock guard", () => {
     assert.equal(guard.ahead(), undefined, "backwards is told by the last checkpoint");
   });
 
+  void it("takes it for proven once it was believed for a quarter of an hour, or somebody else's clock has said the same", () => {
+    for (const byOther of [false, true]) {
+      const { time, pass, ...deps } = clocks();
+      const guard = createClockGuard(deps);
+      pass(QUARTER - 1);
+      assert.equal(guard.isProven(), false, "it may have been wrong from the start on");
+      if (byOther) guard.confirmed();
+      else pass(1);
+      assert.equal(guard.isProven(), true);
+      time.wall += DAY;
+      assert.equal(guard.isProven(), false);
+      pass(QUARTER);
+      assert.equal(guard.isProven(), true);
+    }
+  });
+
   void it("keeps the log from a time that it could not leave again", async () => {
     const { time, clock, monotonic } = clocks();
     const store = openMemoryStore(createMemoryDatabase());

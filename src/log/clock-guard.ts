@@ -13,6 +13,8 @@ export interface ClockGuardDeps {
 export interface ClockGuard {
   /** How far the clock was set ahead, ms, while that is not believed; `undefined` where it may be sealed. To be called several times a minute. */
   ahead(): number | undefined;
+  /** Whether what cannot be undone may be done by this clock: somebody else's says the same, or nobody has set it back for a quarter of an hour. */
+  isProven(): boolean;
   /** Somebody else's clock says the same as ours. */
   confirmed(): void;
 }
@@ -29,23 +31,30 @@ export function createClockGuard({ clock, monotonic }: ClockGuardDeps): ClockGua
   /** What the clock is ahead of the monotonic one, as it was believed last. */
   let believed = clock.now() - monotonic();
   let doubted: { readonly offset: number; readonly since: number } | undefined;
+  const begun = monotonic();
+  let isConfirmed = false;
+
+  const ahead = (): number | undefined => {
+    const ran = monotonic();
+    const offset = clock.now() - ran;
+    const jump = offset - believed;
+    if (doubted !== undefined && Math.abs(offset - doubted.offset) > MAX_JUMP_MS) doubted = undefined;
+    if (jump <= MAX_JUMP_MS || (doubted !== undefined && ran - doubted.since >= DOUBT_MS)) {
+      // Backwards is the sealer's to judge, which knows the last checkpoint.
+      believed = offset;
+      doubted = undefined;
+      return undefined;
+    }
+    doubted ??= { offset, since: ran };
+    return jump;
+  };
 
   return {
-    ahead() {
-      const ran = monotonic();
-      const offset = clock.now() - ran;
-      const jump = offset - believed;
-      if (doubted !== undefined && Math.abs(offset - doubted.offset) > MAX_JUMP_MS) doubted = undefined;
-      if (jump <= MAX_JUMP_MS || (doubted !== undefined && ran - doubted.since >= DOUBT_MS)) {
-        // Backwards is the sealer's to judge, which knows the last checkpoint.
-        believed = offset;
-        doubted = undefined;
-        return undefined;
-      }
-      doubted ??= { offset, since: ran };
-      return jump;
-    },
+    ahead,
+    // A clock may have been far ahead when the process began, which nothing else here notices.
+    isProven: () => ahead() === undefined && (isConfirmed || monotonic() - begun >= DOUBT_MS),
     confirmed() {
+      isConfirmed = true;
       if (doubted === undefined) return;
       believed = clock.now() - monotonic();
       doubted = undefined;

@@ -3,7 +3,8 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Store, Write } from "#storage/index.ts";
 import { formatNote, parseNote } from "./note.ts";
 import type { NoteSignature } from "./note.ts";
-import { LOG_TABLE } from "./rows.ts";
+import { LOG_TABLE, logKeyKey } from "./rows.ts";
+import { isObject } from "./verify-wrong.ts";
 
 /** The newest checkpoint that a witness has cosigned, with its cosignature. */
 export interface CosignedBy {
@@ -40,14 +41,23 @@ export async function readCosigned(store: Store): Promise<Cosigned | undefined> 
     checkpoint,
     version,
     by: (by as readonly JsonObject[]).map((one) => {
-      invariant(typeof one.size === "number" && typeof one.checkpoint === "string", "the cosigned checkpoint is malformed");
+      invariant(
+        isObject(one) && typeof one.size === "number" && typeof one.checkpoint === "string",
+        "the cosigned checkpoint is malformed",
+      );
       return { name: String(one.name), keyId: String(one.key_id), size: one.size, checkpoint: one.checkpoint };
     }),
   };
 }
 
-/** Keeps a checkpoint for each witness that cosigned it, beside their signatures that are there of the same one. */
-export async function keepCosigned(store: Store, size: number, checkpoint: string): Promise<void> {
+/**
+ * Keeps a checkpoint for each witness that cosigned it, beside their signatures that are there of the same one.
+ * @param keyVersion of the row of the key that signed it: once the log has another one nothing is kept, for the former key's signature
+ *   alone would not be believed, and the witnesses are asked again
+ */
+export async function keepCosigned(store: Store, size: number, checkpoint: string, keyVersion?: number): Promise<void> {
+  const sameKey: readonly Write[] =
+    keyVersion === undefined ? [] : [{ op: "check", table: LOG_TABLE, key: logKeyKey, condition: { version: keyVersion } }];
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const before = await readCosigned(store);
     const newest =
@@ -61,8 +71,8 @@ export async function keepCosigned(store: Store, size: number, checkpoint: strin
     const mine = own.filter((one) => !others.some((other) => isOf(one, other)));
     const by = [...others, ...mine];
     const next = { size: Math.max(size, before?.size ?? 0), checkpoint: newest, by, version: (before?.version ?? 0) + 1 };
-    const result = await store.commit([cosignedWrite(next)]);
-    if (result.outcome !== "conflict") return;
+    const result = await store.commit([cosignedWrite(next), ...sameKey]);
+    if (result.outcome !== "conflict" || result.writes.includes(1)) return;
   }
 }
 
@@ -76,6 +86,9 @@ export function cosignedWrite({ size, checkpoint, by, version }: Cosigned): Writ
     condition: version === 1 ? "absent" : { version: version - 1 },
   };
 }
+
+/** That no checkpoint is kept yet. */
+export const nothingCosigned: Write = { op: "check", table: LOG_TABLE, key: { hash: COSIGNED }, condition: "absent" };
 
 const isOf = (a: Pick<NoteSignature, "name" | "keyId">, b: Pick<NoteSignature, "name" | "keyId">): boolean =>
   a.name === b.name && a.keyId === b.keyId;

@@ -85,7 +85,7 @@ export function keyRowToItem({ former, retired, ...row }: LogKeyRow): Item {
 /**
  * The key that signs checkpoints, made with the log's first use. Its seed is a data key of the KMS: 32 random bytes, which is
  * what an Ed25519 seed is, kept wrapped only. Where the KMS has another current wrapping key since, it is wrapped anew. Former keys
- * come with it while they still sign; afterwards their seeds are forgotten.
+ * come with it while they still sign.
  * @throws StoreUnavailableError, KmsUnavailableError, InvalidCiphertextError for a wrapped key of another installation
  */
 export async function openLogKey(deps: LogKeyDeps): Promise<Signer> {
@@ -147,7 +147,22 @@ function emptyState(signer: Signer, at: number): LogState {
   return signState(signer, { ...EMPTY_EDGE, cursor: undefined, checkpoint, sealedAt: at, version: 1 });
 }
 
-/** Forgets seeds whose time is over, and wraps the others anew where the KMS has another current key. */
+/**
+ * Takes the seeds of former keys whose time is over out of the store. By a clock that is wrong they would be gone all the same.
+ * @returns how many still sign; `undefined` where that is to be tried again
+ */
+export async function forgetFormerKeys({ store, clock }: Pick<LogKeyDeps, "store" | "clock">): Promise<number | undefined> {
+  const item = await store.get(LOG_TABLE, logKeyKey);
+  if (item === undefined) return 0;
+  const row = keyRowOf(item);
+  const former = row.former.filter(({ until }) => until > clock.now());
+  if (former.length === row.former.length) return former.length;
+  const next = keyRowToItem({ ...row, former, version: row.version + 1 });
+  const result = await store.commit([{ op: "put", table: LOG_TABLE, item: next, condition: { version: row.version } }]);
+  return result.outcome === "committed" ? former.length : undefined;
+}
+
+/** Wraps seeds anew where the KMS has another current key, but not those whose time is over. */
 async function renew(deps: LogKeyDeps, row: LogKeyRow, context: Record<string, string>): Promise<void> {
   const { store, kms, clock } = deps;
   const current = kms.reEncrypt === undefined ? undefined : (await kms.describe?.())?.keys.find((key) => key.current);
@@ -158,8 +173,8 @@ async function renew(deps: LogKeyDeps, row: LogKeyRow, context: Record<string, s
   };
   const own = await wrapAnew(row);
   const former: FormerKey[] = [];
-  for (const one of row.former) if (one.until > clock.now()) former.push(await wrapAnew(one));
-  const changed = own !== row || former.length !== row.former.length || former.some((one, n) => one !== row.former[n]);
+  for (const one of row.former) former.push(one.until > clock.now() ? await wrapAnew(one) : one);
+  const changed = own !== row || former.some((one, n) => one !== row.former[n]);
   if (!changed) return;
   const item = keyRowToItem({ ...own, former, version: row.version + 1 });
   // Another node may have done it first: then the next start finds nothing to do.

@@ -11,7 +11,7 @@ import { findEvent, rowsIn } from "./find.ts";
 import { sha256 } from "./hashing.ts";
 import { usualText } from "./leaf.ts";
 import { signerOf } from "./note-keys.ts";
-import { bucketOf, entriesId, LOG_INDEX_TABLE, LOG_TABLE } from "./rows.ts";
+import { bucketOf, entriesId, LOG_INDEX_TABLE, LOG_TABLE, stateKey } from "./rows.ts";
 import { createSealer, LogTamperedError } from "./sealer.ts";
 
 const clock = { now: () => T0, sleep: () => Promise.resolve() };
@@ -176,6 +176,18 @@ void describe("rows beside the events that no version of this program has writte
     await made.put(made.eventOf());
     const unreadable: Store = { ...made.store, query: async () => Promise.reject(new SyntaxError("Unexpected token")) };
     await assert.rejects(sealerOver(unreadable).step(), LogTamperedError);
+    // And those that are looked at before anything is built upon them: what SQLite reads of a file that was edited.
+    const isCut = (hash: string | undefined): boolean => hash === stateKey.hash || hash === entriesId(0);
+    const cut = (): Promise<never> => Promise.reject(new SyntaxError("Unexpected token"));
+    const { store } = made;
+    for (const edited of [
+      { ...store, get: ((table, key) => (isCut(key.hash) ? cut() : store.get(table, key))) satisfies Store["get"] },
+      { ...store, getMany: ((refs) => (isCut(refs[0]?.key.hash) ? cut() : store.getMany(refs))) satisfies Store["getMany"] },
+    ])
+      await assert.rejects(sealerOver(edited).step(), LogTamperedError);
+    const kept = { id: "cosigned", size: 0, checkpoint: "", by: [null], version: 1 };
+    await made.store.commit([{ op: "put", table: LOG_TABLE, item: kept, condition: "none" }]);
+    await assert.rejects(sealerOver(made.store).step(), LogTamperedError);
   });
 
   void it("are events without an id that could be found, which are told as tampering", async () => {

@@ -8,14 +8,17 @@ import { buildEvent, presentEvent } from "#audit/index.ts";
 import { systemRandom } from "#kernel/random.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
+import type { Outbound } from "#outbound/index.ts";
+import type { Store } from "#storage/index.ts";
 import type { Kms } from "#vault/index.ts";
 import { openLocalKms } from "#vault/index.ts";
-import { checkpointText } from "./checkpoint.ts";
+import { createWitnessAsker } from "./ask-witnesses.ts";
+import { checkpointText, openCheckpoint } from "./checkpoint.ts";
 import { cosignedWrite, keepCosigned, readCosigned } from "./cosigned.ts";
 import { sha256 } from "./hashing.ts";
 import { openLogKey } from "./log-key.ts";
 import { createLogReader } from "./log-reader.ts";
-import { formatNote, parseNote } from "./note.ts";
+import { formatNote, parseNote, signatureLine } from "./note.ts";
 import { signerOf } from "./note-keys.ts";
 import { rotateLogKey } from "./rotate-key.ts";
 import { LOG_TABLE } from "./rows.ts";
@@ -98,11 +101,82 @@ void describe("a checkpoint that a witness cosigned before the log's key was rot
     assert.match(report.what, /checkpoint of the witnesses is not to be believed/);
   });
 
-  void it("does not keep a key from being replaced where rows of the log are damaged", async () => {
+  void it("is not signed anew where it says more than size and root, which whoever has a key of before may have written", async () => {
     const { store, deps } = await scene();
-    const row = { id: "tile/1/0", hashes: "AAAA" };
-    await store.commit([{ op: "put", table: LOG_TABLE, item: row, condition: "none" }]);
-    const { verifier } = await rotateLogKey(deps, 0);
-    assert.equal((await openLogKey(deps)).verifier.vkey, verifier.vkey);
+    const old = await openLogKey(deps);
+    const kept = await readCosigned(store);
+    assert.ok(kept !== undefined);
+    const text = `${parseNote(kept.checkpoint)?.text ?? ""}and whatever somebody else wants signed\n`;
+    const forged = formatNote({ text, signatures: [old.sign(text, T0), witness.sign(text, T0)] });
+    await store.commit([cosignedWrite({ ...kept, checkpoint: forged, version: kept.version + 1 })]);
+    await rotateLogKey(deps, 0);
+    assert.equal((await readCosigned(store))?.checkpoint, forged);
   });
+
+  for (const what of ["shorter than they were", "no JSON any more"])
+    void it(`does not keep a key from being replaced where rows of the log are ${what}`, async () => {
+      const { store, deps } = await scene();
+      const row = { id: "tile/1/0", hashes: "AAAA" };
+      await store.commit([{ op: "put", table: LOG_TABLE, item: row, condition: "none" }]);
+      const damaged: Store = {
+        ...store,
+        getMany: (refs) =>
+          refs.some(({ key }) => key.hash === row.id) ? Promise.reject(new SyntaxError("Unexpected token")) : store.getMany(refs),
+      };
+      const { verifier } = await rotateLogKey({ ...deps, store: what.startsWith("no JSON") ? damaged : store }, 0);
+      assert.equal((await openLogKey(deps)).verifier.vkey, verifier.vkey);
+    });
+
+  for (const first of [true, false])
+    void it(`is not kept with the former key's signature alone where it comes from a witness ${first ? "before" : "behind"} the commit of the rotation`, async () => {
+      const { store, deps, reader, seal, receipt } = await scene();
+      if (first) await store.commit([{ op: "delete", table: LOG_TABLE, key: { hash: "cosigned" }, condition: "none" }]);
+      let rotating: (() => Promise<unknown>) | undefined;
+      const outbound = {
+        async request({ body }: { readonly body: string }) {
+          const note = parseNote(body.slice(body.indexOf("\n\n") + 2));
+          assert.ok(note);
+          await rotating?.();
+          return { ok: true, status: 200, body: Buffer.from(signatureLine(witness.sign(note.text, T0)), "utf8") };
+        },
+      } as unknown as Outbound;
+      const asker = (over: Store) =>
+        createWitnessAsker({
+          store: over,
+          reader,
+          outbound,
+          clock: deps.clock,
+          witnesses: [{ verifier: witness.verifier, url: "https://w1.example" }],
+          onError: (error) => assert.fail(error),
+        });
+      let log = (await openLogKey(deps)).verifier;
+      if (first) {
+        // The witness's answer is kept between what the rotation reads and what it writes.
+        let raced = false;
+        const racing: Store = {
+          ...store,
+          async commit(writes) {
+            if (!raced) await asker(store).ask();
+            raced = true;
+            return store.commit(writes);
+          },
+        };
+        ({ verifier: log } = await rotateLogKey({ ...deps, store: racing }, 0));
+      } else {
+        rotating = async () => {
+          rotating = undefined;
+          ({ verifier: log } = await rotateLogKey(deps, 0));
+        };
+        await asker(store).ask();
+      }
+      const kept = await reader.checkpoint(true);
+      assert.ok(kept);
+      assert.ok(openCheckpoint(kept.text, log, [witness.verifier]).ok);
+      await seal();
+      assert.ok(verifyReceipt(await receipt(), undefined, log, [witness.verifier]).ok);
+      // What was not kept is asked for again.
+      await asker(store).ask();
+      const newest = await reader.checkpoint();
+      assert.equal((await reader.checkpoint(true))?.size, newest?.size);
+    });
 });

@@ -14,7 +14,7 @@ import { openLocalKms } from "#vault/index.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import { INSTALLATION } from "./installation.ts";
 import type { LogKeyDeps } from "./log-key.ts";
-import { openLogKey } from "./log-key.ts";
+import { forgetFormerKeys, openLogKey } from "./log-key.ts";
 import { parseNote } from "./note.ts";
 import type { Signer } from "./note-keys.ts";
 import { anyOf, parseVkey } from "./note-keys.ts";
@@ -83,6 +83,7 @@ void describe("rotation of the log's key", () => {
     assert.deepEqual(openCheckpoint(alone, old.verifier), { ok: false, fault: "unsigned" });
     assert.ok(openCheckpoint(alone, current.verifier).ok);
     assert.ok(openCheckpoint(alone, ring).ok);
+    assert.equal(await forgetFormerKeys(deps), 0);
     const row = await store.get(LOG_TABLE, { hash: "key" });
     assert.deepEqual(row?.["former"], [], "the seed is forgotten when its time is over");
     assert.deepEqual(row["retired"], [old.verifier.vkey]);

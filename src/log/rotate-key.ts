@@ -96,7 +96,7 @@ export async function rotateLogKey(
       { op: "put", table: LOG_TABLE, item: keyRowToItem(next), condition: { version: row.version } },
       { op: "put", table: LOG_TABLE, item: stateToItem(resigned), condition: { version: state.version } },
       { op: "put", table: FEED_TABLE, item: told.item, text: told.text, condition: "absent" },
-      ...(cosigned === undefined ? [] : [cosigned]),
+      cosigned,
     ]);
     tried = { verifier: bare.verifier, before: { verifier: before.verifier, until }, told };
     if (result.outcome === "committed") return tried;

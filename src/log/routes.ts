@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { presentEvent } from "#audit/index.ts";
 import type { HttpServer } from "#http/index.ts";
 import { idField, listOf, pageOf, pageParameters, readPage, sendObject, sendRefusal } from "#http/index.ts";
+import type { Clock } from "#kernel/clock.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import { isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -21,6 +22,7 @@ export interface LogRouteDeps {
   readonly store: Store;
   readonly reader: LogReader;
   readonly signer: () => Promise<Signer>;
+  readonly clock: Pick<Clock, "now">;
   /** Told who reads events. */
   readonly reads: Pick<ReadLog, "note">;
 }
@@ -29,7 +31,7 @@ const TEXT = "text/plain; charset=utf-8";
 const scope = "audit:read" as const;
 
 /** Routes of the Merkle log. Its tree is one for the whole installation: nothing here shows what an entry says. */
-export function logRoutes(app: HttpServer, { store, reader, signer, reads }: LogRouteDeps): void {
+export function logRoutes(app: HttpServer, { store, reader, signer, clock, reads }: LogRouteDeps): void {
   const tags = ["Audit"];
 
   app.get(
@@ -131,7 +133,9 @@ export function logRoutes(app: HttpServer, { store, reader, signer, reads }: Log
     },
     async (_request, reply) => {
       const { verifier, former = [] } = await signer();
-      const still = former.map((one) => ({ verifier_key: one.signer.verifier.vkey, signs_until: toTimestamp(one.until) }));
+      const now = clock.now();
+      const signing = former.filter(({ until }) => until > now);
+      const still = signing.map((one) => ({ verifier_key: one.signer.verifier.vkey, signs_until: toTimestamp(one.until) }));
       return sendObject(reply, { object: "audit_log_key", origin: verifier.name, verifier_key: verifier.vkey, former_keys: still });
     },
   );

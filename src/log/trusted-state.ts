@@ -42,8 +42,8 @@ export async function trustedState(
   try {
     return await settledState(store, log, anchor, retired);
   } catch (error) {
-    // A row that no version of this program writes.
-    if (error instanceof InvariantError) throw new LogTamperedError(error.message, { cause: error });
+    // A row that no version of this program writes, or that is no JSON any more.
+    if (error instanceof InvariantError || error instanceof SyntaxError) throw new LogTamperedError(error.message, { cause: error });
     throw error;
   }
 }

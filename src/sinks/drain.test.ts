@@ -39,7 +39,7 @@ void describe("a sink of lines", () => {
     const store = without(scene.store, gone);
     await scene.tell(1);
     const worker = scene.worker([sink], "node-1", store);
-    await scene.until(worker, async () => (await readProgress(store, "lines")).position === 1);
+    await scene.until(worker, async () => (await readProgress(store, { name: "lines" })).position === 1);
     for (const { event_id } of await scene.tell(1_050)) gone.add(String(event_id));
     const [last] = await scene.tell(1);
     scene.clock.time += 9_000;
@@ -92,10 +92,10 @@ void describe("an event that tells no time, which only somebody else has written
       scene.clock.time += 61_000;
       await scene.until(worker, () => times.length === 3 && keys.length === 2);
       assert.deepEqual(times, [T0, 0, T0]);
-      await scene.until(worker, async () => (await readProgress(scene.store, "archive")).plan === null);
+      await scene.until(worker, async () => (await readProgress(scene.store, { name: "archive" })).plan === null);
       await worker.stop();
       assert.deepEqual(scene.errors, []);
-      for (const name of ["lines", "archive"]) assert.equal((await readProgress(scene.store, name)).newest, T0);
+      for (const name of ["lines", "archive"]) assert.equal((await readProgress(scene.store, { name })).newest, T0);
       await sinkStatus({ store: scene.store, log: scene.log, clock: scene.clock, sinks: [lines, archive] });
     });
 });

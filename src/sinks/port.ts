@@ -34,6 +34,8 @@ export interface LineSink extends Named {
 /** Keeps what the audit log has sealed, as objects that nobody can change. */
 export interface ArchiveSink extends Named {
   readonly takes: "objects";
+  /** Where they are kept; never changed. One place goes on where it was, and another one begins with the first leaf; one for all where absent. */
+  readonly place?: string;
   /** Objects are made when so many leaves wait, or when the oldest has waited so long, ms. */
   readonly every: { readonly leaves: number; readonly ms: number };
   /** Resolves once the object is there, also where it was there before. @throws SinkError, after its own bounded retries */

@@ -48,7 +48,7 @@ export async function sinkStatus(deps: SinkStatusDeps): Promise<readonly JsonObj
   const now = deps.clock.now();
   return Promise.all(
     deps.sinks.map(async (sink) => {
-      const { position, cursor, newest, tookAt, error } = await readProgress(deps.store, sink.name);
+      const { position, cursor, newest, tookAt, error } = await readProgress(deps.store, sink);
       const oldest = await oldestWaiting(deps, sink, position, cursor).catch((failure: unknown) => {
         if (failure instanceof StoreUnavailableError) throw failure;
         // What comes next was changed in the store, which is why the sink stands still: it does so since its newest event.

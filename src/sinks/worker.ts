@@ -63,7 +63,7 @@ export function createSinkWorker(deps: SinkWorkerDeps): SinkWorker {
     const fence = leader.fence();
     if (fence === undefined) throw new Fenced();
     const next = { ...known, ...change, version: known.version + 1 };
-    const result = await store.commit([fence, progressWrite(sink.name, next)]);
+    const result = await store.commit([fence, progressWrite(next)]);
     if (result.outcome === "committed") return next;
     if (result.outcome === "conflict" && result.writes.includes(0)) leader.lost();
     // Not known, or somebody else's: the next run reads what became of it.
@@ -72,7 +72,7 @@ export function createSinkWorker(deps: SinkWorkerDeps): SinkWorker {
   };
 
   const run = async (sink: Sink): Promise<void> => {
-    let known = await readProgress(store, sink.name);
+    let known = await readProgress(store, sink);
     for (let step = 0; step < STEPS && !stopped && leader.fence() !== undefined; step++) {
       const change = sink.takes === "lines" ? await drainLines(deps, sink, known) : await drainArchive(deps, sink, known);
       if (change === undefined) return;
@@ -90,7 +90,7 @@ export function createSinkWorker(deps: SinkWorkerDeps): SinkWorker {
     // Our own store, or the service of its keys, says nothing of the other side: a sink that has all there is would be told as failing until the next event.
     if (error instanceof StoreUnavailableError) return;
     try {
-      const known = await readProgress(store, sink.name);
+      const known = await readProgress(store, sink);
       const text = error instanceof Error ? error.message : String(error);
       const at = clock.now();
       if (known.error?.text === text && at - known.error.at < NOTE_EVERY_MS) return;

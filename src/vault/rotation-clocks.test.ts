@@ -9,6 +9,7 @@ import { accounts } from "#ledger/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { DATA_KEYS_TABLE, keyrings } from "./data-key-record.ts";
+import type { Kms } from "./kms.ts";
 import { readRotation } from "./key-rotation.ts";
 import { openMetadata, sealMetadata } from "./metadata.ts";
 import type { RotationWorker } from "./rotation-worker.ts";
@@ -25,7 +26,9 @@ const places = [sealedPlace({ collection: accounts, fields: ["metadata"], index:
 /** Nodes over one database, each with a clock and ids of its own, and a user under whose key three accounts have their metadata. */
 async function bench() {
   const database = createMemoryDatabase();
-  const kms = createSimulatedKms(seededRandom(1));
+  // Its only wrapping key stays, so what has to be wrapped anew is told by the time alone.
+  const reEncrypt: Kms["reEncrypt"] = (wrapped, _context, kmsKeyId = "") => Promise.resolve({ wrapped, kmsKeyId });
+  const kms = { ...createSimulatedKms(seededRandom(1)), reEncrypt };
   let seed = 1;
   const node = (aheadMs = 0) => {
     const clock = testClock();
@@ -124,6 +127,34 @@ void describe("a rotation, with clocks that were wrong", () => {
       assert.equal(kept?.["key_id"], ring.currentKeyId);
     }
   });
+
+  for (const [clockOf, target] of [
+    ["the node that begins it was ahead", "data_keys"],
+    ["the node that works it off is behind", "data_keys"],
+    ["the node that begins it was ahead", "wrapping_keys"],
+  ] as const)
+    void it(`ends though there are new users all the time, where the clock of ${clockOf} (${target})`, async () => {
+      const { node, own, keys, org } = await bench();
+      const worker = clockOf.endsWith("behind") ? node(-DAY_MS) : own;
+      const id = await (worker === own ? node(DAY_MS) : own).start({ target });
+      own.clock.time += 60_000;
+      const added: string[] = [];
+      const status = async () => (await readRotation(own.store, org, id))?.status;
+      for (let run = 0; run < 24 && (await status()) !== "completed"; run++) {
+        const [user, account] = [own.ids.next("user"), own.ids.next("account")];
+        const metadata = sealMetadata(own.vault, await own.vault.userKey(org, user), TABLE, account, { id: account });
+        await keep(own.store, accounts, [anAccount({ id: account, organisationId: org, metadata })]);
+        added.push(account);
+        await worker.worker.work();
+        for (const { clock } of new Set([own, worker])) clock.time += 5_000;
+      }
+      assert.equal(await status(), "completed");
+      assert.equal((await keys()).length, target === "data_keys" ? 2 : 1);
+      for (const account of added) {
+        const { metadata } = accounts.fromItem((await own.store.get(TABLE, { hash: account })) ?? {});
+        assert.deepEqual(await openMetadata(own.vault, org, TABLE, account, metadata), { id: account });
+      }
+    });
 
   void it("is taken over within a minute from a node whose clock was ahead", async () => {
     const { node, own, checkAll, minute } = await bench();

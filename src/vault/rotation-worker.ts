@@ -16,7 +16,7 @@ export interface RotationWorkerDeps extends StepDeps {
   /** Told what went wrong, of each rotation once until something else does; the work is tried again with the next call. */
   readonly onError: (error: unknown) => void;
   /**
-   * Milliseconds after a worker has met a rotation, and after a pass of its that found something to do, until it begins a pass that may be
+   * Milliseconds after a worker has met a rotation, and after it has seen that the pass before is over, until it begins a pass that may be
    * the last: longer than any node seals with a key it holds in memory, and than an index lags. Default ten seconds.
    */
   readonly settleMs?: number;
@@ -73,10 +73,10 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
   const { store, vault, queue, clock, ids, onError, settleMs = 10_000 } = deps;
   const name = ids.next("request");
   /**
-   * When this worker met each rotation, or ended a pass of it that found something to do, by its own clock: that of the node where it was
-   * started may be another. Users get their new keys during the passes, and other nodes seal under those of before for some seconds more.
+   * Since when this worker knows that a rotation has come to a pass, by its own clock: that of the node where it was started, or that ended
+   * the pass before, may be another. Users get their new keys during the passes, and other nodes seal under those of before for some seconds more.
    */
-  const metAt = new Map<string, number>();
+  const met = new Map<string, { readonly pass: number; readonly at: number }>();
   /** The last fault of each rotation. */
   const faults = new Map<string, string>();
   /** The fault of looking for rotations that was told last. */
@@ -172,10 +172,12 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
       const rotation = await readRotation(store, listed.organisationId, listed.id);
       if (rotation === undefined || rotation.status !== "running") return false;
       const now = clock.now();
+      const { pass } = rotation.progress;
+      const known = met.get(rotation.id);
       // Met later than it is now: the clock was set back, and whatever was measured by it is measured anew.
-      if ((metAt.get(rotation.id) ?? Number.POSITIVE_INFINITY) > now) {
-        if (metAt.size >= MAX_MET) metAt.clear();
-        metAt.set(rotation.id, now);
+      if (known?.pass !== pass || known.at > now) {
+        if (met.size >= MAX_MET) met.clear();
+        met.set(rotation.id, { pass, at: now });
       }
       // Further ahead than clocks differ it is of one that was wrong: nobody waits for that.
       const leased = rotation.leasedUntil - now;
@@ -195,13 +197,10 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     // Only the first pass begins at once. A later one begins when the time has come by the clock of the node that begins it, so it may
     // be the last one whichever node ends it.
     const begins = progress.step === 0 && progress.cursor === null;
-    if (begins && progress.phase === "sweep" && progress.pass > 1 && (metAt.get(rotation.id) ?? now) + settleMs > now) return undefined;
+    if (begins && progress.phase === "sweep" && progress.pass > 1 && (met.get(rotation.id)?.at ?? now) + settleMs > now) return undefined;
     for (let pages = 0; pages < MAX_IDLE_PAGES; pages++) {
       const step = steps[progress.step];
-      if (step === undefined) {
-        if (progress.found > 0) metAt.set(rotation.id, now);
-        return passed(progress);
-      }
+      if (step === undefined) return passed(progress);
       const page = await read(step, progress.cursor);
       const { rewrites, unreadable, kept = 0 } = await step.look(page.items);
       progress = {
@@ -231,7 +230,9 @@ export function createRotationWorker(deps: RotationWorkerDeps): RotationWorker {
     if (progress.phase === "retire") return { rewrites: [], next: progress, finished: true };
     if (progress.found === 0 && progress.pass > 1)
       return { rewrites: [], next: { ...progress, phase: "retire", step: 0, cursor: null }, finished: false };
-    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0, kept: 0 };
+    // Only the first two passes try to give users new keys: what the second one has told holds on.
+    const kept = progress.pass > 1 ? (progress.kept ?? 0) : 0;
+    const start = { step: 0, cursor: null, examined: 0, found: 0, unreadable: 0, kept };
     return {
       rewrites: [],
       next: { ...progress, ...start, pass: progress.pass + 1 },

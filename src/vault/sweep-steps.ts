@@ -50,6 +50,13 @@ export interface StepDeps {
 /** How far the clocks of two nodes that are both at work may be apart. */
 export const MAX_SKEW_MS = 30_000;
 
+/**
+ * Passes that go by the times of keys: the second one has seen whatever was there at the start. By clocks that were wrong, what is made
+ * meanwhile looks old for as long, and a pass that always finds something is never the last.
+ */
+const TIMED_PASSES = 2;
+const goesByTimes = ({ progress }: KeyRotation): boolean => progress.pass <= TIMED_PASSES;
+
 /** The data keys of an organisation in the index; keyrings, which lie beside them, have other prefixes. */
 function keysRange(organisationId: OrganisationId): Step["range"] {
   return { table: DATA_KEYS_TABLE, index: ORGANISATION_KEYS_INDEX, hash: organisationId, from: "dek_", to: "dek_~" };
@@ -77,6 +84,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
   const { vault, clock } = deps;
   const { organisationId, createdAt, cut = createdAt, reason, keyId } = rotation;
   const { collection, fields, index } = place;
+  const replaces = reason === "scheduled" && keyId === null && goesByTimes(rotation);
   const oldest = firstIdAt("dataKey", cut);
   /** Made before the rotation, as its id tells; one of a time that has not come yet is of a clock that was wrong, and tells nothing. */
   const isOld = (id: string): boolean => id < oldest || id >= firstIdAt("dataKey", Math.max(cut, clock.now()) + MAX_SKEW_MS);
@@ -86,7 +94,7 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
     const userId = old.userId ?? null;
     let current = userId === null ? await vault.dataKey(organisationId) : await vault.userKey(organisationId, userId);
     // Users get their new keys here, when their records come by: a million users cannot get theirs in one commit.
-    if (userId !== null && reason === "scheduled" && keyId === null && isId("dataKey", current.id) && isOld(current.id)) {
+    if (replaces && userId !== null && isId("dataKey", current.id) && isOld(current.id)) {
       const next = await vault.replaceKey({ organisationId, userId, purpose: "data-key" }, current.id, cut);
       if (next === undefined) onKept();
       current = next ?? current;
@@ -191,7 +199,8 @@ function isUnreadable(error: unknown): boolean {
  * Wraps every data key anew that is under another wrapping key than the current one, whenever that was made, or that was last
  * wrapped before the rotation began: a service that replaces a key's material (AWS) does so under the same id.
  */
-function rewrapStep({ kms, environment }: StepDeps, { organisationId, createdAt, keyId }: KeyRotation): Step {
+function rewrapStep({ kms, environment }: StepDeps, rotation: KeyRotation): Step {
+  const { organisationId, createdAt, keyId } = rotation;
   return {
     range: { ...keysRange(organisationId), ...(keyId === null ? {} : { from: keyId, to: keyId }) },
     async look(items) {
@@ -201,7 +210,7 @@ function rewrapStep({ kms, environment }: StepDeps, { organisationId, createdAt,
       const current = (await kms.describe?.())?.keys.find((key) => key.current)?.id;
       for (const item of items) {
         const { id, wrapped, wrappedAt, kmsKeyId, ...subject } = dataKeys.fromItem(item);
-        const recent = wrappedAt >= createdAt;
+        const recent = wrappedAt >= createdAt || !goesByTimes(rotation);
         if (wrapped === null || (recent && (current === undefined || kmsKeyId === current))) continue;
         try {
           const made = await kms.reEncrypt(wrapped, dataKeyContext(subject, id, environment), kmsKeyId);

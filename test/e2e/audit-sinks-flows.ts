@@ -161,6 +161,10 @@ export function auditSinkFlows(options: StartOptions): void {
     const [rotation] = ok(await own.api.get("/v1/audit/installation-events?limit=1"), 200).data;
     await until(async () => (await own.api.get(`/v1/audit/events/${rotation?.id}/proof`)).status === 200, "it is not proved");
 
+    // The key at hand still has the former one, which signs no more.
+    clock.advance(3_600_000);
+    assert.deepEqual(ok(await own.api.get("/v1/audit/key"), 200)["former_keys"], []);
+
     await app.app.log.life.stopped();
     await app.app.log.life.stopped();
     assert.equal((await types()).filter((type) => type === "audit_log.stopped").length, 1);

@@ -3,6 +3,7 @@ import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { seededRandom, T0 } from "#test/support/builders.ts";
 import { sha256 } from "#log/hashing.ts";
 import { readSealedTexts } from "#log/sealed-texts.ts";
+import { verifyExport } from "#log/verify-export.ts";
 import type { Store } from "#storage/index.ts";
 import type { Sha256 } from "../digest.ts";
 import type { ArchiveSink } from "../port.ts";
@@ -32,7 +33,7 @@ void describe("the S3 sink", () => {
     server.fault = () => undefined;
   });
 
-  const open = (more: { readonly bucket?: string } = {}): ArchiveSink =>
+  const open = (more: { readonly bucket?: string; readonly prefix?: string } = {}): ArchiveSink =>
     openS3Sink({
       bucket: TEST_BUCKET,
       prefix: "log/",
@@ -47,7 +48,7 @@ void describe("the S3 sink", () => {
       attemptMs: 300,
       ...more,
     });
-  const position = async (store: Store = scene.store): Promise<number> => (await readProgress(store, "s3")).position;
+  const position = async (store: Store = scene.store): Promise<number> => (await readProgress(store, { name: "s3" })).position;
   const keys = (): string[] => [...server.objects.keys()].toSorted();
   /** Every line of every object, in the order of the keys. */
   const lines = (): string[] =>
@@ -170,7 +171,7 @@ void describe("the S3 sink", () => {
     await scene.until(worker, () => scene.errors.length > 0);
     assert.match(scene.errors[0] ?? "", new RegExp(`another object lies at ${key}`));
     assert.equal(await position(), 0);
-    const { error } = await readProgress(scene.store, "s3");
+    const { error } = await readProgress(scene.store, { name: "s3" });
     assert.match(error?.text ?? "", /another object/);
     await worker.stop();
   });
@@ -220,6 +221,37 @@ void describe("the S3 sink", () => {
       assert.ok(Number(status?.["lag_seconds"]) >= (from === 0 ? 300 : 0));
     }
     await worker.stop();
+  });
+
+  void it("begins with the first leaf in a place that is new, and goes on in one that was left", async () => {
+    const below = (prefix: string): string[] => keys().filter((key) => key.startsWith(prefix));
+    const run = async (prefix: string): Promise<void> => {
+      await scene.tell(5);
+      await scene.seal();
+      scene.clock.time += 300_000;
+      const size = (await scene.log.head())?.size ?? 0;
+      const worker = scene.worker([open({ prefix })]);
+      await scene.until(worker, () => server.objects.has(`${prefix}checkpoints/${String(size).padStart(16, "0")}.txt`));
+      await worker.stop();
+      const names = below(prefix).map((key) => key.slice(prefix.length));
+      const files = { names, read: (name: string) => server.objects.get(`${prefix}${name}`)?.body ?? Buffer.alloc(0) };
+      const report = verifyExport({ files, log: scene.signer.verifier });
+      assert.ok(report.ok && report.size === size && report.uncovered === 0, `${prefix}: ${JSON.stringify(report)}`);
+      const [status] = await sinkStatus({ ...scene, sinks: [open({ prefix })] });
+      assert.deepEqual([status?.["position"], status?.["lag_seconds"]], [size, 0]);
+    };
+    await run("log/");
+    // A row of before places were told is of the place that comes first.
+    const row = await scene.store.get(SINKS_TABLE, { hash: "sink#s3" });
+    assert.ok(row);
+    const { place, ...before } = row;
+    assert.equal(place, `s3://${TEST_BUCKET}/log/`);
+    await scene.store.commit([{ op: "put", table: SINKS_TABLE, item: before, condition: "none" }]);
+    for (const prefix of ["log/", "moved/", "moved/", "log/", ""]) {
+      if (prefix === "") server.objects.clear();
+      await run(prefix);
+    }
+    assert.deepEqual(scene.errors, []);
   });
 
   void it("says what is wrong where the bucket is missing", async () => {

@@ -83,6 +83,8 @@ export function openS3Sink(options: S3Options): ArchiveSink {
   return {
     name: "s3",
     takes: "objects",
+    // Not the endpoint: the same bucket may be reached by another name.
+    place: `s3://${bucket}/${prefix}`,
     every: { leaves: LEAVES, ms: everyMs },
     put: (object) => retried({ clock, random }, () => write(object)),
     close: () => client.destroy(),
