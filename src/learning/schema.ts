@@ -43,7 +43,7 @@ export const importModelBody = Type.Object(
     content: Type.String({
       minLength: 1,
       maxLength: 1_000_000,
-      description: "The model. At most 32 MiB unpacked, 5,000 trees, 1,000,000 nodes, 16 levels.",
+      description: "The model. At most 32 MiB unpacked, 5,000 trees of 16 levels and 8,191 nodes each, 200,000 nodes together.",
       examples: ["H4sIAAAAAAAAA6tWKkktLlGyUlAqSy0qzszPU7JSMKwFAEbjXQ8YAAAA"],
     }),
     features: Type.Optional(

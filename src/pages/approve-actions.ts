@@ -1,3 +1,4 @@
+import type { Authentication } from "#authentications/index.ts";
 import { cancelAuthentication, readAuthentication, showAuthentication, verifyAuthentication } from "#authentications/index.ts";
 import type { Executed } from "#commit/index.ts";
 import { refused, replied } from "#commit/index.ts";
@@ -21,7 +22,9 @@ export async function approvalOptions(deps: PagesDeps, session: HostedSession, v
   const found = await readAuthentication(deps.store, session.organisationId, authenticationOf(session));
   const shown = found === undefined ? undefined : await showAuthentication(deps, found);
   const options = shown?.["passkey_options"] ?? null;
-  const reply = options === null ? refused(refuse("authentication_not_usable"), visitor.requestId).reply : replied(200, { options });
+  // What still waits and cannot be asked for: the customer's passkeys were removed since, or are no longer of the kind the policy takes.
+  const why = shown?.["status"] === "pending" ? "authentication_unavailable" : "authentication_not_usable";
+  const reply = options === null ? refused(refuse(why), visitor.requestId).reply : replied(200, { options });
   return { ok: true, replayed: false, reply };
 }
 
@@ -38,8 +41,19 @@ export async function approve(
   return endWith(deps, session, "approved", visitor);
 }
 
+/**
+ * Whether what an authentication is for can still be given up. A payment that several authentications were asked for, of one payer or of
+ * joint holders, goes on with the first: by then whoever declines by another one stops nothing.
+ */
+export async function canBeAnswered({ waiting }: PagesDeps, { organisationId, transactionId }: Authentication): Promise<boolean> {
+  return transactionId === null || (await waiting.read(organisationId, transactionId)) !== undefined;
+}
+
 /** Declines: the authentication is withdrawn, and with it a payment that waits. */
 export async function decline(deps: PagesDeps, session: HostedSession, visitor: Visitor): Promise<Executed> {
+  const found = await readAuthentication(deps.store, session.organisationId, authenticationOf(session));
+  if (found !== undefined && !(await canBeAnswered(deps, found)))
+    return { ok: true, replayed: false, reply: refused(refuse("authentication_not_usable"), visitor.requestId).reply };
   const canceled = await cancelAuthentication(deps, askedOn(session, visitor), authenticationOf(session));
   if (!canceled.ok || canceled.reply.status >= 300) return canceled;
   return endWith(deps, session, "declined", visitor);

@@ -28,7 +28,7 @@ const WORDS = [
   "working",
   "passkey_waiting",
   "passkey_refused",
-  "no_passkeys",
+  "no_passkey_left",
   "wrong_proof",
   "locked",
   "changed",
@@ -48,7 +48,12 @@ export function approvePage(facts: ApprovePageFacts): string {
   const { session, theme, language, say, approval, challenge } = facts;
   const title = say(`approve_${approval.purpose}`);
   const base = `/hosted/${session.id}`;
-  const words = JSON.stringify({ ...JSON.parse(wordsFor(say, WORDS)), valid_until: say("valid_until", { time: "{time}" }) });
+  const words = JSON.stringify({
+    ...JSON.parse(wordsFor(say, WORDS)),
+    // Here a passkey is all there is.
+    no_passkeys: say("no_passkeys_approve"),
+    valid_until: say("valid_until", { time: "{time}" }),
+  });
   const expires = toTimestamp(Math.min(endOf(session), facts.expiresAt));
   const main = html`<main data-base="${base}" data-challenge="${challenge}" data-expires="${expires}" data-words="${words}">
 <h1 data-part="">${title}</h1>
@@ -57,8 +62,8 @@ export function approvePage(facts: ApprovePageFacts): string {
 <p id="status" class="status" role="status" aria-live="polite"></p>
 ${noScript(say)}
 <div data-part="">
-<button type="button" id="approve">${say("approve_passkey")}</button>
-<button type="button" id="decline" class="quiet">${say("decline")}</button>
+<button type="button" id="approve" disabled>${say("approve_passkey")}</button>
+<button type="button" id="decline" class="quiet" disabled>${say("decline")}</button>
 <p id="valid" class="small"></p>
 </div>
 ${endPart(say("go_back", { host: new URL(session.returnUrl).host }))}

@@ -66,11 +66,11 @@ ${own.length === 0 ? html`<p>${say("own_none")}</p>` : html`<ul class="own">${ow
 ${own.length === 0 ? undefined : proofPart(own, say)}
 <section data-part="" aria-labelledby="add-title">
 <h2 id="add-title" tabindex="-1">${say("passkey_title")}</h2>
-<button type="button" id="add-passkey">${say("passkey_add")}</button>
+<button type="button" id="add-passkey" disabled>${say("passkey_add")}</button>
 </section>
 ${totpPart(say)}
 <section data-part="">
-<button type="button" id="finish" class="quiet">${say("enrol_done")}</button>
+<button type="button" id="finish" class="quiet" disabled>${say("enrol_done")}</button>
 <p id="valid" class="small"></p>
 </section>
 ${endPart(say("go_back", { host: new URL(session.returnUrl).host }))}
@@ -116,7 +116,7 @@ function proofPart(own: readonly Factor[], say: Say): Html {
   return html`<section data-part="" id="prove" aria-labelledby="prove-title">
 <h2 id="prove-title" tabindex="-1">${say("prove_title")}</h2>
 <p>${say(passkey || codes.length > 0 ? "prove_text" : "prove_none")}</p>
-${passkey ? html`<button type="button" id="prove-passkey">${say("prove_passkey")}</button>` : undefined}
+${passkey ? html`<button type="button" id="prove-passkey" disabled>${say("prove_passkey")}</button>` : undefined}
 ${codes.length === 0 ? undefined : codeForm(codes, say)}
 </section>`;
 }
@@ -127,7 +127,7 @@ function codeForm(codes: readonly (typeof CODES)[number][], say: Say): Html {
 <select id="prove-code-type">${codes.map((type) => html`<option value="${type}">${say(`code_${type}`)}</option>`)}</select>
 <label for="prove-code-text">${say("code")}</label>
 <input id="prove-code-text" required maxlength="64" autocomplete="one-time-code" autocapitalize="none" spellcheck="false">
-<button class="quiet">${say("prove_code")}</button>
+<button class="quiet" disabled>${say("prove_code")}</button>
 </form>`;
 }
 
@@ -135,16 +135,16 @@ function totpPart(say: Say): Html {
   return html`<section data-part="" aria-labelledby="totp-title">
 <h2 id="totp-title">${say("totp_title")}</h2>
 <p>${say("totp_text")}</p>
-<button type="button" id="start-totp" class="quiet">${say("totp_start")}</button>
+<button type="button" id="start-totp" class="quiet" disabled>${say("totp_start")}</button>
 <div id="totp-steps" hidden>
 <p>${say("totp_scan")}</p>
 <p><a id="totp-link" class="button" href="/hosted">${say("totp_link")}</a></p>
 <dl class="facts"><div><dt>${say("totp_key")}</dt><dd id="totp-key" class="id"></dd></div></dl>
-<button type="button" id="copy-totp" class="quiet">${say("totp_copy")}</button>
+<button type="button" id="copy-totp" class="quiet" disabled>${say("totp_copy")}</button>
 <form id="totp-form">
 <label for="totp-code">${say("totp_code")}</label>
 <input id="totp-code" required inputmode="numeric" pattern="[0-9 ]{6,7}" maxlength="7" autocomplete="one-time-code">
-<button>${say("totp_activate")}</button>
+<button disabled>${say("totp_activate")}</button>
 </form>
 </div>
 </section>`;

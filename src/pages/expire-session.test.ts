@@ -74,6 +74,23 @@ describe("the end of hosted sessions that nobody ended", () => {
     assert.ok(shards.size > 8 && [...shards].every((shard) => OPEN_SHARDS.includes(String(shard))));
   });
 
+  it("is written down where the clock was set back, and so stays when it catches up", async () => {
+    const on = scene();
+    const before = await keep(on);
+    const opened = await keep(on, { status: "opened", openedAt: T0, cookieHash: "0".repeat(64) });
+    on.clock.at -= 3_600_000;
+    const since = await keep(on);
+    assert.ok(since.id > opened.id, "ids stand still meanwhile");
+    const expiry = createSessionExpiry({ ...on, onError: assert.ifError });
+    assert.equal(await expiry.work(), 2);
+    assert.deepEqual(await readSession(on.store, since.id), since);
+    on.clock.at = T0 + 1_000;
+    for (const { id } of [before, opened]) {
+      const found = await readSession(on.store, id);
+      assert.deepEqual([found?.status, found?.endedAt], ["expired", T0]);
+    }
+  });
+
   it("waits when the store is away, and says so", async () => {
     const on = scene();
     const late = await keep(on);

@@ -5,26 +5,26 @@ import type { Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { SessionDeps } from "./deps.ts";
 import type { HostedSession } from "./session.ts";
-import { hostedSessions, OPEN_SHARDS, SESSION_MS, statusAt } from "./session.ts";
+import { hostedSessions, IDLE_MS, OPEN_SHARDS, SESSION_MS, statusAt } from "./session.ts";
 
 /** Writes down that a session's time is over. */
 export function expireIn(work: Working, session: HostedSession, eventId: EventId, at: number): void {
-  work.put(hostedSessions, { ...session, status: "expired", endedAt: at, version: session.version + 1 });
+  work.put(hostedSessions, { ...session, status: "expired", endedAt: Math.max(at, session.createdAt), version: session.version + 1 });
   const details = { purpose: session.purpose, opened: session.openedAt !== null };
   work.tell({ id: eventId, type: "hosted_session.expired", objectId: session.id, userId: session.userId, details });
 }
 
 export interface SessionExpiry {
   /**
-   * Writes down which sessions nobody finished in time: up to 1,600 a run, the oldest first, so that what is left is next. At most one run
-   * at a time; whoever calls during one waits for it. Never rejects.
+   * Writes down which sessions nobody finished in time: up to 1,600 a run, the oldest first, so that what is left is next; and as many
+   * of before the clock was set back. At most one run at a time; whoever calls during one waits for it. Never rejects.
    * @returns how many were written down
    */
   work(): Promise<number>;
 }
 
-/** Looked at in one shard in one run. */
-const PAGE = 100;
+/** Sessions of one shard that are looked at in one run. */
+const OPEN = { table: "smartfinance-hosted-sessions", index: "OpenHostedSessionsIndex", order: "ascending", limit: 100 } as const;
 
 /** The timer's part of expiry: it tells the organisation, by an event. The pages themselves go by the clock. */
 export function createSessionExpiry(deps: Omit<SessionDeps, "random"> & { readonly onError: (error: unknown) => void }): SessionExpiry {
@@ -54,17 +54,16 @@ export function createSessionExpiry(deps: Omit<SessionDeps, "random"> & { readon
     let written = 0;
     try {
       for (const hash of OPEN_SHARDS) {
-        const to = firstIdAt("hostedSession", Math.max(0, clock.now() - SESSION_MS + 1));
-        const page = await store.query({
-          table: "smartfinance-hosted-sessions",
-          index: "OpenHostedSessionsIndex",
-          hash,
-          order: "ascending",
-          limit: PAGE,
-          to,
-        });
-        const done = await Promise.all(page.items.map((item) => expire(hostedSessions.fromItem(item))));
-        written += done.filter(Boolean).length;
+        const now = clock.now();
+        // Those whose time is over, and those of before the clock was set back: they would be good again once it catches up with them.
+        for (const bound of [
+          { to: firstIdAt("hostedSession", Math.max(0, now - SESSION_MS + 1)) },
+          { from: firstIdAt("hostedSession", now + IDLE_MS) },
+        ]) {
+          const page = await store.query({ ...OPEN, hash, ...bound });
+          const done = await Promise.all(page.items.map((item) => expire(hostedSessions.fromItem(item))));
+          written += done.filter(Boolean).length;
+        }
       }
     } catch (error) {
       deps.onError(error);

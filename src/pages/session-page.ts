@@ -3,6 +3,7 @@ import { readAuthentication, showAuthentication } from "#authentications/index.t
 import { factorsOf } from "#factors/index.ts";
 import { readOrganisation } from "#identity/index.ts";
 import { parseTimestamp } from "#kernel/clock.ts";
+import { canBeAnswered } from "./approve-actions.ts";
 import { answeredPage, approvePage } from "./approve-page.ts";
 import { completeSession } from "./complete-session.ts";
 import type { PagesDeps } from "./deps.ts";
@@ -33,7 +34,7 @@ export async function pageFor(deps: PagesDeps, session: HostedSession, language:
     await completeSession(deps, session, "approved", visitor);
     return answeredPage({ ...facts, session: { ...session, result: "approved" } });
   }
-  if (shown["status"] !== "pending") return answeredPage(facts);
+  if (shown["status"] !== "pending" || !(await canBeAnswered(deps, found))) return answeredPage(facts);
   return approvePage({
     ...facts,
     // As the API shows it, which is member by member what is signed.

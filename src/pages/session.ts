@@ -60,9 +60,13 @@ export function endOf({ expiresAt, seenAt }: Pick<HostedSession, "expiresAt" | "
   return seenAt === null ? expiresAt : Math.min(expiresAt, seenAt + IDLE_MS);
 }
 
-/** Where a session stands at a time: one whose time is over has expired, whether or not that has been written down. */
+/**
+ * Where a session stands at a time: one whose time is over has expired, whether or not that has been written down. So has one that was last
+ * known of too far in the future: the clock was set back since, and how long ago that was nobody knows.
+ */
 export function statusAt(session: HostedSession, now: number): SessionStatus {
-  return isOpen(session) && now >= endOf(session) ? "expired" : session.status;
+  const known = session.seenAt ?? session.openedAt ?? session.createdAt;
+  return isOpen(session) && (now >= endOf(session) || now <= known - IDLE_MS) ? "expired" : session.status;
 }
 
 function shardOf(id: HostedSessionId): string {

@@ -134,7 +134,10 @@ export const words = {
   approved_title: { en: "Approved", de: "Freigegeben" },
   approved_text: { en: "You can go back to the app.", de: "Sie können zur App zurückgehen." },
   declined_title: { en: "Declined", de: "Abgelehnt" },
-  declined_text: { en: "Nothing is paid. You can go back to the app.", de: "Es wird nichts bezahlt. Sie können zur App zurückgehen." },
+  declined_text: {
+    en: "Nothing was approved on this page. You can go back to the app.",
+    de: "Auf dieser Seite wurde nichts freigegeben. Sie können zur App zurückgehen.",
+  },
   answered_title: { en: "There is nothing to approve any more", de: "Es gibt nichts mehr freizugeben" },
   answered_text: {
     en: "This was answered before, took too long or has been changed. Go back to the app to see how it stands.",
@@ -168,8 +171,16 @@ export const words = {
     de: "Dieses Gerät hat schon einen Passkey für dieses Konto.",
   },
   no_passkeys: {
-    en: "This browser cannot use passkeys. Use an authenticator app, or open the link on another device.",
-    de: "Dieser Browser kann keine Passkeys benutzen. Benutzen Sie eine Authenticator-App oder öffnen Sie den Link auf einem anderen Gerät.",
+    en: "This browser cannot use passkeys. Use an authenticator app, or start again from the app in another browser or on another device.",
+    de: "Dieser Browser kann keine Passkeys benutzen. Benutzen Sie eine Authenticator-App, oder beginnen Sie in der App noch einmal mit einem anderen Browser oder Gerät.",
+  },
+  no_passkey_left: {
+    en: "You have no passkey by which this can be approved. Nothing was changed. Go back to the app to add one.",
+    de: "Sie haben keinen Passkey, mit dem das freigegeben werden kann. Es wurde nichts geändert. Gehen Sie zurück zur App, um einen hinzuzufügen.",
+  },
+  no_passkeys_approve: {
+    en: "This browser cannot use passkeys. Start again from the app in another browser or on another device.",
+    de: "Dieser Browser kann keine Passkeys benutzen. Beginnen Sie in der App noch einmal mit einem anderen Browser oder Gerät.",
   },
   offline: {
     en: "The server cannot be reached. Please try again.",

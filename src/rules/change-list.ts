@@ -7,7 +7,7 @@ import { refuse } from "#kernel/problems.ts";
 import type { RulesDeps } from "./deps.ts";
 import { emptyRegistry, registries, registryKey } from "./policy.ts";
 import type { ListEntry, RuleList } from "./rule-list.ts";
-import { listShards, MAX_ENTRIES, MAX_LISTS, presentRuleList, ruleLists, shardKey, shardOf } from "./rule-list.ts";
+import { listShards, MAX_ENTRIES, MAX_LISTS, MAX_SHARD_ENTRIES, presentRuleList, ruleLists, shardKey, shardOf } from "./rule-list.ts";
 
 /** POST /v1/risk/lists */
 export async function createRuleList(
@@ -95,6 +95,11 @@ async function changeEntries(
         const entries = edit(before?.entries ?? [], inShard, { addedAt: at, addedBy: person });
         const gained = entries.length - (before?.entries.length ?? 0);
         if (gained === 0) continue;
+        if (gained > 0 && entries.length > MAX_SHARD_ENTRIES)
+          return refused(
+            refuse("limit_reached", "values", "Too many values of this list are hashed to one place; leave some of them out."),
+            requestId,
+          );
         difference += gained;
         const was = new Set(before?.entries.map(({ value }) => value));
         changed.push(...inShard.filter((value) => was.has(value) !== gained > 0));

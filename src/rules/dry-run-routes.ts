@@ -31,8 +31,8 @@ export function dryRunRoutes(app: HttpServer, deps: RulesDeps): void {
         summary: "Try a rule set on past payments",
         description:
           "In the background, one run of an organisation at a time; nothing comes of it but figures. Payments are judged by what was " +
-          "stored of them: their amount, parties, score and factors, and the features of those scored since features are kept. A rule " +
-          "that reads something else counts as failed. Lists are taken as they are now.",
+          "stored of them: their amount, accounts, score and factors, and the features of those scored since features are kept. A rule " +
+          "that reads something else (`context`, `payer_user_id`) counts as failed. Lists are taken as they are now.",
         params: Type.Object({ id: idField("ruleSet") }),
         body: startDryRunBody,
         response: { 202: ref("DryRun") },

@@ -14,6 +14,8 @@ export const MAX_VALUE_LENGTH = 100;
 export const MAX_VALUES_PER_CALL = 50;
 /** How many items the entries of one list are spread over: some 300 entries, 50 KB, in each of a full list. */
 export const LIST_SHARDS = 32;
+/** Far more than chance brings into one of them, and few enough for an item of any store; only values that were picked for it come to more. */
+export const MAX_SHARD_ENTRIES = 1_500;
 
 /** A named list that rules can ask about. Lists are not deleted: a rule set that named one could not be gone back to. */
 export interface RuleList extends Versioned {

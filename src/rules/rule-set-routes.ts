@@ -4,7 +4,6 @@ import type { HttpServer } from "#http/index.ts";
 import {
   idField,
   listOf,
-  newestFirst,
   pageOf,
   pageSchema,
   readPage,
@@ -20,8 +19,9 @@ import { activateRuleSet } from "./activate-rule-set.ts";
 import { changePolicy } from "./change-policy.ts";
 import { createRuleSet, updateRuleSet } from "./change-rule-set.ts";
 import type { RulesDeps } from "./deps.ts";
+import { listRuleSets } from "./list-rule-sets.ts";
 import { policyTag, presentPolicy, readPolicy } from "./policy.ts";
-import { presentRuleSet, readRuleSet, RULE_SETS_TABLE, ruleSets, summariseRuleSet } from "./rule-set.ts";
+import { presentRuleSet, readRuleSet } from "./rule-set.ts";
 import { changePolicyBody, createRuleSetBody, riskPolicySchema, ruleSetSchema, ruleSetSummarySchema, updateRuleSetBody } from "./schema.ts";
 
 const tags = ["Risk rules"];
@@ -88,17 +88,8 @@ export function ruleSetRoutes(app: HttpServer, deps: RulesDeps): void {
     },
     async (request, reply) => {
       const { organisationId } = request.caller.principal;
-      const page = await deps.store.query(
-        newestFirst(RULE_SETS_TABLE, "OrganisationRuleSetsIndex", organisationId, readPage(request.query)),
-      );
-      const { policy } = await readPolicy(deps.store, organisationId);
-      return sendObject(
-        reply,
-        listOf(
-          page.items.map((item) => summariseRuleSet(ruleSets.fromItem(item), policy.activeRuleSetId)),
-          page.cursor,
-        ),
-      );
+      const { summaries, cursor } = await listRuleSets(deps, organisationId, readPage(request.query));
+      return sendObject(reply, listOf(summaries, cursor));
     },
   );
 

@@ -96,9 +96,9 @@ export function rulesHash(rules: readonly Rule[]): string {
   return hash("sha256", canonicalJson(rules.map(ruleToItem)));
 }
 
-/** The rule set as lists show it. @param activeId the one in force */
-export function summariseRuleSet(set: RuleSet, activeId: RuleSetId | null): JsonObject {
-  const { rules: _rules, ...summary } = presentRuleSet(set, activeId);
+/** The rule set as lists show it, where it is not the one in force. */
+export function summariseRuleSet(set: RuleSet): JsonObject {
+  const { rules: _rules, ...summary } = presentRuleSet(set, null);
   return { ...summary, rule_count: set.rules.length };
 }
 

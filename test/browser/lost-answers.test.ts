@@ -72,6 +72,30 @@ if (browser !== undefined)
         await page.getByRole("heading", { name: "Your account is protected" }).waitFor();
       });
 
+    it("nobody is told that nothing was set up while the server is adding a passkey", async () => {
+      user_id = await own.user();
+      const session = await newSession(own, { user_id, purpose: "enrol" });
+      await visit(session.url);
+      let answer = (): void => undefined;
+      const asked = new Promise<void>((resolve) => {
+        void page.route("**/passkeys", async (route) => {
+          resolve();
+          await new Promise<void>((go) => (answer = go));
+          await route.continue();
+        });
+      });
+      await press("Create a passkey");
+      await asked;
+      await press("Finish");
+      await page.waitForTimeout(100);
+      assert.equal((await sessionOf(own, session.id)).status, "opened");
+      answer();
+      await status("The passkey has been added.");
+      await page.unrouteAll();
+      await press("Finish");
+      await page.getByRole("heading", { name: "Your account is protected" }).waitFor();
+    });
+
     for (const instead of ["nothing", "outcome_unknown"] as const)
       for (const [button, path, result, heading] of [
         ["Approve with a passkey", "/approval", "approved", "Approved"],

@@ -84,6 +84,45 @@ if (browser !== undefined)
       });
     });
 
+    it("a link whose visitor's address is turned away for now is not said to be of no use any more", async () => {
+      await withVisitor(
+        browser,
+        {},
+        async ({ page }) => {
+          const session = await newSession(own, { user_id: await own.user(), purpose: "enrol" });
+          await page.route("**/hosted/open", (route) =>
+            route.fulfill({ status: 429, contentType: "application/problem+json", body: JSON.stringify({ code: "too_many_failures" }) }),
+          );
+          await page.goto(session.url);
+          await heading(page, "This does not work at the moment");
+          await page.unrouteAll();
+          await page.goto("about:blank");
+          await page.goto(session.url);
+          await heading(page, "Protect your account");
+        },
+        ["429"],
+      );
+    });
+
+    it("no button can be pressed before somebody listens", async () => {
+      await withVisitor(browser, {}, async ({ page }) => {
+        const session = await newSession(own, { user_id: await own.user(), purpose: "enrol" });
+        let load = (): void => undefined;
+        const loads = new Promise<void>((resolve) => (load = resolve));
+        await page.route("**/assets/enrol.js", async (route) => {
+          await loads;
+          await route.continue();
+        });
+        await page.goto(session.url, { waitUntil: "commit" });
+        const button = page.getByRole("button", { name: "Finish" });
+        await button.waitFor();
+        assert.equal(await button.isDisabled(), true);
+        load();
+        await button.click();
+        await heading(page, "Nothing was set up");
+      });
+    });
+
     it("a visit that has done as much as one may is not told to try again", async () => {
       await withVisitor(browser, {}, async ({ page }) => {
         const session = await newSession(own, { user_id: await own.user(), purpose: "enrol" });
@@ -114,6 +153,25 @@ if (browser !== undefined)
         await page.getByRole("button", { name: "Create a passkey" }).click();
         await page.getByRole("status").filter({ hasText: "This browser cannot use passkeys." }).waitFor();
       });
+    });
+
+    it("a library that could not be loaded is loaded again, and no browser is said to be of no use for it", async () => {
+      await withVisitor(
+        browser,
+        {},
+        async ({ page }) => {
+          await page.route("**/assets/simplewebauthn.js", (route) => route.abort("connectionreset"));
+          await page.goto((await newSession(own, { user_id: await own.user(), purpose: "enrol" })).url);
+          await page.getByText("This page can be used until").waitFor();
+          await page.unrouteAll();
+          const again = page.waitForResponse("**/assets/simplewebauthn.js");
+          await page.getByRole("button", { name: "Create a passkey" }).click();
+          await again;
+          await page.getByRole("button", { name: "Create a passkey" }).click();
+          await page.getByRole("status").filter({ hasText: "The passkey has been added." }).waitFor();
+        },
+        ["net::ERR_CONNECTION_RESET"],
+      );
     });
 
     it("a server that cannot be reached is told beside the button, and the page goes on when it can", async () => {

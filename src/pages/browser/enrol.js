@@ -23,6 +23,17 @@ function showAnew(word) {
   location.reload();
 }
 
+/** Whether the server is adding something at this moment. Until that is known nobody can say how the visit has ended. */
+let adding = false;
+
+/** @param {string} path @param {object} body */
+async function add(path, body) {
+  adding = true;
+  const answer = await ask(path, body);
+  adding = false;
+  return answer;
+}
+
 /** Whether there is anything left to prove; says so. */
 function mustProve() {
   if (!proofNeeded || proof !== undefined) return false;
@@ -70,7 +81,7 @@ on("#add-passkey", async () => {
   const response = await makePasskey(asked.body.public_key);
   if (response === undefined) return;
   say("working");
-  const answer = await ask("/passkeys", { response, ...given() });
+  const answer = await add("/passkeys", { response, ...given() });
   if (answer.ok) return showAnew("passkey_added");
   forgetProof();
   sayRefusal(answer);
@@ -78,10 +89,14 @@ on("#add-passkey", async () => {
   // could prove nothing any more.
   if (!NOT_TAKEN.includes(answer.code)) return;
   const { rp } = asked.body.public_key;
-  await Reflect.get(PublicKeyCredential, "signalUnknownCredential")?.call(PublicKeyCredential, {
-    rpId: rp.id,
-    credentialId: /** @type {any} */ (response).id,
-  });
+  try {
+    await Reflect.get(PublicKeyCredential, "signalUnknownCredential")?.call(PublicKeyCredential, {
+      rpId: rp.id,
+      credentialId: /** @type {any} */ (response).id,
+    });
+  } catch {
+    // What was said above stays: it tells why the passkey was not taken.
+  }
 });
 
 on("#start-totp", async () => {
@@ -106,7 +121,7 @@ on("#copy-totp", async () => {
 on("#totp-form", async () => {
   if (mustProve()) return;
   const field = /** @type {HTMLInputElement} */ (one("#totp-code"));
-  const answer = await ask("/totp/activate", { id: one("#totp-form").dataset["id"], code: field.value, ...given() });
+  const answer = await add("/totp/activate", { id: one("#totp-form").dataset["id"], code: field.value, ...given() });
   if (answer.ok) return showAnew("totp_added");
   if (answer.code !== "factor_code_wrong") forgetProof();
   sayRefusal(answer);
@@ -114,6 +129,7 @@ on("#totp-form", async () => {
 });
 
 on("#finish", async () => {
+  if (adding) return;
   const answer = await ask("/finish");
   if (!answer.ok) return sayRefusal(answer);
   const { result, return_url } = answer.body;

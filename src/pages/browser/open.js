@@ -9,6 +9,6 @@ say("please_wait");
 // Without a token this is the door loaded again: nothing to ask for, and nothing to be counted as a guess of the visitor's address.
 const answer = token === "" ? undefined : await send("/hosted/open", { token });
 if (answer?.ok) location.replace(answer.body.path);
-else if (answer?.code === "offline" || answer?.code === "overloaded" || answer?.code === "store_unavailable")
-  finish("trouble_title", "trouble_text");
+// The link was not even looked at where too much has come from the visitor's address, and where nobody answers it may still be good.
+else if (answer !== undefined && (!answer.certain || answer.code === "too_many_failures")) finish("trouble_title", "trouble_text");
 else finish("ended_title", "ended_text");

@@ -28,6 +28,7 @@ const REFUSALS = {
   limit_reached: "limit",
   authentication_mismatch: "changed",
   authentication_not_usable: "over",
+  authentication_unavailable: "no_passkey_left",
   hosted_session_ended: "over",
   offline: "offline",
 };
@@ -120,6 +121,8 @@ export function on(selector, work) {
   const element = one(selector);
   const button = element instanceof HTMLFormElement ? element.querySelector("button") : element;
   let busy = false;
+  // Until somebody listens it cannot be pressed: nothing would come of it, and nothing would say so.
+  button?.removeAttribute("disabled");
   const run = async () => {
     if (busy) return;
     busy = true;

@@ -32,6 +32,11 @@ export function usePasskey(options) {
  * @returns {Promise<object | undefined>}
  */
 async function attempt(ceremony) {
+  // The library could not be loaded: that says nothing about the browser.
+  if (library() === undefined) {
+    location.reload();
+    return undefined;
+  }
   if (!canUsePasskeys()) {
     say("no_passkeys", true);
     return undefined;
