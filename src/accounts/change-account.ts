@@ -2,15 +2,14 @@ import type { EventDraft, EventType } from "#audit/index.ts";
 import type { Asked, Executed, Need, Working } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
 import type { AccountId, UserId } from "#kernel/ids.ts";
-import type { JsonObject } from "#kernel/json.ts";
 import { minorFromWire, minorToWire } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Metadata } from "#vault/index.ts";
-import { metadataOpener, sealOptional, StaleMetadataError } from "#vault/index.ts";
+import { openMetadata, sealOptional } from "#vault/index.ts";
 import type { Account } from "#ledger/index.ts";
 import { accounts, changeTerms, closeAccount, freezeAccount, readAccount, unfreezeAccount } from "#ledger/index.ts";
-import { presentAccount } from "./present-account.ts";
+import { keptAccount, showAccount } from "./present-account.ts";
 import { checkMetadata } from "./check-metadata.ts";
 import type { AccountDeps } from "./deps.ts";
 
@@ -25,6 +24,8 @@ interface ChangeAsked {
   readonly id: AccountId;
   /** The version the client has seen, from If-Match. */
   readonly ifVersion?: number | undefined;
+  /** It must not wait for a key, though its answer may need one. */
+  readonly urgent?: boolean;
   /** The status of its success; 200 where absent. */
   readonly status?: number;
   readonly type: EventType;
@@ -34,45 +35,26 @@ interface ChangeAsked {
   readonly details?: EventDraft["details"] | ((before: Account) => EventDraft["details"]);
   /** What `decide` reads beside the account. */
   readonly needs?: readonly Need[];
-  /** Metadata that `decide` writes. */
-  readonly metadata?: JsonObject | null | undefined;
   readonly decide: (account: Account, at: number, work: Working) => { readonly ok: true; readonly account: Account } | Refusal;
 }
 
-/** Reads of an account whose metadata a rotation of keys sealed anew each time. One is rare: two rotations within seconds. */
-const MAX_READS = 4;
-
-/**
- * One change of an account: the version seen, the decision, the event, and the account as the answer.
- * @throws StaleMetadataError when the metadata was sealed anew at every attempt: nothing was changed, and it may be sent again.
- */
+/** One change of an account: the version seen, the decision, the event, and the account as the answer. */
 export async function changeAccount(deps: AccountDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
-  for (let reads = 1; ; reads++) {
-    try {
-      return await changeOnce(deps, asked, change);
-    } catch (error) {
-      // The decision threw, so nothing was committed, and the Idempotency-Key is not taken.
-      if (!(error instanceof StaleMetadataError) || reads >= MAX_READS) throw error;
-    }
-  }
-}
-
-async function changeOnce(deps: AccountDeps, asked: Asked, change: ChangeAsked): Promise<Executed> {
   const { organisationId, requestId } = asked.actor;
   const { id } = change;
   const eventId = deps.ids.next("event");
   const found = await readAccount(deps.store, organisationId, id);
-  const open = found && (await metadataOpener(deps.vault, organisationId, "smartfinance-accounts", id, found.metadata, change.metadata));
-  return deps.queue.execute({
+  // What could not be shown when it is done is refused before.
+  if (found !== undefined && change.urgent !== true)
+    await openMetadata(deps.vault, organisationId, "smartfinance-accounts", id, found.metadata);
+  const executed = await deps.queue.execute({
     actor: asked.actor,
     idempotency: asked.idempotency,
-    // The answer shows metadata, which is stored sealed.
-    privateReply: true,
     needs: found === undefined ? [] : [{ collection: accounts, key: { hash: id }, mode: "write" }, ...(change.needs ?? [])],
     decide(view, at) {
       const work = workOn(view);
-      const account = open === undefined ? undefined : work.get(accounts, { hash: id });
-      if (account === undefined || open === undefined) return refused(refuse("not_found"), requestId);
+      const account = found === undefined ? undefined : work.get(accounts, { hash: id });
+      if (account === undefined) return refused(refuse("not_found"), requestId);
       if (change.ifVersion !== undefined && change.ifVersion !== account.version)
         return refused(refuse("version_conflict", undefined, `The current version is ${account.version}.`), requestId);
       const decision = change.decide(account, at, work);
@@ -86,9 +68,10 @@ async function changeOnce(deps: AccountDeps, asked: Asked, change: ChangeAsked):
         currency: account.currency,
         details: typeof change.details === "function" ? change.details(account) : change.details,
       });
-      return work.outcome(replied(change.status ?? 200, presentAccount(decision.account, open(decision.account.metadata), at)));
+      return work.outcome(replied(change.status ?? 200, keptAccount(decision.account, at)));
     },
   });
+  return showAccount(deps.vault, organisationId, executed);
 }
 
 /** PATCH /v1/accounts/{id}. */
@@ -108,7 +91,6 @@ export async function changeAccountTerms(
   return changeAccount(deps, asked, {
     id,
     ifVersion,
-    metadata,
     type: "account.updated",
     details: {
       // The names of what changed, and the values of the terms; metadata may be personal and stays out.
@@ -122,7 +104,7 @@ export async function changeAccountTerms(
 }
 
 const statusChanges = {
-  freeze: { type: "account.frozen", decide: freezeAccount },
+  freeze: { type: "account.frozen", decide: freezeAccount, urgent: true },
   unfreeze: { type: "account.unfrozen", decide: unfreezeAccount },
   close: { type: "account.closed", decide: closeAccount },
 } as const;

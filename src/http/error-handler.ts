@@ -6,7 +6,6 @@ import { InvalidCursorError, StoreUnavailableError } from "#storage/index.ts";
 import { RefusalError } from "./refusal-error.ts";
 import { schemaRefusal } from "./schema-refusal.ts";
 import { sendRefusal } from "./send.ts";
-import type { Traffic } from "./traffic.ts";
 
 const INTERNAL: Refusal = refuse("internal_error");
 
@@ -34,21 +33,8 @@ export function refusalOf(error: FastifyError, request: FastifyRequest): Refusal
   }
 }
 
-/**
- * Fastify closes the connection behind a body that was refused. Where all of it has arrived, requests behind it may be under way already, and
- * whoever sent them is to be told what was done; otherwise nothing that comes behind it may be.
- */
-function settleConnection(request: FastifyRequest, reply: FastifyReply, traffic: Pick<Traffic, "endsConnection">): void {
-  if (reply.getHeader("connection") !== "close") return;
-  if (request.raw.complete && reply.raw.shouldKeepAlive) reply.header("connection", "keep-alive");
-  else traffic.endsConnection(reply);
-}
-
 /** Fastify's error handler: every error ends as problem+json; unexpected ones are logged with the request's id. */
-export function createErrorHandler(
-  logger: Logger,
-  traffic: Pick<Traffic, "endsConnection">,
-): (error: unknown, request: FastifyRequest, reply: FastifyReply) => void {
+export function createErrorHandler(logger: Logger): (error: unknown, request: FastifyRequest, reply: FastifyReply) => void {
   return (thrown, request, reply) => {
     const error: FastifyError = thrown instanceof Error ? (thrown as FastifyError) : Object.assign(new Error(typeof thrown), { code: "" });
     const refusal = refusalOf(error, request);
@@ -57,7 +43,9 @@ export function createErrorHandler(
       const { name, message, stack } = error;
       logger.error({ request_id: request.id, code: refusal.code, error: { name, message, stack } }, "request failed");
     }
-    settleConnection(request, reply, traffic);
+    // Fastify would close the connection behind a body that was refused. What comes behind it may be under way already, and answers to what
+    // came before it may not have been read yet: a reset takes them away. The rest of the body is thrown away, as behind every refusal.
+    if (reply.getHeader("connection") === "close" && reply.raw.shouldKeepAlive) reply.header("connection", "keep-alive");
     sendRefusal(reply, refusal);
   };
 }

@@ -48,7 +48,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const secure = tls !== undefined || options.tlsTerminatedByProxy === true;
   const traffic = createTraffic(logger, limits);
   const guard = createGuard({ ...options, limits, secure }, traffic);
-  const handleError = createErrorHandler(logger, traffic);
+  const handleError = createErrorHandler(logger);
 
   const app: HttpServer = fastify({
     // Fastify's own logging makes a child logger for each request; `traffic` writes the access log instead.

@@ -275,3 +275,29 @@ test("what comes behind a body that is refused is done and answered, or neither"
     wire.socket.destroy();
   }
 });
+
+test("a body that is refused before all of it is there takes no answer with it, and is waited for a while", async (t) => {
+  const { app, lines } = createTestServer({ limits: { ...quick, lingerMs: 300, headersTimeoutMs: 2_000, requestTimeoutMs: 5_000 } });
+  const port = await listen(app);
+  t.after(() => app.close());
+  const post = (length: number, more = ""): string =>
+    `POST /v1/echo HTTP/1.1\r\n${AUTH}content-type: application/json\r\n${more}content-length: ${length}\r\n\r\n`;
+  for (const [head, length, status] of [
+    [post(8_000_000), 8_000_000, 413],
+    [post(100_000, "content-encoding: gzip\r\n"), 100_000, 415],
+  ] as const) {
+    const wire = dial(port);
+    wire.socket.write(`${post(12)}{"amount":1}${head}xxx`);
+    await wire.until(new RegExp(`"got"[^]*HTTP/1.1 ${status} `));
+    wire.socket.write(`${"x".repeat(length - 3)}${post(12)}{"amount":2}`);
+    await wire.until(/"amount":2[^]*$/);
+    wire.socket.destroy();
+
+    const before = lines.length;
+    const half = dial(port);
+    half.socket.write(`${head}xxx`);
+    await half.closed;
+    assert.match(half.received(), new RegExp(`^HTTP/1.1 ${status} `));
+    assert.equal(lines.length, before + 1);
+  }
+});

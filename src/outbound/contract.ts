@@ -24,8 +24,10 @@ export type OutboundReason = (typeof outboundReasons)[number];
 export interface OutboundRefusal {
   readonly ok: false;
   readonly reason: OutboundReason;
-  /** The status of a redirect, or of an answer whose body is too large. */
+  /** The status of a redirect, or of an answer of which the body is too large, breaks off or does not end in time. */
   readonly status?: number;
+  /** The headers of such an answer, as in one that is whole; never those of a redirect. */
+  readonly headers?: OutboundAnswer["headers"];
   /** The error's code where there is one (`ECONNREFUSED`, `CERT_HAS_EXPIRED`); never text of the other side. */
   readonly code?: string;
 }

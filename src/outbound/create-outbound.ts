@@ -2,6 +2,7 @@ import { constants } from "node:crypto";
 import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import type { IncomingMessage, RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { TLSSocket } from "node:tls";
 import type { Outbound, OutboundAnswer, OutboundLimits, OutboundReason, OutboundRefusal, OutboundRequest, Resolve } from "./contract.ts";
 import { OutboundError, guardedLookup } from "./guarded-lookup.ts";
 import { createResolve } from "./resolve.ts";
@@ -22,6 +23,8 @@ const KEPT_PER_HOST = 16;
 const KEPT = 256;
 /** What a call takes beside twice the largest answer, bytes: answers before the answer (100 to 199), how it is cut in pieces. */
 const ROUND_ABOUT = 64 * 1024;
+/** How often a call looks at what TLS has taken, which tells nobody of what it keeps to itself, ms. */
+const LOOK_MS = 100;
 /** Tickets to take a session up again that one connection takes. A server of TLS 1.3 has any number of these, too; two are usual. */
 const MOST_TICKETS = 32;
 /** How many addresses of a name get a share of a call's time to be connected to. */
@@ -182,9 +185,11 @@ function call(
 ): Promise<OutboundAnswer | OutboundRefusal> {
   return new Promise((resolve) => {
     const sent = send(url, wire);
+    /** Of the answer, once it is there. Whatever its body comes to, it stands. */
+    let head: Pick<OutboundAnswer, "status" | "headers"> | undefined;
     const end = (result: OutboundAnswer | OutboundRefusal): void => {
       clearTimeout(timer);
-      resolve(result);
+      resolve(result.ok ? result : { ...result, ...head });
       if (!result.ok) sent.destroy();
     };
     // Sockets live in the machine's time, so this timer does too.
@@ -201,30 +206,51 @@ function call(
       };
       socket.on("data", count);
       sent.once("close", () => socket.off("data", count));
+      if (!(socket instanceof TLSSocket)) return;
+      // Messages of a handshake that are passed over, keys that are changed again and again: each takes time, and no data comes of them.
+      const before = encryptedBytes(socket);
+      const looking = setInterval(() => {
+        if (encryptedBytes(socket) - before > 2 * most) end({ ok: false, reason: "response_too_large" });
+      }, LOOK_MS);
+      sent.once("close", () => clearInterval(looking));
     });
     sent.on("upgrade", () => end({ ok: false, reason: "connection_failed", code: "UPGRADE" }));
-    sent.on("response", (response) => read(response, limits.responseBytes, end));
+    sent.on("response", (response) => {
+      const { statusCode: status = 0, headers } = response;
+      if (status >= 300 && status < 400) {
+        end({ ok: false, reason: "redirected", status });
+        return;
+      }
+      head = { status, headers };
+      read(response, head, limits.responseBytes, end);
+    });
     sent.end(body);
   });
 }
 
-function read(response: IncomingMessage, limit: number, end: (result: OutboundAnswer | OutboundRefusal) => void): void {
-  const status = response.statusCode ?? 0;
-  if (status >= 300 && status < 400) {
-    end({ ok: false, reason: "redirected", status });
-    return;
-  }
+/** What a connection has received, encrypted. Node keeps it under these names only; `bytesRead` of the socket itself counts what was decrypted. */
+function encryptedBytes(socket: TLSSocket): number {
+  const { _handle: handle } = socket as TLSSocket & { readonly _handle?: { readonly _parent?: { readonly bytesRead?: number } } | null };
+  return handle?._parent?.bytesRead ?? 0;
+}
+
+function read(
+  response: IncomingMessage,
+  head: Pick<OutboundAnswer, "status" | "headers">,
+  limit: number,
+  end: (result: OutboundAnswer | OutboundRefusal) => void,
+): void {
   const chunks: Buffer[] = [];
   let received = 0;
   response.on("data", (chunk: Buffer) => {
     received += chunk.length;
     if (received > limit) {
       chunks.length = 0;
-      end({ ok: false, reason: "response_too_large", status });
+      end({ ok: false, reason: "response_too_large" });
     } else chunks.push(chunk);
   });
   response.on("error", (error: NodeJS.ErrnoException) => end(refusalOf(error)));
-  response.on("end", () => end({ ok: true, status, headers: response.headers, body: Buffer.concat(chunks, received) }));
+  response.on("end", () => end({ ok: true, ...head, body: Buffer.concat(chunks, received) }));
 }
 
 function refusalOf(error: NodeJS.ErrnoException): OutboundRefusal {

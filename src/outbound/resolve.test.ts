@@ -55,3 +55,27 @@ test("a name server that is silent about one family does not hold up the address
   assert.deepEqual(await resolve("hooks.shop"), [{ address: "93.184.215.14", family: 4 }]);
   assert.ok(Date.now() - began < 4_000);
 });
+
+test("a question for addresses of the family that every machine has a way to is repeated once before it is gone without", async (t) => {
+  const server = createSocket("udp4");
+  let lost = false;
+  server.on("message", (query, from) => {
+    const type = query.readUInt16BE(query.indexOf(0, 12) + 1);
+    if (type === 1 && !lost) lost = true;
+    else if (type === 1) server.send(answerTo(query, "hooks.shop", [93, 184, 215, 14]), from.port, from.address);
+    else {
+      const answer = Buffer.concat([query, Buffer.from("c00c001c00010000003c0010260628000220000102481893025c1946", "hex")]);
+      answer.writeUInt16BE(0x8180, 2);
+      answer.writeUInt16BE(1, 6);
+      answer.writeUInt16BE(0, 10);
+      server.send(answer, from.port, from.address);
+    }
+  });
+  await new Promise<void>((resolve) => server.bind(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const resolve = createResolve([`127.0.0.1:${(server.address() as AddressInfo).port}`]);
+  assert.deepEqual(
+    (await resolve("hooks.shop")).map(({ family }) => family),
+    [4, 6],
+  );
+});

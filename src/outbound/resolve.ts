@@ -5,6 +5,8 @@ const TIMEOUT_MS = 2_000;
 const TRIES = 2;
 /** How long the addresses of one family wait for those of the other, ms. */
 const PATIENCE_MS = 1_000;
+/** The same for those of IPv4, which some machines have no other way than: time for the question to be lost once. */
+const PATIENCE_4_MS = TIMEOUT_MS + PATIENCE_MS;
 
 /**
  * Asks the name servers of this machine, or the ones given. Not `getaddrinfo`: that one holds a thread of the pool for as
@@ -26,7 +28,7 @@ export function createResolve(servers?: readonly string[]): Resolve {
       throw new Error("the name cannot be resolved", { cause: error });
     });
     // Some name servers never answer for the family that they do not know, and to wait for that takes longer than the whole call may.
-    await within(both, PATIENCE_MS);
+    await within(both, found.some(({ family }) => family === 4) ? PATIENCE_MS : PATIENCE_4_MS);
     return found.toSorted((a, b) => a.family - b.family);
   };
 }

@@ -22,6 +22,3 @@ export class DataKeyBlockedError extends StoreUnavailableError {
 export class TooManyKeysError extends Error {
   override readonly name = "TooManyKeysError";
 }
-
-/** Metadata was sealed under another key between the read and the decision. Reading again helps. */
-export class StaleMetadataError extends StoreUnavailableError {}

@@ -1,7 +1,6 @@
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { TableName } from "#storage/index.ts";
-import { StaleMetadataError } from "./errors.ts";
 import type { DataKey, Sealed } from "./seal.ts";
 import type { Vault } from "./vault.ts";
 
@@ -24,36 +23,6 @@ export async function sealOptional(
 ): Promise<JsonObject | null> {
   if (metadata === undefined) return null;
   return sealMetadata(vault, await vault.dataKey(organisationId), table, record, metadata);
-}
-
-/**
- * A synchronous opener for one record's metadata, for decisions: knows the keys of the metadata given, as they were read or
- * are to be written, and the current key, with which most changes since then were sealed.
- * @returns an opener that throws StaleMetadataError for metadata under any other key: a rotation sealed it anew meanwhile, and
- * whoever decides reads again and makes another opener.
- */
-export async function metadataOpener(
-  vault: Vault,
-  organisationId: OrganisationId,
-  table: TableName,
-  record: string,
-  ...known: readonly (JsonObject | null | undefined)[]
-): Promise<(sealed: JsonObject | null) => Metadata> {
-  const current = await vault.dataKey(organisationId);
-  const keys = new Map([[current.id, current]]);
-  for (const sealed of known) {
-    if (sealed === null || sealed === undefined) continue;
-    const { key_id: id } = sealed as unknown as Sealed;
-    keys.set(id, await vault.dataKeyById(organisationId, id));
-  }
-  const binding = { organisation_id: organisationId, table, record, field: "metadata" };
-  return (sealed) => {
-    if (sealed === null) return {};
-    const stored = sealed as unknown as Sealed;
-    const dataKey = keys.get(stored.key_id);
-    if (dataKey === undefined) throw new StaleMetadataError(`the metadata of ${record} is under another key by now`);
-    return JSON.parse(vault.open(dataKey, binding, stored)) as Metadata;
-  };
 }
 
 /** Opens stored metadata; an empty object where there is none. */

@@ -57,16 +57,17 @@ export async function attemptDelivery(
   });
   if (!answer.ok && OURS.has(answer.reason)) return { kind: "not_sent" };
   const at = clock.now();
-  // The status is the answer: nobody reads its body, so one that is larger than what is read takes nothing from it.
-  const answered = answer.ok || answer.reason === "response_too_large" ? answer.status : undefined;
+  // The head is the answer: nobody reads the body, so one that is larger than what is read, breaks off or never ends takes nothing from it.
+  const { status, headers } = answer;
+  const answered = headers === undefined ? undefined : status;
   const attempt: Attempt = {
     at,
-    status: answer.status ?? null,
+    status: status ?? null,
     failure: answer.ok || answered !== undefined ? null : answer.reason,
     latencyMs: Math.max(0, at - started),
   };
   if (answered !== undefined && answered < 300) return { kind: "delivered", attempt };
-  const retryAfterMs = answer.ok ? retryAfterOf(answer.status, answer.headers["retry-after"], at) : undefined;
+  const retryAfterMs = answered === undefined ? undefined : retryAfterOf(answered, headers?.["retry-after"], at);
   return {
     kind: answered === GONE ? "gone" : "failed",
     attempt,

@@ -33,6 +33,8 @@ export interface Delivery {
   /** Not before this time, ms. */
   readonly nextAt: number;
   readonly last: Attempt | null;
+  /** When its endpoint, at the last attempt, had been enabled. A name for that enabling: no clock says what was tried before one. */
+  readonly enabling?: number;
   /** The ended delivery that this one repeats. */
   readonly resendOf: WebhookDeliveryId | null;
 }
@@ -56,6 +58,7 @@ export function deliveryToItem(delivery: Delivery): Item {
     attempts: delivery.attempts,
     next_at: delivery.nextAt,
     last: last === null ? null : { at: last.at, status: last.status, failure: last.failure, latency_ms: last.latencyMs },
+    ...(delivery.enabling === undefined ? {} : { enabling: delivery.enabling }),
     resend_of: delivery.resendOf,
   };
 }
@@ -85,6 +88,7 @@ export function deliveryFromItem(item: Item): Delivery {
     attempts: Number(item.attempts),
     nextAt: Number(item.next_at),
     last: last === null ? null : { at: last.at, status: last.status, failure: last.failure, latencyMs: last.latency_ms },
+    ...(typeof item.enabling === "number" ? { enabling: item.enabling } : {}),
     resendOf: item.resend_of as WebhookDeliveryId | null,
   };
 }
@@ -101,7 +105,7 @@ export function enqueueWrite(delivery: Delivery): Write {
 
 /** Takes an ended delivery out of the queue and into the log, in one commit. Can be repeated. */
 export function endWrites(delivery: Delivery, ending: Ending): Write[] {
-  const { keys: _keys, next_at: _next, ...kept } = deliveryToItem(delivery);
+  const { keys: _keys, next_at: _next, enabling: _enabling, ...kept } = deliveryToItem(delivery);
   const dead = ending === "dead" ? { dead_at: delivery.endpointId } : {};
   return [
     { op: "delete", table: QUEUE_TABLE, key: { hash: delivery.endpointId, range: delivery.id }, condition: "none" },

@@ -11,6 +11,8 @@ import { ENDPOINTS_TABLE } from "./secret.ts";
 export const MAX_ENDPOINTS = 20;
 /** The hash value under which endpoints are found that there is something to do for. */
 export const WORK = "work";
+/** The same for those that are disabled: nothing but what is past its time. */
+export const RESTING = "resting";
 
 /** Why an endpoint is disabled: somebody asked for it, it answered 410, or it took nothing for days. */
 export const disabledReasons = ["by_request", "gone", "failing"] as const;
@@ -60,7 +62,7 @@ export const webhookEndpoints: Collection<WebhookEndpoint> = {
   toItem: (e) => ({
     id: e.id,
     organisation_id: e.organisationId,
-    ...(e.status === "disabled" ? {} : { work: WORK }),
+    work: e.status === "disabled" ? RESTING : WORK,
     url: e.url,
     description: e.description,
     event_types: e.eventTypes,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { systemClock } from "#kernel/clock.ts";
-import type { Write } from "#storage/index.ts";
+import type { Store, Write } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { Fault } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
@@ -47,6 +47,35 @@ void describe("createJournal", () => {
     assert.ok(!(await stale.keep()));
     await next.resign();
     assert.ok(await stale.keep(), "a resigned leader's place is free at once");
+  });
+
+  void it("writes nothing in a later term of its node, which has read anew what is in the store", async () => {
+    const inner = openMemoryStore(createMemoryDatabase());
+    const clock = { now: () => systemClock.now(), sleep: () => systemClock.sleep(0) };
+    const begun = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    let commits = 0;
+    const store: Store = {
+      ...inner,
+      async commit(writes) {
+        commits += 1;
+        if (commits > 1) return inner.commit(writes);
+        begun.resolve();
+        await held.promise;
+        return { outcome: "unknown", cause: undefined };
+      },
+    };
+    const leader = createLeader({ store: inner, clock, name: "a" });
+    assert.ok(await leader.keep());
+    const written = createJournal({ store, clock, leader }).write([put("x", 1)]);
+    await begun.promise;
+    // It could not renew its lease in time, and takes over from itself.
+    leader.lost();
+    assert.ok(await leader.keep());
+    held.resolve();
+    assert.equal(await written, false);
+    assert.equal(await inner.get(STATE_TABLE, { hash: "x" }), undefined);
+    assert.notEqual(leader.fence(), undefined, "the later term is not at fault");
   });
 
   void it("rejects what breaks the store's contract, and goes on", async () => {

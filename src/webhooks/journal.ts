@@ -33,6 +33,8 @@ function nameOf(write: Write): string {
 export function createJournal(deps: { readonly store: Store; readonly clock: Clock; readonly leader: Leader }): Journal {
   const { store, clock, leader } = deps;
   const capacity = Math.min(MAX_WRITES, store.limits.writesPerCommit) - 1;
+  /** Of the term that this is made in. What is to be written was made of what that term knew, so no later one of this node writes it. */
+  const own = leader.fence();
   let waiting: Waiting[] = [];
   let running = false;
 
@@ -57,12 +59,11 @@ export function createJournal(deps: { readonly store: Store; readonly clock: Clo
   const commit = async (writes: readonly Write[]): Promise<boolean> => {
     // Ends with the term at the latest: a leader that cannot reach the store loses its lease.
     for (;;) {
-      const fence = leader.fence();
-      if (fence === undefined) return false;
-      const result = await store.commit([fence, ...writes]);
+      if (own === undefined || leader.fence() !== own) return false;
+      const result = await store.commit([own, ...writes]);
       if (result.outcome === "committed") return true;
       if (result.outcome === "conflict" && result.writes.length > 0) {
-        leader.lost();
+        if (leader.fence() === own) leader.lost();
         return false;
       }
       await clock.sleep(RETRY_MS);

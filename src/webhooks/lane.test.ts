@@ -259,4 +259,25 @@ void describe("a lane whose clock was set back", () => {
     lane.tick();
     assert.equal(await settled(), 2, "the times of its schedule hold again");
   });
+
+  void it("keeps to the schedule, though its endpoint was enabled at a time to come", async () => {
+    const sent: string[] = [];
+    const { clock, lane, endpoint, enqueue, settled } = await scene(500, (eventId) => {
+      sent.push(eventId);
+      return answered(500);
+    });
+    await endpoint("enabled", T0 + 3_600_000);
+    lane.wake();
+    await settled();
+    // Each of these comes due a few seconds after it failed, and the queue is looked through from its beginning then.
+    for (let n = 0; n < 12; n++) {
+      await enqueue();
+      lane.wake();
+      await settled();
+      clock.time += 6_000;
+      lane.tick();
+      await settled();
+    }
+    assert.equal(sent.filter((eventId) => eventId === sent[0]).length, 2);
+  });
 });

@@ -121,8 +121,8 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
     return endpoint !== undefined && endpoint.url !== url;
   };
 
-  const dueAt = ({ last, nextAt }: Delivery, endpoint: WebhookEndpoint, now: number): number =>
-    last !== null && (last.at < endpoint.enabledAt || last.at > now + MAX_SKEW_MS) ? 0 : nextAt;
+  const dueAt = ({ last, nextAt, enabling }: Delivery, { enabledAt: current }: WebhookEndpoint, now: number): number =>
+    last !== null && (enabling !== current || last.at > now + MAX_SKEW_MS) ? 0 : nextAt;
 
   /** Reads on in the queue while there is room. */
   const look = async (endpoint: WebhookEndpoint): Promise<void> => {
@@ -205,7 +205,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
       return;
     }
     const { attempt } = outcome;
-    const delivery: Delivery = { ...entry.delivery, attempts: entry.delivery.attempts + 1, last: attempt };
+    const delivery: Delivery = { ...entry.delivery, attempts: entry.delivery.attempts + 1, last: attempt, enabling: endpoint.enabledAt };
     if (outcome.kind === "delivered") {
       most = Math.min(MAX_SENDING, most + 1);
       // Those behind it need not wait for the disk: after a kill all of them are sent again, in order.

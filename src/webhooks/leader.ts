@@ -9,8 +9,6 @@ const LEASE = { hash: "lease" } as const;
 /** How long a leader that says nothing is taken for alive. Spares work; correctness rests on the term. */
 const LEASE_MS = 10_000;
 const RENEW_MS = 3_000;
-/** How far the clocks of other nodes may be ahead, ms. A lease that ends later was written before the clock was set back, or by a wrong one. */
-const MAX_SKEW_MS = 60_000;
 
 /**
  * Which node works. There is one term record; whoever takes over raises its version, and every commit of a leader checks
@@ -18,7 +16,7 @@ const MAX_SKEW_MS = 60_000;
  * The lease beside it only says when to take over: clocks that differ cost a change of leader, never an event.
  */
 export interface Leader {
-  /** The check that every commit of this term begins with; `undefined` while this node does not lead. */
+  /** The check that every commit of this term begins with, one object for each term; `undefined` while this node does not lead. */
   fence(): Write | undefined;
   /** Takes over, renews, or finds that another one leads. Throws what the store throws. @returns whether this node leads */
   keep(): Promise<boolean>;
@@ -40,16 +38,27 @@ export interface LeaderDeps {
 export function createLeader({ store, clock, name, table = STATE_TABLE }: LeaderDeps): Leader {
   /** An embedded store has one process, so a lease in it that is not ours is of a process that has ended. */
   const exclusive = store.limits.ordered === true;
-  let term = 0;
+  let check: Write | undefined;
   let until = 0;
+  /** Until when the lease of another was when it was met last, and when it was first met so. */
+  let met = { until: 0, at: 0 };
 
-  const fence = (): Write | undefined => (term === 0 ? undefined : { op: "check", table, key: TERM, condition: { version: term } });
   const lease = (end: number): Write => ({
     op: "put",
     table,
     item: { id: LEASE.hash, owner: name, until: end },
     condition: "none",
   });
+
+  /**
+   * Whether another one may be alive. A lease may also end so late because its clock is ahead, or this one was set back: then it counts as
+   * long as it is renewed. Two whose clocks differ would take it from each other for ever otherwise.
+   */
+  const isAlive = (leasedUntil: number, now: number): boolean => {
+    if (leasedUntil <= now) return false;
+    if (met.until !== leasedUntil || now < met.at) met = { until: leasedUntil, at: now };
+    return now < met.at + LEASE_MS;
+  };
 
   const takeOver = async (now: number): Promise<boolean> => {
     const [held, leased] = await store.getMany([
@@ -59,7 +68,7 @@ export function createLeader({ store, clock, name, table = STATE_TABLE }: Leader
     const version = held === undefined ? 0 : Number(held.version);
     // What was not known when it was tried turned out well.
     const mine = held?.owner === name;
-    if (!mine && !exclusive && leased !== undefined && isGood(Number(leased.until), LEASE_MS + MAX_SKEW_MS, now)) return false;
+    if (!mine && !exclusive && leased !== undefined && isAlive(Number(leased.until), now)) return false;
     const result = await store.commit([
       {
         op: "put",
@@ -70,32 +79,31 @@ export function createLeader({ store, clock, name, table = STATE_TABLE }: Leader
       lease(now + LEASE_MS),
     ]);
     if (result.outcome !== "committed") return false;
-    term = version + 1;
+    check = { op: "check", table, key: TERM, condition: { version: version + 1 } };
     until = now + LEASE_MS;
     return true;
   };
 
   return {
-    fence,
+    fence: () => check,
     async keep() {
       const now = clock.now();
-      if (term === 0) return takeOver(now);
+      if (check === undefined) return takeOver(now);
       if (isGood(until - LEASE_MS + RENEW_MS, RENEW_MS, now)) return true;
-      const check = fence();
-      const result = check === undefined ? undefined : await store.commit([check, lease(now + LEASE_MS)]);
-      if (result?.outcome === "committed") until = now + LEASE_MS;
-      else if (result?.outcome === "conflict" && result.writes.length > 0) term = 0;
+      const result = await store.commit([check, lease(now + LEASE_MS)]);
+      if (result.outcome === "committed") until = now + LEASE_MS;
+      else if (result.outcome === "conflict" && result.writes.length > 0) check = undefined;
       // Others may have taken over by now; what is in flight is fenced, and nothing new begins.
-      else if (!isGood(until, LEASE_MS, clock.now())) term = 0;
-      return term !== 0;
+      else if (!isGood(until, LEASE_MS, clock.now())) check = undefined;
+      return check !== undefined;
     },
     lost() {
-      term = 0;
+      check = undefined;
     },
     async resign() {
-      const check = fence();
-      term = 0;
-      if (check !== undefined) await store.commit([check, lease(0)]);
+      const last = check;
+      check = undefined;
+      if (last !== undefined) await store.commit([last, lease(0)]);
     },
   };
 }

@@ -57,10 +57,12 @@ export async function createEndpoint(deps: EndpointDeps, asked: Asked, body: End
   const { organisationId, requestId } = asked.actor;
   const bad = refuseUrl(body.url, deps.development);
   if (bad !== undefined) return refuseAtOnce(bad, requestId);
+  const dataKey = await deps.vault.dataKey(organisationId);
+  // Drawn when there is nothing to wait for any more: what has a later id counts as told after it was made.
   const id = deps.ids.next("webhookEndpoint");
   const eventId = deps.ids.next("event");
   const secret = mintSecret(deps.random);
-  const sealed = sealSecret(deps.vault, await deps.vault.dataKey(organisationId), id, "secret", secret);
+  const sealed = sealSecret(deps.vault, dataKey, id, "secret", secret);
   const rosterKey = { hash: organisationId };
   const executed = await deps.queue.execute({
     actor: asked.actor,

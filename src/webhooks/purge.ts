@@ -31,16 +31,13 @@ async function clear({ store, journal }: PurgeDeps, table: TableName, hash: stri
   return false;
 }
 
-/** Takes away what is past its time, or everything of a deleted endpoint and the endpoint itself in the end. */
-export async function purge(deps: PurgeDeps, endpoint: WebhookEndpoint, now: number): Promise<void> {
+/** Takes away what is past its time, or everything of a deleted endpoint and the endpoint itself in the end. @returns whether that is all */
+export async function purge(deps: PurgeDeps, endpoint: WebhookEndpoint, now: number): Promise<boolean> {
   const { id } = endpoint;
-  if (endpoint.status !== "deleted") {
-    await clear(deps, DELIVERIES_TABLE, id, firstIdAt("webhookDelivery", Math.max(0, now - KEPT_MS)));
-    return;
-  }
+  if (endpoint.status !== "deleted") return clear(deps, DELIVERIES_TABLE, id, firstIdAt("webhookDelivery", Math.max(0, now - KEPT_MS)));
   const all = "dlv_~";
-  if (!(await clear(deps, QUEUE_TABLE, id, all)) || !(await clear(deps, DELIVERIES_TABLE, id, all))) return;
-  await deps.journal.write([
+  if (!(await clear(deps, QUEUE_TABLE, id, all)) || !(await clear(deps, DELIVERIES_TABLE, id, all))) return false;
+  return deps.journal.write([
     { op: "delete", table: STATE_TABLE, key: { hash: id }, condition: "none" },
     { op: "delete", table: ENDPOINTS_TABLE, key: { hash: id }, condition: "none" },
   ]);

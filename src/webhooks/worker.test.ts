@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { seededRandom, T0, testIds } from "#test/support/builders.ts";
+import { actorOf, newId, ORG, seededRandom, T0, testIds } from "#test/support/builders.ts";
+import { buildEvent } from "#audit/index.ts";
 import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { OutboundAnswer, OutboundRefusal } from "#outbound/index.ts";
@@ -9,12 +10,17 @@ import type { Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import type { Vault } from "#vault/index.ts";
-import { enqueueWrite } from "./delivery.ts";
+import { endWrites, enqueueWrite } from "./delivery.ts";
+import { rosters, webhookEndpoints } from "./endpoint.ts";
 import type { WebhookWorkerDeps } from "./worker.ts";
 import { createWebhookWorker } from "./worker.ts";
 
+const DAY = 24 * 3_600_000;
+
 /** What routing an empty feed does not touch. */
 const untouched = {} as Pick<WebhookWorkerDeps, "queue" | "vault" | "outbound">;
+
+const vault = { dataKeyById: () => Promise.resolve(undefined), open: () => "whsec_c2VjcmV0" } as unknown as Vault;
 
 /** An endpoint whose deliveries are to be taken away. */
 const endpointItem = {
@@ -138,10 +144,11 @@ void describe("the webhook worker", () => {
     const fail = (error: unknown): never => assert.fail(String(error));
     const worker = createWebhookWorker({ ...untouched, store, clock, ids: testIds(5), random: seededRandom(5), onError: fail });
     await worker.work();
-    assert.deepEqual(looks, { feed: 1, query: 1 });
+    // Of endpoints: those there is something to do for, and those that rest.
+    assert.deepEqual(looks, { feed: 1, query: 2 });
     now -= 3_600_000;
     await worker.work();
-    assert.deepEqual(looks, { feed: 2, query: 2 });
+    assert.deepEqual(looks, { feed: 2, query: 4 });
     const lease = await inner.get("smartfinance-webhook-state", { hash: "lease" });
     assert.equal(lease?.["until"], now + 10_000);
     await worker.stop();
@@ -176,7 +183,7 @@ void describe("the webhook worker", () => {
       ids,
       random: seededRandom(6),
       queue: {} as CommitQueue,
-      vault: { dataKeyById: () => Promise.resolve(undefined), open: () => "whsec_c2VjcmV0" } as unknown as Vault,
+      vault,
       outbound: {
         request() {
           asked.resolve();
@@ -208,4 +215,105 @@ void describe("the webhook worker", () => {
     assert.equal(await left(), 0);
     await worker.stop();
   });
+
+  void it("leaves nothing of an endpoint that was deleted while an event was routed to it", async () => {
+    let now = T0;
+    const clock: Clock = { now: () => now, sleep: () => Promise.resolve() };
+    const inner = openMemoryStore(createMemoryDatabase(), { clock });
+    const ids = testIds(8);
+    const actor = actorOf();
+    const id = ids.next("webhookEndpoint");
+    const put = (status: string): Promise<unknown> => {
+      const item = { ...endpointItem, id, organisation_id: actor.organisationId, status };
+      return inner.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "none" }]);
+    };
+    await put("enabled");
+    const roster = rosters.toItem({ organisationId: actor.organisationId, endpoints: [id], version: 1 });
+    await inner.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item: roster, condition: "none" }]);
+    const routed = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const store: Store = {
+      ...inner,
+      async commit(writes) {
+        if (writes.some(({ op, table }) => op === "put" && table === "smartfinance-webhook-queue")) {
+          routed.resolve();
+          await held.promise;
+        }
+        return inner.commit(writes);
+      },
+    };
+    const worker = createWebhookWorker({
+      ...untouched,
+      vault,
+      store,
+      clock,
+      ids,
+      random: seededRandom(8),
+      onError: (error) => assert.fail(String(error)),
+    });
+    await worker.work();
+    const { item } = buildEvent({ id: ids.next("event"), type: "deposit.posted", objectId: ids.next("transaction") }, actor, now);
+    await inner.commit([{ op: "put", table: "smartfinance-audit-logs", item, condition: "absent" }]);
+    worker.wake();
+    await routed.promise;
+    await put("deleted");
+    now += 10_001;
+    const working = worker.work();
+    for (let turns = 0; turns < 50; turns++) await turn();
+    held.resolve();
+    await working;
+    for (let round = 0; round < 4; round++) {
+      for (let turns = 0; turns < 50; turns++) await turn();
+      now += 5_001;
+      await worker.work();
+    }
+    const queued = await inner.query({ table: "smartfinance-webhook-queue", hash: id, order: "ascending", limit: 10 });
+    assert.deepEqual([queued.items, await inner.get("smartfinance-webhook-endpoints", { hash: id })], [[], undefined]);
+    await worker.stop();
+  });
+
+  for (const status of ["enabled", "disabled"] as const)
+    void it(`takes away all that is past its time of an ${status} endpoint, however much there is, and nothing else`, async () => {
+      let now = T0;
+      const clock: Clock = { now: () => now, sleep: () => Promise.resolve() };
+      const store = openMemoryStore(createMemoryDatabase(), { clock });
+      const id = testIds(9).next("webhookEndpoint");
+      const organisationId = ORG;
+      const { work: _work, ...fields } = endpointItem;
+      const endpoint = webhookEndpoints.toItem(webhookEndpoints.fromItem({ ...fields, id, organisation_id: organisationId, status }));
+      await store.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item: endpoint, condition: "none" }]);
+      const end = async (at: number, count: number): Promise<void> => {
+        const made = testIds(at, { now: () => at, sleep: () => Promise.resolve() });
+        const event = {
+          id: made.next("event"),
+          organisationId,
+          type: "deposit.posted",
+          createdAt: "",
+          objectId: newId("transaction"),
+        } as const;
+        const times = { createdAt: at, attempts: 1, nextAt: 0, last: null, resendOf: null };
+        for (let n = 0; n < count; n += 50) {
+          const some = Array.from({ length: 50 }, () => ({ id: made.next("webhookDelivery"), endpointId: id, event, keys: [], ...times }));
+          await store.commit(some.flatMap((delivery) => endWrites(delivery, "delivered")));
+        }
+      };
+      await end(T0 - 31 * DAY, 10_000);
+      await end(T0 - 29 * DAY, 100);
+      const worker = createWebhookWorker({
+        ...untouched,
+        vault,
+        store,
+        clock,
+        ids: testIds(10),
+        random: seededRandom(9),
+        onError: (error) => assert.fail(String(error)),
+      });
+      for (let round = 0; round < 6; round++) {
+        await worker.work();
+        now += 5_001;
+      }
+      const left = await store.query({ table: "smartfinance-webhook-deliveries", hash: id, order: "ascending", limit: 1_000 });
+      assert.equal(left.items.length, 100);
+      await worker.stop();
+    });
 });

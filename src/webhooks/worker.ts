@@ -8,7 +8,7 @@ import type { Outbound } from "#outbound/index.ts";
 import type { Store } from "#storage/index.ts";
 import type { Vault } from "#vault/index.ts";
 import type { DisabledReason, WebhookEndpoint } from "./endpoint.ts";
-import { webhookEndpoints, WORK } from "./endpoint.ts";
+import { RESTING, webhookEndpoints, WORK } from "./endpoint.ts";
 import { createHealth } from "./health.ts";
 import type { Health } from "./health.ts";
 import { createJournal } from "./journal.ts";
@@ -88,6 +88,8 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
   let pollAt = 0;
   let surveyAt = 0;
   let purgeAt = 0;
+  /** Endpoints that have more of what is past its time than one round takes away. */
+  const behind = new Set<WebhookEndpointId>();
   let stopped = false;
 
   const begin = (): Term => {
@@ -144,12 +146,17 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
   const survey = async (own: Term, now: number): Promise<void> => {
     const purging = !isGood(purgeAt, PURGE_MS, now);
     if (purging) purgeAt = now + PURGE_MS;
+    await surveyThose(WORK, own, now, purging);
+    if (purging || behind.size > 0) await surveyThose(RESTING, own, now, purging);
+  };
+
+  const surveyThose = async (those: typeof WORK | typeof RESTING, own: Term, now: number, purging: boolean): Promise<void> => {
     let cursor: string | undefined;
     for (let pages = 0; pages < MAX_PAGES && term === own && !stopped; pages++) {
       const page = await store.query({
         table: ENDPOINTS_TABLE,
         index: "WorkingWebhookEndpointsIndex",
-        hash: WORK,
+        hash: those,
         order: "ascending",
         limit: ENDPOINTS_PER_PAGE,
         ...(cursor === undefined ? {} : { cursor }),
@@ -158,9 +165,15 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
         // There may be thousands, and each may take a second: nobody else is to take over meanwhile.
         if (stopped || leader.fence() === undefined || !(await leader.keep())) return;
         const endpoint = webhookEndpoints.fromItem(item);
-        // What a lane has under way is written when it ends: behind that nothing would take it away any more.
-        const isPurged = endpoint.status === "deleted" ? own.lanes.get(endpoint.id)?.busy !== true : purging;
-        if (isPurged) await purge({ store, journal: own.journal }, endpoint, now);
+        const isDeleted = endpoint.status === "deleted";
+        // What a lane or the router has under way is written when it ends: behind that nothing would take it away any more.
+        const isPurged = isDeleted ? !routing && own.lanes.get(endpoint.id)?.busy !== true : purging || behind.has(endpoint.id);
+        if (isPurged) {
+          const isAll = await purge({ store, journal: own.journal }, endpoint, now);
+          // A deleted one is looked at in every round.
+          if (isAll || isDeleted) behind.delete(endpoint.id);
+          else behind.add(endpoint.id);
+        }
         if (endpoint.status !== "enabled" || own.lanes.has(endpoint.id)) continue;
         await own.health.load(endpoint.id);
         const lane = own.lanes.get(endpoint.id) ?? createLane({ ...deps, journal: own.journal, health: own.health, disable }, endpoint.id);
