@@ -74,6 +74,11 @@ export interface Command {
    * the request is refused as overloaded before anything of it is done, or not at all.
    */
   readonly followers?: number;
+  /**
+   * The id of the claim of the part of the same request before this one, whose reply has to be kept by then. A store that applies commits in order
+   * is asked for it: there a part flies while the one before it does, and may need what that one would have refused otherwise by now.
+   */
+  readonly after?: string | undefined;
   /** It was weighed with one that came before it, and is not refused as overloaded. */
   readonly follows?: true;
   /**

@@ -1,5 +1,6 @@
 import type { BuiltEvent } from "#audit/index.ts";
 import { InvariantError } from "#kernel/assert.ts";
+import type { JsonObject } from "#kernel/json.ts";
 import type { Store, Write } from "#storage/index.ts";
 import type { Executed, Outcome } from "./command.ts";
 import { IDEMPOTENCY_TABLE, judgeClaim } from "./idempotency.ts";
@@ -31,14 +32,14 @@ export interface DecidedGroup {
   readonly deferred: Pending[];
 }
 
-type CommitLimits = Pick<Store["limits"], "writesPerCommit" | "commitBytes">;
+type CommitLimits = Pick<Store["limits"], "writesPerCommit" | "commitBytes" | "ordered">;
 
 /**
  * DECIDE: every command in its order over the state that the ones before it left. A command whose
  * decision throws is failed alone; the others are not touched by it.
  */
 export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: CommitLimits, at: number): DecidedGroup {
-  const unit = createUnit(loaded);
+  const unit = createUnit(loaded, limits.ordered === true);
   const answers: Answer[] = [];
   const deferred: Pending[] = [];
   let bytes = 0;
@@ -61,6 +62,7 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
       }
     }
     let outcome: Outcome;
+    let sealed: JsonObject | undefined;
     try {
       outcome = command.decide(unit.view, at);
       if (outcome.passing === true) {
@@ -75,7 +77,7 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
         continue;
       }
       // The exact cost is only reckoned near the limit: it asks for every record once more.
-      const most = outcome.changes.length + outcome.events.length + 1;
+      const most = outcome.changes.length + outcome.events.length + 2;
       const cost = unit.size() + most <= limits.writesPerCommit ? most : unit.cost(command, outcome);
       const weight = limits.commitBytes === undefined ? 0 : unit.weight(command, outcome);
       const fits = unit.size() + cost <= limits.writesPerCommit && bytes + weight <= (limits.commitBytes ?? 0);
@@ -84,13 +86,15 @@ export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: C
         deferred.push(...group.slice(index));
         break;
       }
+      // Its key may have been blocked since it was gotten.
+      if (command.idempotency !== undefined && outcome.reply.shows === undefined) sealed = pending.seal?.(outcome.reply.body);
       bytes += weight;
     } catch (error) {
       pending.fail(error);
       continue;
     }
     // Outside the guard: what fails half-way through applying must fail the whole group, which is then not written.
-    unit.apply(command, outcome, at, pending.seal);
+    unit.apply(command, outcome, at, sealed);
     const unwritten = command.idempotency === undefined && outcome.changes.length === 0 && outcome.events.length === 0;
     const executed: Executed = { ok: true, reply: outcome.reply, replayed: false };
     answers.push(unwritten ? { pending, executed, unwritten } : { pending, executed });

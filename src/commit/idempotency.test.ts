@@ -189,12 +189,12 @@ void describe("a reply that shows what can be shown again", () => {
     assert.deepEqual([commits.length, await value("a"), asked.length], [1, 1, 1]);
   });
 
-  for (const [error, code] of [
-    [new StoreUnavailableError("away"), "store_unavailable"],
+  for (const [what, error] of [
+    ["the store", new StoreUnavailableError("away")],
     // As the vault tells it.
-    [Object.assign(new StoreUnavailableError("away"), { outage: "kms_unavailable" }), "kms_unavailable"],
+    ["a key", Object.assign(new StoreUnavailableError("away"), { outage: "kms_unavailable" })],
   ] as const)
-    void it(`is ${code} while it cannot be shown, and the same bytes afterwards`, async () => {
+    void it(`is not said to be nothing done while ${what} cannot be had, and the same bytes afterwards`, async () => {
       const faults = [error];
       const { queue, value } = bench({
         showReply: async () => {
@@ -205,7 +205,7 @@ void describe("a reply that shows what can be shown again", () => {
       });
       const command = adding(["a"], { key: "k", shows: "txn_1" });
       const first = await queue.execute(command);
-      assert.deepEqual(await queue.execute(command), { ok: false, code });
+      assert.deepEqual(await queue.execute(command), { ok: false, code: "outcome_unknown" });
       const again = await queue.execute(command);
       assert.ok(first.ok && again.ok && again.replayed);
       assert.deepEqual([again.reply.body, await value("a")], [first.reply.body, 1]);
@@ -240,6 +240,32 @@ void describe("a reply that is sealed", () => {
     const again = await queue.execute(command);
     assert.ok(again.ok && again.replayed);
     assert.equal(again.reply.body, "k [1]");
+  });
+
+  void it("and cannot be sealed any more fails its own command, and nobody else's", async () => {
+    for (const limits of [{}, { ordered: true }]) {
+      const { queue, value } = bench({ replyBox, limits });
+      const sealReply = (): never => {
+        throw new StoreUnavailableError("the key has been blocked since");
+      };
+      const others = [queue.execute(adding(["a"], { key: "a" })), queue.execute(adding(["b"]))];
+      const failing = queue.execute(adding(["a", "b"], { key: "k", sealReply }));
+      others.push(queue.execute(adding(["a", "b"])));
+      await assert.rejects(failing, /has been blocked/);
+      assert.deepEqual(
+        (await Promise.all(others)).map((one) => (one.ok ? one.reply.body : one.code)),
+        ["[1]", "[1]", "[2,2]"],
+      );
+      assert.deepEqual([await value("a"), await value("b"), queue.depth], [2, 2, 0]);
+    }
+  });
+
+  void it("and cannot be opened now is not said to be nothing done", async () => {
+    const open = (): Promise<string> => Promise.reject(Object.assign(new StoreUnavailableError("away"), { outage: "key_blocked" }));
+    const { queue } = bench({ replyBox: { ...replyBox, open } });
+    const command = adding(["a"], { key: "k", sealReply: (text) => ({ text }) });
+    await queue.execute(command);
+    assert.deepEqual(await queue.execute(command), { ok: false, code: "outcome_unknown" });
   });
 });
 

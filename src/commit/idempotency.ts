@@ -49,14 +49,14 @@ export function judgeClaim(stored: Item | undefined, claim: IdempotencyClaim, at
   return { kind: "reply", reply: { status, body: String(stored.body) } };
 }
 
-/** The write that keeps a reply. An expired record under the same id is replaced. */
+/** The write that keeps a reply, with its body or what that is sealed as. An expired record under the same id is replaced. */
 export function keepReply(
   organisationId: OrganisationId,
   claim: IdempotencyClaim,
   reply: Reply,
   stored: Item | undefined,
   at: number,
-  seal: ((body: string) => JsonObject) | undefined,
+  sealed: JsonObject | undefined,
   requestId: string | null,
 ): Write {
   const version = stored === undefined ? 0 : Number(stored.version);
@@ -70,7 +70,7 @@ export function keepReply(
       // Proves, after a doubtful commit, that it was this request which kept the reply.
       kept_id: requestId,
       status: reply.status,
-      ...keptBody(reply, seal),
+      ...keptBody(reply, sealed),
       created_at: at,
       expires_at: Math.floor(at / 1000) + IDEMPOTENCY_SECONDS,
       version: version + 1,
@@ -79,8 +79,15 @@ export function keepReply(
   };
 }
 
+/** That a reply of the same request is kept under another id by then; nothing where it is so already. */
+export function checkKept(id: string, claim: IdempotencyClaim, stored: Item | undefined, at: number): Write | undefined {
+  if (judgeClaim(stored, claim, at).kind !== "none") return undefined;
+  const version = stored === undefined ? 0 : Number(stored.version);
+  return { op: "check", table: IDEMPOTENCY_TABLE, key: { hash: id }, condition: { version: version + 1 } };
+}
+
 /** As short as it can be without losing a byte, and never in clear what is sealed elsewhere. */
-function keptBody({ shows, body }: Reply, seal: ((body: string) => JsonObject) | undefined): JsonObject {
+function keptBody({ shows, body }: Reply, sealed: JsonObject | undefined): JsonObject {
   if (shows !== undefined) return { shown: shows, digest: digestOf(body) };
-  return seal === undefined ? { body } : { sealed_body: seal(body) };
+  return sealed === undefined ? { body } : { sealed_body: sealed };
 }

@@ -26,6 +26,7 @@ export async function loadGroup(store: Store, group: readonly Pending[], optimis
   };
   for (const { command } of group) {
     if (command.idempotency !== undefined && !optimistic) want(IDEMPOTENCY_TABLE, { hash: command.idempotency.id });
+    if (command.after !== undefined && !optimistic) want(IDEMPOTENCY_TABLE, { hash: command.after });
     for (const need of command.needs) want(need.collection.table, need.key);
   }
   try {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { seededRandom, testClock } from "#test/support/builders.ts";
+import type { Store } from "#storage/index.ts";
 import { createMemoryDatabase } from "#storage/memory/database.ts";
 import type { Fault } from "#storage/memory/memory-store.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
@@ -81,3 +82,30 @@ void describe("two nodes over one unreliable store", () => {
     );
   });
 });
+
+for (const ordered of [true, false])
+  void it(`a record that cannot be read, asked for again and again, keeps nobody else from being done${ordered ? ", in order" : ""}`, async () => {
+    const database = createMemoryDatabase();
+    const inner = openMemoryStore(database, { limits: { ordered, commitsInFlight: 4 } });
+    const store: Store = {
+      ...inner,
+      async getMany(refs) {
+        if (refs.some(({ key }) => key.hash === "damaged")) throw new SyntaxError("no JSON");
+        return inner.getMany(refs);
+      },
+    };
+    const queue = createCommitQueue({ store, clock: testClock(), random: seededRandom(1) });
+    let asking = true;
+    const hammering = Array.from({ length: 4 }, async () => {
+      while (asking) await assert.rejects(queue.execute(adding(["damaged"])), /no JSON/);
+    });
+    const answers: Executed[] = [];
+    for (let n = 1; n <= 20; n++) answers.push(await queue.execute(adding(["sound"])));
+    asking = false;
+    await Promise.all(hammering);
+    assert.deepEqual(
+      answers.map((answer) => (answer.ok ? answer.reply.body : answer.code)),
+      answers.map((_, n) => `[${n + 1}]`),
+    );
+    assert.deepEqual([queue.depth, queue.load], [0, 0]);
+  });

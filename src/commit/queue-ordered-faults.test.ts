@@ -8,7 +8,7 @@ import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import { change } from "./command.ts";
 import type { Command } from "./command.ts";
 import { createCommitQueue } from "./queue.ts";
-import { adding, counters, turns } from "./test-kit.ts";
+import { adding, counters, refusing, turns } from "./test-kit.ts";
 
 const LIMIT = 3;
 const HOT = { hash: "hot" };
@@ -36,6 +36,26 @@ const fault = fc.oneof(
 );
 const asked = fc.record({ key: fc.nat(14), wait: fc.nat(6), amount: fc.integer({ min: -LIMIT, max: LIMIT }) });
 
+/** Does one commit after the other, in the order in which they are handed in, with what befalls each. */
+function faulty(inner: Store, faults: Fault[], delays: number[]): Store {
+  let before: Promise<unknown> = Promise.resolve();
+  const carryOut = async (apply: () => Promise<CommitResult>): Promise<CommitResult> => {
+    const met = faults.shift() ?? "none";
+    await turns(delays.shift() ?? 1);
+    if (met === "unavailable") return { outcome: "unavailable", cause: met };
+    const result = met === "unwritten" ? undefined : await apply();
+    return met === "none" && result !== undefined ? result : { outcome: "unknown", cause: met };
+  };
+  return {
+    ...inner,
+    commit(writes) {
+      const running = before.then(() => carryOut(() => inner.commit(writes)));
+      before = running;
+      return running;
+    },
+  };
+}
+
 void it("on an ordered store nothing rests on what did not happen, whatever fails and is repeated", async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -46,25 +66,8 @@ void it("on an ordered store nothing rests on what did not happen, whatever fail
       async (commands, faults, delays, writesPerCommit) => {
         const database = createMemoryDatabase();
         const inner = openMemoryStore(database, { limits: { ordered: true, commitsInFlight: 3, writesPerCommit } });
-        const clock = testClock();
-        let before: Promise<unknown> = Promise.resolve();
-        const carryOut = async (apply: () => Promise<CommitResult>): Promise<CommitResult> => {
-          const met = faults.shift() ?? "none";
-          await turns(delays.shift() ?? 1);
-          if (met === "unavailable") return { outcome: "unavailable", cause: met };
-          const result = met === "unwritten" ? undefined : await apply();
-          return met === "none" && result !== undefined ? result : { outcome: "unknown", cause: met };
-        };
-        // One commit after the other, in the order in which they are handed in.
-        const store: Store = {
-          ...inner,
-          commit(writes) {
-            const running = before.then(() => carryOut(() => inner.commit(writes)));
-            before = running;
-            return running;
-          },
-        };
-        const queue = createCommitQueue({ store, clock, random: seededRandom(3) });
+        const store = faulty(inner, faults, delays);
+        const queue = createCommitQueue({ store, clock: testClock(), random: seededRandom(3) });
         // What a key asks for is always the same, as the fingerprint says.
         const amountOf = (key: number): number => commands.find((one) => one.key === key)?.amount ?? 0;
         const ended = [];
@@ -88,6 +91,37 @@ void it("on an ordered store nothing rests on what did not happen, whatever fail
         const sum = done.reduce((total, { id }) => total + amountOf(Number(String(id).slice(1))), 0);
         assert.equal(Number(table("smartfinance-meta")[0]?.value ?? 0), sum, "what the counter says is what was answered");
         assert.deepEqual([queue.depth, queue.load], [0, 0]);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+void it("on an ordered store no part of a request is done before the one before it, whatever they need and whatever fails", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom("a", "b", "refused"), { minLength: 3, maxLength: 30, size: "max" }),
+      fc.array(fault, { maxLength: 30, size: "max" }),
+      fc.array(fc.nat(4), { maxLength: 60, size: "max" }),
+      fc.constantFrom(4, 5, 30),
+      async (parts, faults, delays, writesPerCommit) => {
+        const database = createMemoryDatabase();
+        const inner = openMemoryStore(database, { limits: { ordered: true, commitsInFlight: 3, writesPerCommit } });
+        const queue = createCommitQueue({ store: faulty(inner, faults, delays), clock: testClock(), random: seededRandom(3) });
+        const partOf = (what: string, n: number): Command => ({
+          ...(what === "refused" ? refusing(`p${n}`) : adding([what], { key: `p${n}` })),
+          after: n === 0 ? undefined : `p${n - 1}`,
+        });
+        for (let sending = 0; sending < 40; sending++) {
+          const answers = await Promise.all(parts.map((what, n) => queue.execute(partOf(what, n))));
+          const kept = parts.filter((_, n) => database.read("smartfinance-idempotency", { hash: `p${n}` }) !== undefined).length;
+          for (const n of parts.keys()) assert.equal(database.read("smartfinance-idempotency", { hash: `p${n}` }) !== undefined, n < kept);
+          if (answers.every(({ ok }) => ok)) {
+            assert.equal(kept, parts.length);
+            return;
+          }
+        }
+        assert.fail("the parts are never done");
       },
     ),
     { numRuns: 150 },

@@ -174,8 +174,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         } catch (error) {
           failed(group);
           if (open.length === 1) throw error;
+          // Not back into the line with the others: whoever comes again and again with such a record would be among theirs each time.
           open = await failUnreadable(open);
-          if (ordered) return again(open);
           continue;
         }
         if (loaded === undefined) {
@@ -370,7 +370,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       invariant(replyBox !== undefined, "a sealed reply is kept, and nothing opens it");
       return withBody(executed, await replyBox.open(organisationId, claim, kept.sealed));
     } catch (error) {
-      if (error instanceof StoreUnavailableError) return { ok: false, code: outageOf(error) };
+      // What was answered before stands: to say that the store or a key cannot be had would be to say that nothing was done.
+      if (error instanceof StoreUnavailableError) return { ok: false, code: "outcome_unknown" };
       throw error;
     }
   }

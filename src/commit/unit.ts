@@ -4,8 +4,8 @@ import { InvariantError, invariant } from "#kernel/assert.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Collection, Item, Key, TableName, Versioned, Write } from "#storage/index.ts";
 import { FEED_TABLE } from "#storage/index.ts";
-import type { Change, Command, Outcome, View } from "./command.ts";
-import { IDEMPOTENCY_TABLE, keepReply } from "./idempotency.ts";
+import type { Change, Command, IdempotencyClaim, Outcome, View } from "./command.ts";
+import { checkKept, IDEMPOTENCY_TABLE, keepReply } from "./idempotency.ts";
 import type { Loaded, Slot } from "./slot.ts";
 import { baseOf } from "./slot.ts";
 import type { Assumed } from "./speculation.ts";
@@ -25,7 +25,8 @@ export interface Unit {
   cost(command: Command, outcome: Outcome): number;
   /** About how many bytes of JSON applying this outcome would add. */
   weight(command: Command, outcome: Outcome): number;
-  apply(command: Command, outcome: Outcome, at: number, seal?: (body: string) => JsonObject): void;
+  /** @param sealed the body of the reply, where it is kept sealed */
+  apply(command: Command, outcome: Outcome, at: number, sealed: JsonObject | undefined): void;
   /** The writes so far. A function and no getter: objects with getters that are made anew get a hidden class each, which outlives them. */
   size(): number;
   /** The writes, and those records among them that others may know of. */
@@ -37,7 +38,7 @@ export interface Unit {
  * A unit over loaded items. Records are decoded once and encoded once, however many commands of the
  * group touch them, which is what makes one hot account as fast as many.
  */
-export function createUnit(loaded: Loaded): Unit {
+export function createUnit(loaded: Loaded, ordered: boolean): Unit {
   const appended: Write[] = [];
   const events: BuiltEvent[] = [];
   let size = 0;
@@ -66,11 +67,20 @@ export function createUnit(loaded: Loaded): Unit {
     return collection.fromItem(slot.item);
   };
 
+  /** What is part of this very commit is kept with it. */
+  const checkBefore = (id: string, claim: IdempotencyClaim, at: number): void => {
+    if (appended.some((write) => write.op === "put" && write.table === IDEMPOTENCY_TABLE && write.item.id === id)) return;
+    const check = checkKept(id, claim, loaded.get(IDEMPOTENCY_TABLE, { hash: id })?.item, at);
+    if (check === undefined) return;
+    appended.push(check);
+    size += 1;
+  };
+
   return {
     view,
     stored: (table, key) => loaded.get(table, key)?.item,
     cost(command, outcome) {
-      let cost = outcome.events.length + (command.idempotency === undefined ? 0 : 1);
+      let cost = outcome.events.length + (command.idempotency === undefined ? 0 : 1) + (ordered && command.after !== undefined ? 1 : 0);
       for (const { collection, record } of outcome.changes) {
         const slot = loaded.get(collection.table, collection.keyOf(record));
         if (slot === undefined || !slot.dirty) cost += 1;
@@ -84,7 +94,7 @@ export function createUnit(loaded: Loaded): Unit {
       for (const { collection, record } of outcome.changes) weight += Buffer.byteLength(JSON.stringify(collection.toItem(record)));
       return weight;
     },
-    apply(command, outcome, at, seal) {
+    apply(command, outcome, at, sealed) {
       invariant(outcome.changes.length === 0 || outcome.events.length > 0, "a change without an audit event");
       // Before the changes are put in their places, because it compares them with what was there.
       const objects = tellObjects(outcome.changes, outcome.events, before);
@@ -116,7 +126,8 @@ export function createUnit(loaded: Loaded): Unit {
       if (command.idempotency !== undefined) {
         const { organisationId } = command.actor;
         const stored = loaded.get(IDEMPOTENCY_TABLE, { hash: command.idempotency.id })?.item;
-        appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at, seal, command.actor.requestId));
+        if (ordered && command.after !== undefined) checkBefore(command.after, command.idempotency, at);
+        appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at, sealed, command.actor.requestId));
         size += 1;
       }
     },

@@ -127,8 +127,8 @@ function moneyRoutes(app: HttpServer, deps: PaymentDeps): void {
           "`independent`: up to 1,000 transfers, decided in order, a result each (200). `atomic`: up to 10, all or none (201); a transfer " +
           "that would wait for a review, or be blocked, refuses the batch. `authentication_id` approves an atomic batch: its total, and its payments " +
           "in their order. Without one a transfer whose payer has to be authenticated refuses the batch (`authentication_required`). 504 " +
-          "`outcome_unknown`: the batch was interrupted; `detail` tells which transfers are decided, which are not done and which are in doubt, and " +
-          "the same request under the same key finishes them.",
+          "`outcome_unknown`: the batch was interrupted; `detail` tells which transfers are decided, which are not done by this request and which are in " +
+          "doubt, and the same request under the same key finishes them.",
         body: batchBody,
         response: { 200: ref("TransferBatch"), 201: ref("TransferBatch") },
       },

@@ -69,7 +69,7 @@ void describe("a transfer that posted at once", () => {
     await assert.rejects(show(ORG, id, digest), { name: "InvariantError" });
   });
 
-  void it("is answered as 503 while it cannot be read, and with the same bytes afterwards", async () => {
+  void it("is not said to be nothing done while it cannot be read, and is answered with the same bytes afterwards", async () => {
     let away = false;
     const wrap = (store: Store): Store => ({
       ...store,
@@ -83,7 +83,7 @@ void describe("a transfer that posted at once", () => {
     const body = bank.body(0, 1, 600, { metadata: METADATA });
     const { text } = posted(await transfer(deps, asking("k"), body));
     away = true;
-    assert.deepEqual(await transfer(deps, asking("k"), body), { ok: false, code: "store_unavailable" });
+    assert.deepEqual(await transfer(deps, asking("k"), body), { ok: false, code: "outcome_unknown" });
     away = false;
     const again = await transfer(deps, asking("k"), body);
     assert.ok(again.ok && again.replayed);

@@ -78,7 +78,7 @@ void describe("an independent batch", () => {
       assert.equal(bank.check().transactions.length, 3);
       // Who is told «nothing was done» may ask again under a new key, and would pay the first chunk twice.
       assert.equal(broken.body["code"], "outcome_unknown");
-      const rest = outcome.outcome === "unknown" ? "in doubt" : "not done";
+      const rest = outcome.outcome === "unknown" ? "in doubt" : "not done by this request";
       const known = `Of the transfers 0 to 2 are decided, 3 to 7 are ${rest}. A repetition finishes them.`;
       assert.deepEqual([broken.status, broken.replayed, broken.body["detail"]], [504, false, known]);
       left.commits = 1000;
@@ -183,7 +183,10 @@ void describe("an independent batch", () => {
       const transfers = [1, 1, 1, 40, 40, 1, 150, 5, 5].map((amount, n) => bank.body(n < 6 ? 0 : 2, n < 6 ? 2 : 1, amount));
       const ask = () => transferBatch(deps, asking("k"), { mode: "independent", transfers });
       const broken = answerOf(await ask());
-      assert.equal(broken.body["detail"], "Of the transfers 0 to 2 are decided, 3 to 8 are not done. A repetition finishes them.");
+      assert.equal(
+        broken.body["detail"],
+        "Of the transfers 0 to 2 are decided, 3 to 8 are not done by this request. A repetition finishes them.",
+      );
       assert.deepEqual(
         statuses(answerOf(await ask())),
         transfers.map(() => 201),
@@ -250,7 +253,10 @@ void describe("an independent batch", () => {
     const ask = async () => answerOf(await transferBatch(deps, asking("k"), { mode: "independent", transfers })).body["detail"];
     refused = bank.customer(2);
     // Nobody else's: what is between was refused, and what is behind it does not need it.
-    assert.equal(await ask(), "Of the transfers 0 to 2 are decided, 3 to 5 are not done, 6 to 8 are decided. A repetition finishes them.");
+    assert.equal(
+      await ask(),
+      "Of the transfers 0 to 2 are decided, 3 to 5 are not done by this request, 6 to 8 are decided. A repetition finishes them.",
+    );
     blind = bank.customer(4);
     assert.equal(await ask(), "Of the transfers 0 to 2 are decided, 3 to 8 are in doubt. A repetition finishes them.");
     [refused, blind] = ["", ""];

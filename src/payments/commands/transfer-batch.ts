@@ -77,7 +77,9 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
       ...asked.idempotency,
       id: start === 0 ? asked.idempotency.id : laterClaim(asked.idempotency, start),
     };
-    const place = start === 0 ? { followers: APPENDS_OF_ONE * (items.length - chunk.length) } : ({ follows: true } as const);
+    // The first one is answered before there are any others.
+    const after = asked.idempotency && start > size ? laterClaim(asked.idempotency, start - size) : undefined;
+    const place = start === 0 ? { followers: APPENDS_OF_ONE * (items.length - chunk.length) } : ({ follows: true, after } as const);
     // What shares a record with a chunk before it is decided after that one has ended or, where it failed, again. It may need what that one
     // was to do, so it is then left to the repetition; what is kept of it already still goes before.
     const decide = (view: View, at: number): Outcome => {
@@ -185,7 +187,7 @@ function runChunk(
   idempotency: IdempotencyClaim | undefined,
   items: readonly Item[],
   decide: (view: View, at: number) => Outcome,
-  { shown, ...place }: Pick<Command, "followers" | "follows"> & { readonly shown?: ShownAuthentication | undefined },
+  { shown, ...place }: Pick<Command, "followers" | "follows" | "after"> & { readonly shown?: ShownAuthentication | undefined },
 ): Promise<Executed> {
   const needs: Need[] = shown === undefined ? [] : [shownNeed(shown)];
   for (const { request, payer, payee, plan } of items) {
@@ -302,9 +304,10 @@ function join(chunks: readonly Executed[], shape: Shape): Executed {
 function knownOf(chunks: readonly Executed[], { size, count, repeated }: Shape): string {
   const stretches: { readonly what: string; readonly from: number; to: number }[] = [];
   for (const [n, chunk] of chunks.entries()) {
-    // Also where a repetition has found nothing kept of a chunk: the sending that began the batch may be at it still, on another node.
+    // Also where a repetition has found nothing kept of a chunk: the sending that began the batch may be at it still, on another node. So may
+    // a repetition of this one be, hence no more is said than of this one.
     const doubtful = !chunk.ok && (repeated || chunk.code === "outcome_unknown");
-    const what = chunk.ok ? "are decided" : doubtful ? "are in doubt" : "are not done";
+    const what = chunk.ok ? "are decided" : doubtful ? "are in doubt" : "are not done by this request";
     const to = Math.min((n + 1) * size, count) - 1;
     const last = stretches.at(-1);
     if (last?.what === what) last.to = to;

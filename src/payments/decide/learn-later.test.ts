@@ -30,8 +30,8 @@ function made(profile: RiskProfile | undefined, at: number, context: RiskContext
   return { judged, profile: stored(learnt(judged, asked, over, "held").profile), count: judged.assessment["velocity_count"] };
 }
 
-function approved(profile: RiskProfile, at: number, context: RiskContext = berlin): RiskProfile {
-  const later = learntLater({ amount: minor(2_500), currency: EUR }, context, { payer, payee, profile, device: undefined }, at);
+function approved(profile: RiskProfile, at: number, context: RiskContext = berlin, createdAt = at - MINUTE_MS): RiskProfile {
+  const later = learntLater({ amount: minor(2_500), currency: EUR, createdAt }, context, { payer, payee, profile, device: undefined }, at);
   assert.ok(later);
   return stored(later.profile);
 }
@@ -55,5 +55,33 @@ describe("a payment that waited for its payer", () => {
     const profile = approved(first.profile, T0 + 14 * MINUTE_MS);
     assert.deepEqual([first.count, made(profile, T0 + 30 * MINUTE_MS).count], [1, 2]);
     assert.equal(made(profile, T0 + 30 * MINUTE_MS + 1).count, 1);
+  });
+
+  it("is no payment anew when it posts: the payer has been idle since it was made", () => {
+    const before = approved(made(undefined, T0).profile, T0 + MINUTE_MS);
+    const profile = approved(made(before, T0 + DAY_MS).profile, T0 + DAY_MS + 14 * MINUTE_MS);
+    const [pair] = profile.features?.pairs ?? [];
+    assert.deepEqual([profile.features?.paidAt, (pair?.last ?? 0) * MINUTE_MS], [T0 + DAY_MS, T0 + DAY_MS]);
+    assert.equal(profile.features?.firstAt, T0 + MINUTE_MS);
+  });
+
+  it("teaches the place where it was made, of the time when it was made", () => {
+    const profile = approved(made(undefined, T0).profile, T0 + 14 * MINUTE_MS, berlin, T0);
+    assert.deepEqual([profile.lastLocation?.at, profile.features?.place?.at], [T0, T0]);
+    // By train, at 300 km/h since it was made; approved on the way, at the fourteenth minute.
+    const { judged } = made(profile, T0 + 16 * MINUTE_MS, { ...berlin, latitude: Number(berlin.latitude) - 0.72 });
+    assert.ok(!(judged.assessment["reasons"] as string[]).includes("location_impossible_travel"));
+  });
+
+  it("teaches no place that the payer has left since", () => {
+    const first = made(undefined, T0);
+    const away = { ...berlin, latitude: Number(berlin.latitude) - 0.72 };
+    const second = approved(made(first.profile, T0 + 10 * MINUTE_MS, away).profile, T0 + 10 * MINUTE_MS, away, T0 + 10 * MINUTE_MS);
+    const profile = approved(second, T0 + 14 * MINUTE_MS, berlin, T0);
+    assert.deepEqual([profile.lastLocation, profile.features?.place], [second.lastLocation, second.features?.place]);
+    // What was impossible when it was made has not become possible by waiting.
+    const far = { ...berlin, latitude: Number(berlin.latitude) - 2 };
+    const held = approved(made(second, T0 + 12 * MINUTE_MS, far).profile, T0 + 26 * MINUTE_MS, far, T0 + 12 * MINUTE_MS);
+    assert.deepEqual([held.lastLocation, held.features?.place], [second.lastLocation, second.features?.place]);
   });
 });
