@@ -74,11 +74,12 @@ export async function drainArchive({ log, clock }: DrainDeps, sink: ArchiveSink,
     }
     return { plan: { size: head.size, checkpoint: head.text } };
   }
+  const taken = { place: sink.place ?? null, tookAt: now, error: null };
   if (position >= plan.size) {
     await sink.put(checkpointObject(plan));
-    return { plan: null, tookAt: now, error: null };
+    return { ...taken, plan: null };
   }
   const leaves = await nextLeaves(log, position, plan.size);
   await sink.put(eventsObject(position, leaves));
-  return { position: position + leaves.length, newest: newestOf(progress, leaves), tookAt: now, error: null };
+  return { position: position + leaves.length, newest: newestOf(progress, leaves), ...taken };
 }

@@ -62,9 +62,9 @@ export function progressWrite(next: Progress): Write {
  */
 export async function readProgress(store: Store, { name, place }: Placed): Promise<Progress> {
   const first = await readRow(store, `sink#${name}`);
-  if (place === undefined) return first;
-  // The row of before there were places is of the one that comes first.
-  if (first.place === null || first.place === place) return { ...first, place };
+  if (place === undefined || first.place === place) return first;
+  // The row of before there were places is of the one that takes something first: the settings may have named another one by a slip.
+  if (first.place === null) return first.version === 0 ? { ...first, place } : first;
   return { ...(await readRow(store, `sink#${name}#${digestOf(Buffer.from(place, "utf8"))}`)), place };
 }
 

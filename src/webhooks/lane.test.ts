@@ -92,7 +92,7 @@ async function scene(
     return sent;
   };
   const queued = async () => (await store.query({ table: QUEUE_TABLE, hash: id, order: "ascending", limit: 10 })).items;
-  return { clock, lane, endpoint, enqueue, settled, queued, disabled };
+  return { clock, store, lane, endpoint, enqueue, settled, queued, disabled };
 }
 
 void describe("a lane whose endpoint was disabled and is enabled again within the second", () => {
@@ -227,6 +227,26 @@ void describe("a delivery that is to be tried now", () => {
     await endpoint("enabled", T0 - 1_000);
     lane.changed();
     assert.equal(await settled(), 2);
+  });
+});
+
+void describe("a delivery that an earlier version tried last, which kept no name of the enabling", () => {
+  void it("waits for its time, or until its endpoint is enabled again", async () => {
+    const { clock, store, lane, endpoint, settled, queued } = await scene(500);
+    await endpoint("enabled", T0 - 60_000);
+    const [item] = await queued();
+    assert.ok(item);
+    const last = { at: T0 - 1_000, status: 500, failure: null, latency_ms: 0 };
+    // Its last attempt but one: sent now, it would be dead a day early.
+    const waiting = { ...item, attempts: 9, next_at: T0 + 24 * 3_600_000, last };
+    await store.commit([{ op: "put", table: QUEUE_TABLE, item: waiting, condition: "none" }]);
+    lane.wake();
+    assert.equal(await settled(), 0);
+    assert.deepEqual(await queued(), [waiting]);
+    clock.time += 200;
+    await endpoint("enabled", clock.time);
+    lane.changed();
+    assert.equal(await settled(), 1);
   });
 });
 

@@ -121,8 +121,12 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
     return endpoint !== undefined && endpoint.url !== url;
   };
 
-  const dueAt = ({ last, nextAt, enabling }: Delivery, { enabledAt: current }: WebhookEndpoint, now: number): number =>
-    last !== null && (enabling !== current || last.at > now + MAX_SKEW_MS) ? 0 : nextAt;
+  const dueAt = ({ last, nextAt, enabling }: Delivery, { enabledAt: current }: WebhookEndpoint, now: number): number => {
+    if (last === null) return nextAt;
+    // An earlier version kept no name: by its time it may have been of another enabling. Once only, for this attempt is kept with one.
+    const isOther = enabling === undefined ? last.at < current : enabling !== current;
+    return isOther || last.at > now + MAX_SKEW_MS ? 0 : nextAt;
+  };
 
   /** Reads on in the queue while there is room. */
   const look = async (endpoint: WebhookEndpoint): Promise<void> => {

@@ -247,6 +247,14 @@ void describe("the S3 sink", () => {
     const { place, ...before } = row;
     assert.equal(place, `s3://${TEST_BUCKET}/log/`);
     await scene.store.commit([{ op: "put", table: SINKS_TABLE, item: before, condition: "none" }]);
+    // But not of one that has taken nothing, as by a slip in the settings.
+    await scene.tell(1);
+    await scene.seal();
+    scene.clock.time += 300_000;
+    const slipped = scene.worker([open({ bucket: "nobody-made-it" })]);
+    await scene.until(slipped, async () => (await readProgress(scene.store, { name: "s3" })).error !== null);
+    await slipped.stop();
+    assert.match(scene.errors.splice(0).join(), /NoSuchBucket/);
     for (const prefix of ["log/", "moved/", "moved/", "log/", ""]) {
       if (prefix === "") server.objects.clear();
       await run(prefix);
