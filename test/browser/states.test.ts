@@ -180,7 +180,8 @@ if (browser !== undefined)
         {},
         async ({ page, context }) => {
           await page.goto((await newSession(own, { user_id: await own.user(), purpose: "enrol" })).url);
-          await page.getByRole("button", { name: "Create a passkey" }).waitFor();
+          // Only then is the page's script there, which must not be kept from it.
+          await page.locator("#add-passkey:enabled").waitFor();
           await page.route("**/hosted/**", (route) => route.abort("connectionrefused"));
           await page.getByRole("button", { name: "Create a passkey" }).click();
           await page.getByRole("status").filter({ hasText: "The server cannot be reached." }).waitFor();
