@@ -32,7 +32,7 @@ export interface PasskeyFactor extends BaseFactor {
   readonly last_assertion: string | null;
   /**
    * What `counter` was before its last few uses, and until when (ms), the oldest first; absent before any, where it has always been 0, and
-   * where an earlier release wrote it.
+   * where an earlier release wrote it; -1 where such a release did not note it.
    */
   readonly former_counters?: readonly { readonly counter: number; readonly until: number }[];
 }

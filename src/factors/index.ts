@@ -14,7 +14,7 @@ export type {
   Subject,
   SubjectKind,
 } from "./factor.ts";
-export { factorsOf } from "./present-factor.ts";
+export { factorsInUse, factorsOf } from "./present-factor.ts";
 export type { Factor } from "./present-factor.ts";
 export { checkCode, checkPasskey, passkeyRequest } from "./check-factor.ts";
 export type { PasskeyPolicy } from "./check-factor.ts";

@@ -5,7 +5,9 @@ import { addPasskey } from "./add-passkey.ts";
 import { challengeFactor, startPasskey } from "./challenges.ts";
 import { checkPasskey, passkeyRequest } from "./check-factor.ts";
 import type { Checked, FailedCheck } from "./factor.ts";
+import type { Item } from "#storage/index.ts";
 import type { PasskeyFactor } from "./factor-set.ts";
+import { factorSets } from "./factor-set.ts";
 import { bad, factorKit, good, times } from "./test-kit.ts";
 import type { FactorKit } from "./test-kit.ts";
 import type { AuthenticatorOptions, Knobs, SoftwareAuthenticator } from "./testing/software-authenticator.ts";
@@ -258,6 +260,62 @@ describe("passkeys", () => {
     assert.equal((await stored(kit)).status, "active");
     bad(await kit.use(copied), "authentication_failed");
     assert.equal((await stored(kit)).status, "flagged");
+  });
+
+  it("WA-02 flags a copy that was used first, where the device itself answers an older challenge by the same counter", async () => {
+    const kit = factorKit();
+    const { device } = await kit.passkey();
+    good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+    kit.clock.time += 1_000;
+    const askedAt = kit.clock.now();
+    const counter = (await stored(kit)).counter + 1;
+    kit.clock.time += 1_000;
+    good(await kit.use(await answer(kit, device, { counter }, { askedAt: kit.clock.now() })), 200);
+    bad(await kit.use(await answer(kit, device, { counter }, { askedAt })), "authentication_failed");
+    assert.equal((await stored(kit)).status, "flagged");
+  });
+
+  it("WA-02 flags nothing by what an earlier release did not note", async () => {
+    const kit = factorKit();
+    const { device } = await kit.passkey();
+    const use = async (): Promise<void> => {
+      kit.clock.time += 1_000;
+      good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+    };
+    await use();
+    kit.clock.time += 1_000;
+    const late = await answer(kit, device, {}, { askedAt: kit.clock.now() });
+    await use();
+    const item = factorSets.toItem(await kit.set());
+    const { former_counters: _, ...factor } = await stored(kit);
+    const write = {
+      op: "put",
+      table: factorSets.table,
+      item: { ...item, factors: [factor] } as unknown as Item,
+      condition: "none",
+    } as const;
+    assert.equal((await kit.deps.store.commit([write])).outcome, "committed");
+    await use();
+    bad(await kit.use(late), "authentication_failed");
+    assert.equal((await stored(kit)).status, "active");
+    kit.clock.time += 1_000;
+    bad(await kit.use(await answer(kit, device, { counter: 4 }, { askedAt: kit.clock.now() })), "authentication_failed");
+    assert.equal((await stored(kit)).status, "flagged");
+  });
+
+  it("WA-02 flags nothing by a counter that is remembered no more", async () => {
+    const kit = factorKit();
+    const { device } = await kit.passkey();
+    const use = async (): Promise<void> => {
+      kit.clock.time += 1_000;
+      good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+    };
+    await use();
+    kit.clock.time += 1_000;
+    const late = await answer(kit, device, {}, { askedAt: kit.clock.now() });
+    for (let n = 0; n < 11; n++) await use();
+    bad(await kit.use(late), "authentication_failed");
+    assert.equal((await stored(kit)).status, "active");
   });
 
   it("WA-02 remembers a few counters only, and none of a passkey that does not count", async () => {

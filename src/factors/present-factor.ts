@@ -1,5 +1,6 @@
 import { toTimestamp } from "#kernel/clock.ts";
 import type { FactorId } from "#kernel/ids.ts";
+import type { Store } from "#storage/index.ts";
 import type { FactorDeps } from "./deps.ts";
 import type { FactorStatus, FactorType, Subject } from "./factor.ts";
 import type { FactorSet, StoredFactor } from "./factor-set.ts";
@@ -55,6 +56,11 @@ export function isAlive(factor: StoredFactor, now: number): boolean {
 export async function factorsOf(deps: Pick<FactorDeps, "store" | "vault" | "clock">, subject: Subject): Promise<readonly Factor[]> {
   const set = await readSet(deps.store, subject);
   return set === undefined ? [] : presentSet(deps, set);
+}
+
+/** The factors of a subject that are in use, of which nothing has to be opened; `created_at` in milliseconds. */
+export async function factorsInUse(store: Store, subject: Subject): Promise<readonly Pick<StoredFactor, "id" | "created_at">[]> {
+  return ((await readSet(store, subject))?.factors ?? []).filter(({ status }) => status === "active");
 }
 
 async function presentSet(deps: Pick<FactorDeps, "store" | "vault" | "clock">, set: FactorSet): Promise<readonly Factor[]> {

@@ -88,7 +88,8 @@ function judge(factor: StoredFactor, { evidence }: Checked, at: number): Judged 
  * devices may hold the key, and it is refused for good. The very same assertion again is a repetition, not a copy. Nor does a lower
  * counter show one in the answer to a challenge that was given out before the passkey was used last: two challenges may be answered
  * in one order and come here in the other (the race that the same step names). It is refused, and no more, as long as it is larger than
- * the counter was when the challenge was given out: no answer of the device that has it could be smaller.
+ * the counter was when the challenge was given out: no answer of the device that has it could be smaller. Nor could another answer of it
+ * be equal to the last.
  */
 function judgePasskey(
   factor: PasskeyFactor,
@@ -98,22 +99,31 @@ function judgePasskey(
   if (factor.last_assertion === digest) return { ok: false, reason: "replayed" };
   const counts = counter > 0 || factor.counter > 0;
   if (counts && counter <= factor.counter) {
-    if (askedAt !== undefined && counter > counterAt(factor, askedAt)) return { ok: false, reason: "out_of_order" };
+    if (askedAt !== undefined && counter < factor.counter && counter > counterAt(factor, askedAt))
+      return { ok: false, reason: "out_of_order" };
     return { ok: false, reason: "counter", flagged: { ...factor, status: "flagged" } };
   }
   const used = { ...factor, counter, backed_up: backedUp, last_assertion: digest, last_used_at: at };
   if (!counts) return { ok: true, factor: used };
-  const former = [...(factor.former_counters ?? []), { counter: factor.counter, until: at }];
+  const former = [...formerCounters(factor), { counter: factor.counter, until: at }];
   return { ok: true, factor: { ...used, former_counters: former.slice(-FORMER_COUNTERS) } };
 }
 
 /** Uses of a passkey that are remembered: more than there are in the time in which one challenge can be answered. */
 const FORMER_COUNTERS = 10;
 
-/** What a passkey's counter was at a time (ms); -1 where an earlier release has used it last, and did not keep that. */
-function counterAt({ counter, last_used_at: lastUsed, former_counters: former = [] }: PasskeyFactor, time: number): number {
+/** What a passkey's counter was before its uses so far; -1 before those of an earlier release, which did not keep that. */
+function formerCounters({ last_used_at: lastUsed, former_counters: former = [] }: PasskeyFactor): typeof former {
+  return lastUsed === null || former.at(-1)?.until === lastUsed ? former : [{ counter: -1, until: lastUsed }];
+}
+
+/** What a passkey's counter was at a time (ms); -1 where nobody knows that any more, or it was used so often since that it is forgotten. */
+function counterAt(factor: PasskeyFactor, time: number): number {
+  const { counter, last_used_at: lastUsed } = factor;
   if (lastUsed === null || time >= lastUsed) return counter;
-  return former.at(-1)?.until === lastUsed ? (former.find(({ until }) => until > time)?.counter ?? counter) : -1;
+  const former = formerCounters(factor);
+  const then = former.findIndex(({ until }) => until > time);
+  return then === 0 && former.length === FORMER_COUNTERS ? -1 : (former[then]?.counter ?? counter);
 }
 
 function flag(work: Working, set: FactorSet, attempt: Attempt, factor: PasskeyFactor, at: number): Refusal {

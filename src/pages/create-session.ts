@@ -1,5 +1,6 @@
 import type { Asked, Executed } from "#commit/index.ts";
 import { refuseAtOnce, refused, replied, workOn } from "#commit/index.ts";
+import { factorsInUse } from "#factors/index.ts";
 import { organisations, pageTermsOf, users } from "#identity/index.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import type { AuthenticationId, OrganisationId, UserId } from "#kernel/ids.ts";
@@ -10,6 +11,7 @@ import { readReturnUrl } from "./return-url.ts";
 import { newSecret, tokenText } from "./secret.ts";
 import type { HostedSession, Purpose } from "./session.ts";
 import { hostedSessions, presentSession, SESSION_MS } from "./session.ts";
+import { subjectOf } from "./visit.ts";
 
 export interface CreateSessionBody {
   readonly user_id: UserId;
@@ -34,6 +36,7 @@ export async function createSession(deps: CreateSessionDeps, asked: Asked, body:
   const { organisationId, apiKeyId, requestId } = actor;
   const refusal = await refuseBeforehand(deps, asked, body);
   if (refusal !== undefined) return refuseAtOnce(refusal, requestId);
+  const before = body.purpose === "enrol" ? await factorsInUse(deps.store, subjectOf({ organisationId, userId: body.user_id })) : undefined;
   const id = deps.ids.next("hostedSession");
   const eventId = deps.ids.next("event");
   const secret = newSecret(deps.random);
@@ -57,6 +60,7 @@ export async function createSession(deps: CreateSessionDeps, asked: Asked, body:
         userId: user.id,
         purpose: body.purpose,
         authenticationId: body.authentication_id ?? null,
+        factorsBefore: before?.map((factor) => factor.id) ?? null,
         apiKeyId: apiKeyId as HostedSession["apiKeyId"],
         returnUrl: back.url,
         status: "created",

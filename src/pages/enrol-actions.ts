@@ -1,10 +1,9 @@
 import type { Executed } from "#commit/index.ts";
-import { activateTotp, addPasskey, challengeFactor, factorsOf, startPasskey, startTotp } from "#factors/index.ts";
+import { activateTotp, addPasskey, challengeFactor, factorsInUse, startPasskey, startTotp } from "#factors/index.ts";
 import type { Proof } from "#factors/index.ts";
 import { readOrganisation } from "#identity/index.ts";
 import type { FactorId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import { parseTimestamp } from "#kernel/clock.ts";
 import { completeSession } from "./complete-session.ts";
 import type { PagesDeps } from "./deps.ts";
 import type { HostedSession } from "./session.ts";
@@ -48,14 +47,11 @@ export async function confirmTotp(
   return activateTotp(deps, askedOn(session, visitor), subjectOf(session), id, body);
 }
 
-/** How far the clocks of two nodes, or one before and after it was set, may lie apart, ms: nobody may be told that nothing was set up where it was. */
-const CLOCKS_DIFFER_MS = 10_000;
-
 /** Ends the visit. Whether anything was enrolled is told by the factors themselves, so no answer that got lost can make it wrong. */
 export async function finishEnrolment(deps: PagesDeps, session: HostedSession, visitor: Visitor): Promise<Executed> {
-  const factors = await factorsOf(deps, subjectOf(session));
-  const since = session.createdAt - CLOCKS_DIFFER_MS;
-  const enrolled = factors.some(({ status, created_at }) => status === "active" && parseTimestamp(created_at) >= since);
+  const { factorsBefore: before, createdAt } = session;
+  const factors = await factorsInUse(deps.store, subjectOf(session));
+  const enrolled = factors.some(({ id, created_at }) => (before === null ? created_at >= createdAt : !before.includes(id)));
   return completeSession(deps, session, enrolled ? "enrolled" : "cancelled", visitor);
 }
 

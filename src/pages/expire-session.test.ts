@@ -37,6 +37,7 @@ async function keep({ store, ids, clock }: Scene, fields: Partial<HostedSession>
     userId: ids.next("user"),
     purpose: "enrol",
     authenticationId: null,
+    factorsBefore: null,
     apiKeyId: ids.next("apiKey"),
     returnUrl: "https://app.example.com/",
     status: "created",

@@ -1,4 +1,4 @@
-import type { ApiKeyId, AuthenticationId, HostedSessionId, OrganisationId, UserId } from "#kernel/ids.ts";
+import type { ApiKeyId, AuthenticationId, FactorId, HostedSessionId, OrganisationId, UserId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import type { Collection, Store } from "#storage/index.ts";
@@ -27,6 +27,11 @@ export interface HostedSession {
   readonly purpose: Purpose;
   /** What is to be approved; `null` for other purposes. */
   readonly authenticationId: AuthenticationId | null;
+  /**
+   * The factors that the customer had when it was made, so that no clock tells what was enrolled since; `null` for what is to be approved,
+   * and where an earlier release made it.
+   */
+  readonly factorsBefore: readonly FactorId[] | null;
   /** The key that asked for the session. */
   readonly apiKeyId: ApiKeyId;
   /** Where the customer goes back to: a whole URL, whose origin was allowed when the session was made. */
@@ -82,6 +87,7 @@ export const hostedSessions: Collection<HostedSession> = {
     user_id: session.userId,
     purpose: session.purpose,
     authentication_id: session.authenticationId,
+    ...(session.factorsBefore === null ? {} : { factors_before: session.factorsBefore }),
     api_key_id: session.apiKeyId,
     return_url: session.returnUrl,
     status: session.status,
@@ -103,6 +109,7 @@ export const hostedSessions: Collection<HostedSession> = {
       userId: stored.user_id,
       purpose: stored.purpose,
       authenticationId: stored.authentication_id,
+      factorsBefore: stored.factors_before ?? null,
       apiKeyId: stored.api_key_id,
       returnUrl: stored.return_url,
       status: stored.status,
@@ -125,6 +132,7 @@ interface StoredSession {
   readonly user_id: UserId;
   readonly purpose: Purpose;
   readonly authentication_id: AuthenticationId | null;
+  readonly factors_before?: readonly FactorId[];
   readonly api_key_id: ApiKeyId;
   readonly return_url: string;
   readonly status: SessionStatus;

@@ -89,6 +89,30 @@ describe("what hosted pages tell of what happens beside them", () => {
     app.clock.advance(5_000);
   });
 
+  it("a visit that adds nothing has not enrolled what another one did a moment before it was made", async () => {
+    const user_id = await own.user();
+    const visit = async (): Promise<{ readonly id: string; readonly cookie: string }> => {
+      const { id, url } = await newSession(own, { user_id, purpose: "enrol" });
+      return { id, cookie: await opened(url) };
+    };
+    const [first, beside] = [await visit(), await visit()];
+    const options = ok(await call(`/hosted/${first.id}/passkeys/options`, {}, first.cookie), 201)["public_key"] as JsonObject;
+    ok(await call(`/hosted/${first.id}/passkeys`, { response: softwareAuthenticator().create(options) }, first.cookie), 201);
+    assert.equal(ok(await call(`/hosted/${first.id}/finish`, {}, first.cookie), 200)["result"], "enrolled");
+    app.clock.advance(3_000);
+    const second = await visit();
+    assert.equal(ok(await call(`/hosted/${second.id}/finish`, {}, second.cookie), 200)["result"], "cancelled");
+    // Made by an earlier release, which did not note what there was before.
+    const third = await visit();
+    const table = "smartfinance-hosted-sessions";
+    const { factors_before: before, ...item } = (await app.store.get(table, { hash: third.id })) ?? assert.fail("the session is there");
+    assert.deepEqual(Array.isArray(before) && before.length, 1);
+    assert.equal((await app.store.commit([{ op: "put", table, item, condition: "none" }])).outcome, "committed");
+    assert.equal(ok(await call(`/hosted/${third.id}/finish`, {}, third.cookie), 200)["result"], "cancelled");
+    // Whoever has two pages open at once has set it up meanwhile.
+    assert.equal(ok(await call(`/hosted/${beside.id}/finish`, {}, beside.cookie), 200)["result"], "enrolled");
+  });
+
   it("a clock that is set back makes no visit last longer", async () => {
     const user_id = await own.user();
     const link = await newSession(own, { user_id, purpose: "enrol" });
