@@ -10,7 +10,8 @@ import { toTransactItems } from "./transact-items.ts";
 
 const json = fc.dictionary(
   fc.string({ minLength: 1 }).filter((name) => name !== "__proto__"),
-  fc.jsonValue({ noUnicodeString: false }),
+  // The AWS library loses this name, also within; it has a test of its own.
+  fc.jsonValue({ noUnicodeString: false }).filter((value) => !JSON.stringify(value).includes("__proto__")),
   { noNullPrototype: true },
 ) as fc.Arbitrary<Item>;
 const wire = (item: Item): Attributes => JSON.parse(JSON.stringify(toAttributes(item))) as Attributes;
@@ -24,6 +25,14 @@ describe("dynamodb attributes", () => {
         assert.deepEqual(fromAttributes(wire(full)), clean(full));
       }),
     );
+  });
+
+  it("keep a name that assignments take for the prototype", () => {
+    for (const text of ['{"a":{"__proto__":[]}}', '{"__proto__":{"a":1}}', '{"l":[{"__proto__":"x","b":null}]}']) {
+      const back = fromAttributes(wire(JSON.parse(text) as Item));
+      assert.equal(JSON.stringify(back), text);
+      assert.equal(Object.getPrototypeOf(back), Object.prototype);
+    }
   });
 
   it("keep doubles beyond DynamoDB's numbers exactly", () => {

@@ -30,9 +30,15 @@ export function toAttributes(item: Item): Attributes {
   const attributes: Record<string, Attribute> = {};
   for (const name in item) {
     const value = item[name];
-    if (value !== undefined) attributes[name] = toAttribute(value);
+    if (value !== undefined) put(attributes, name, toAttribute(value));
   }
   return attributes;
+}
+
+/** Like JSON.parse: "__proto__" is a name as any other, where an assignment would change what the object inherits from. */
+function put<T>(object: Record<string, T>, name: string, value: T): void {
+  if (name === "__proto__") Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+  else object[name] = value;
 }
 
 function toAttribute(value: JsonValue): Attribute {
@@ -67,7 +73,7 @@ export function fromAttributes(attributes: Attributes): Item {
   const item: Record<string, JsonValue> = {};
   for (const name in attributes) {
     const attribute = attributes[name];
-    if (attribute !== undefined) item[name] = fromAttribute(attribute);
+    if (attribute !== undefined) put(item, name, fromAttribute(attribute));
   }
   return item;
 }
