@@ -6,3 +6,4 @@ export type { ReplyBox, ShowReply } from "./idempotency.ts";
 export * from "./outcome.ts";
 export { createCommitQueue } from "./queue.ts";
 export type { CommitQueue } from "./queue.ts";
+export { rewritingQueue } from "./rewriting-queue.ts";

@@ -1,4 +1,5 @@
 import type { Command, CommitQueue, Outcome, View } from "#commit/index.ts";
+import { rewritingQueue } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { EventId } from "#kernel/ids.ts";
 import type { Key } from "#storage/index.ts";
@@ -24,26 +25,17 @@ export function queueWith(
     get used() {
       return used;
     },
-    queue: {
-      get depth() {
-        return queue.depth;
-      },
-      get load() {
-        return queue.load;
-      },
-      drain: () => queue.drain(),
-      execute(command) {
-        invariant(!used, "an approved operation is one command");
-        used = true;
-        // Drawn after the ids of the command, because events are listed in the order of their ids.
-        const eventId = ids.next("event");
-        return queue.execute({
-          ...command,
-          needs: [...command.needs, { collection: approvals, key, mode: "write" }],
-          appends: (command.appends ?? 3) + MORE_APPENDS,
-          decide: (view, at) => decide(view, command, at, eventId),
-        });
-      },
-    },
+    queue: rewritingQueue(queue, (command) => {
+      invariant(!used, "an approved operation is one command");
+      used = true;
+      // Drawn after the ids of the command, because events are listed in the order of their ids.
+      const eventId = ids.next("event");
+      return {
+        ...command,
+        needs: [...command.needs, { collection: approvals, key, mode: "write" }],
+        appends: (command.appends ?? 3) + MORE_APPENDS,
+        decide: (view, at) => decide(view, command, at, eventId),
+      };
+    }),
   };
 }

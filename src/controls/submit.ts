@@ -1,6 +1,6 @@
 import type { Actor } from "#audit/index.ts";
-import type { Asked, CommitQueue, Executed } from "#commit/index.ts";
-import { refused, replied, workOn } from "#commit/index.ts";
+import type { Asked, Executed } from "#commit/index.ts";
+import { refused, replied, rewritingQueue, workOn } from "#commit/index.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Approval } from "./approval.ts";
 import { approvals } from "./approval.ts";
@@ -100,27 +100,16 @@ export async function passControls(
   standing: Standing,
 ): Promise<Executed> {
   const policy = await readControlPolicy(deps.store, asked.actor.organisationId);
-  const { queue } = deps;
-  const guarded: CommitQueue = {
-    get depth() {
-      return queue.depth;
+  const guarded = rewritingQueue(deps.queue, (command) => ({
+    ...command,
+    decide(view, at) {
+      const outcome = command.decide(view, at);
+      if (outcome.changes.length === 0) return outcome;
+      const facts = operation.factsIn(payload, view, asked.actor);
+      if (facts === undefined || needsApproval(policy, operation, facts) === 0) return outcome;
+      return refused(refuse("contention"), asked.actor.requestId);
     },
-    get load() {
-      return queue.load;
-    },
-    drain: () => queue.drain(),
-    execute: (command) =>
-      queue.execute({
-        ...command,
-        decide(view, at) {
-          const outcome = command.decide(view, at);
-          if (outcome.changes.length === 0) return outcome;
-          const facts = operation.factsIn(payload, view, asked.actor);
-          if (facts === undefined || needsApproval(policy, operation, facts) === 0) return outcome;
-          return refused(refuse("contention"), asked.actor.requestId);
-        },
-      }),
-  };
+  }));
   const execution = { asked, queue: guarded, standing, approvalId: "", requestedAt: deps.clock.now(), requestedCount: null, approvals: 0 };
   return operation.execute(payload, execution);
 }

@@ -31,6 +31,12 @@ async function answer(
   return checkPasskey(kit.deps, kit.subject, challenge, device.get(options, knobs), asking);
 }
 
+/** Uses the passkey a second later, in answer to a challenge of that moment. */
+async function useLater(kit: FactorKit, device: SoftwareAuthenticator): Promise<void> {
+  kit.clock.time += 1_000;
+  good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+}
+
 /** One answer, looked at so many times. */
 async function answers(kit: FactorKit, device: SoftwareAuthenticator, count: number): Promise<readonly (Checked | FailedCheck)[]> {
   const options = await passkeyRequest(kit.deps, kit.subject, CHALLENGE);
@@ -238,8 +244,7 @@ describe("passkeys", () => {
     good(await kit.use(second), 200);
     bad(await kit.use(first), "authentication_failed");
     assert.equal((await stored(kit)).status, "active");
-    kit.clock.time += 1_000;
-    good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
+    await useLater(kit, device);
     // What was asked for after the last use is no matter of order any more.
     bad(await kit.use(await answer(kit, device, { counter: 2 }, { askedAt: kit.clock.now() })), "authentication_failed");
     assert.equal((await stored(kit)).status, "flagged");
@@ -278,10 +283,7 @@ describe("passkeys", () => {
   it("WA-02 flags nothing by what an earlier release did not note", async () => {
     const kit = factorKit();
     const { device } = await kit.passkey();
-    const use = async (): Promise<void> => {
-      kit.clock.time += 1_000;
-      good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
-    };
+    const use = (): Promise<void> => useLater(kit, device);
     await use();
     kit.clock.time += 1_000;
     const late = await answer(kit, device, {}, { askedAt: kit.clock.now() });
@@ -306,10 +308,7 @@ describe("passkeys", () => {
   it("WA-02 flags nothing by a counter that is remembered no more", async () => {
     const kit = factorKit();
     const { device } = await kit.passkey();
-    const use = async (): Promise<void> => {
-      kit.clock.time += 1_000;
-      good(await kit.use(await answer(kit, device, {}, { askedAt: kit.clock.now() })), 200);
-    };
+    const use = (): Promise<void> => useLater(kit, device);
     await use();
     kit.clock.time += 1_000;
     const late = await answer(kit, device, {}, { askedAt: kit.clock.now() });

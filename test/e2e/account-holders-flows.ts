@@ -4,6 +4,7 @@ import type { Organisation } from "../support/app.ts";
 import type { Answer, Client } from "../support/http-client.ts";
 import { freshKey, ok, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
+import { colleague } from "./controls-kit.ts";
 import type { Stage } from "./stage.ts";
 import { everyPage, idsOf } from "./stage.ts";
 
@@ -174,9 +175,7 @@ export function accountHolderFlows(stage: Stage): void {
 
     it("whose status binds an account free it of that only by a key that may lift the status itself", async () => {
       const own = await stage.app.newOrganisation();
-      const clerk = own.api.as(
-        String(ok(await own.api.post("/v1/api-keys", { name: "Clerk", scopes: ["accounts:write"] }), 201)["secret"]),
-      );
+      const { api: clerk } = await colleague(own, "Clerk", ["accounts:write"]);
       const [ada, bob] = [await own.user(), await own.user()];
       const account = await own.account({ userId: ada, balance: 900 });
       const to = await own.account();
@@ -189,17 +188,14 @@ export function accountHolderFlows(stage: Stage): void {
       refused(await clerk.patch(`${path}/${bob}`, { role: "viewer" }), "insufficient_scope");
       ok(await clerk.patch(`${path}/${bob}`, { role: "joint_owner" }), 200);
       refused(await own.transfer(account, to, 10), "account_restricted", "from_account_id");
-      const both = { name: "Compliance", scopes: ["accounts:write", "users:verify"] };
-      const officer = own.api.as(String(ok(await own.api.post("/v1/api-keys", both), 201)["secret"]));
+      const { api: officer } = await colleague(own, "Compliance", ["accounts:write", "users:verify"]);
       assert.equal(ok(await remove(officer, account, bob), 200)["restriction"], null);
       ok(await own.transfer(account, to, 10), 201);
     });
 
     it("are not taken off by such a key behind somebody who binds the account for another reason", async () => {
       const own = await stage.app.newOrganisation();
-      const clerk = own.api.as(
-        String(ok(await own.api.post("/v1/api-keys", { name: "Clerk", scopes: ["accounts:write"] }), 201)["secret"]),
-      );
+      const { api: clerk } = await colleague(own, "Clerk", ["accounts:write"]);
       const [ada, bob] = [await own.user(), await own.user()];
       const account = await own.account({ userId: ada, balance: 900 });
       const to = await own.account();

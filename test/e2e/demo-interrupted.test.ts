@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { Demo } from "#bootstrap.ts";
 import { createDemo, createOrganisation, demoShown } from "#bootstrap.ts";
 import { startApp } from "../support/app.ts";
+import type { Client } from "../support/http-client.ts";
 import { createClient, ok, refused } from "../support/http-client.ts";
 import { startProcess } from "../support/process.ts";
 
@@ -17,6 +18,24 @@ const directory = mkdtempSync(join(tmpdir(), "smartfinance-demo-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 const ALONE = true;
+/** Some half a minute, far longer than a start takes. */
+const PROBES_MAX = 15_000;
+
+/** A client of the server that is being started on this port, once its port is open. */
+async function untilOpen(port: string): Promise<Client> {
+  const probe = createClient(`http://127.0.0.1:${port}`);
+  const isOpen = (): Promise<boolean> =>
+    probe.get("/healthz").then(
+      () => true,
+      () => false,
+    );
+  for (let n = 0; n < PROBES_MAX; n++) {
+    if (await isOpen()) return probe;
+    await sleep(2);
+  }
+  return assert.fail("its port was not opened");
+}
+
 const SHOWN = /^export KEY=(\S+) .*\nexport ALICE=(\S+) .*\nexport BOB=(\S+) /m;
 
 describe("a demo that was made and not shown", () => {
@@ -86,14 +105,7 @@ describe("a first start that is ended while it makes the demo", () => {
         SMARTFINANCE_PORT: String(20_000 + (process.pid % 20_000)),
       };
       const ended = startProcess(settings);
-      const probe = createClient(`http://127.0.0.1:${settings.SMARTFINANCE_PORT}`);
-      while (
-        !(await probe.get("/healthz").then(
-          () => true,
-          () => false,
-        ))
-      )
-        await sleep(2);
+      const probe = await untilOpen(settings.SMARTFINANCE_PORT);
       await sleep(delay);
       ended.signal(signal);
       assert.equal(await ended.ended, signal === "SIGTERM" ? 0 : signal, ended.stderr());
@@ -123,15 +135,7 @@ describe("a first start whose standard output nobody reads", () => {
     const unread = spawn(process.execPath, [start], { env: { PATH: process.env.PATH, ...settings }, stdio: ["ignore", "pipe", "ignore"] });
     const ended = once(unread, "exit");
     unread.stdout.destroy();
-    const probe = createClient(`http://127.0.0.1:${settings.SMARTFINANCE_PORT}`);
-    while (
-      !(await probe.get("/healthz").then(
-        () => true,
-        () => false,
-      ))
-    )
-      await sleep(2);
-    probe.close();
+    (await untilOpen(settings.SMARTFINANCE_PORT)).close();
     await sleep(50);
     unread.kill("SIGTERM");
     assert.deepEqual(await ended, [0, null]);

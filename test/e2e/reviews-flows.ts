@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Organisation } from "../support/app.ts";
-import type { Answer, ApiObject, Client } from "../support/http-client.ts";
+import type { Answer, ApiObject } from "../support/http-client.ts";
 import { freshKey, ok, refused } from "../support/http-client.ts";
 import { eventsAfter, newestEvent } from "./audit-trail.ts";
+import type { Colleague } from "./controls-kit.ts";
+import { colleague } from "./controls-kit.ts";
 import { berlin, suspect, SUSPICIOUS_AMOUNT } from "./suspicious.ts";
 import type { Stage } from "./stage.ts";
 import { auditBooks, everyPage, idsOf } from "./stage.ts";
@@ -126,26 +128,23 @@ export function reviewFlows(stage: Stage): void {
       const own = await stage.app.newOrganisation();
       const { payer, balance, pay } = await suspect(own, stage.app.clock);
       ok(await own.api.patch("/v1/organisation", { review_four_eyes_above: [{ currency: "EUR", amount: 1 }] }), 200);
-      const newKey = async (): Promise<Client & { readonly id: string }> => {
-        const { id, secret } = ok(await own.api.post("/v1/api-keys", { name: "Reviewer", scopes: ["reviews:read", "reviews:write"] }), 201);
-        return { ...own.api.as(secret), id };
-      };
+      const reviewer = (): Promise<Colleague> => colleague(own, "Reviewer", ["reviews:read", "reviews:write"]);
       const voids: readonly ((id: string) => Promise<Answer>)[] = [
         (id) => own.api.post(`/v1/api-keys/${id}/revoke`, {}, { idempotencyKey: null }),
         (id) => own.api.patch(`/v1/api-keys/${id}`, { scopes: ["reviews:read"] }),
       ];
       for (const [n, makeVoid] of voids.entries()) {
         const { review_id: id } = ok(await pay(), 202);
-        const [thief, first, second] = [await newKey(), await newKey(), await newKey()];
-        assert.equal(ok(await thief.post(`/v1/reviews/${id}/approve`), 200).status, "approved_once");
-        ok(await makeVoid(thief.id), 200);
+        const [thief, first, second] = [await reviewer(), await reviewer(), await reviewer()];
+        assert.equal(ok(await thief.api.post(`/v1/reviews/${id}/approve`), 200).status, "approved_once");
+        ok(await makeVoid(thief.keyId), 200);
         // Two are asked for still, though the limit be gone.
         ok(await own.api.patch("/v1/organisation", { review_four_eyes_above: [] }), 200);
-        const again = ok(await first.post(`/v1/reviews/${id}/approve`), 200);
-        assert.deepEqual([again.status, again["first_approved_by"]], ["approved_once", first.id]);
+        const again = ok(await first.api.post(`/v1/reviews/${id}/approve`), 200);
+        assert.deepEqual([again.status, again["first_approved_by"]], ["approved_once", first.keyId]);
         assert.deepEqual(await figures(own, payer), [balance - n * SUSPICIOUS_AMOUNT, SUSPICIOUS_AMOUNT]);
-        refused(await first.post(`/v1/reviews/${id}/approve`), "second_person_required");
-        assert.equal(ok(await second.post(`/v1/reviews/${id}/approve`), 200).status, "approved");
+        refused(await first.api.post(`/v1/reviews/${id}/approve`), "second_person_required");
+        assert.equal(ok(await second.api.post(`/v1/reviews/${id}/approve`), 200).status, "approved");
         ok(await own.api.patch("/v1/organisation", { review_four_eyes_above: [{ currency: "EUR", amount: 1 }] }), 200);
       }
       await auditBooks(own);
