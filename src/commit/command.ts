@@ -75,8 +75,8 @@ export interface Command {
    */
   readonly followers?: number;
   /**
-   * The id of the claim of the part of the same request before this one, whose reply has to be kept by then. A store that applies commits in order
-   * is asked for it: there a part flies while the one before it does, and may need what that one would have refused otherwise by now.
+   * The id of the claim of the part of the same request before this one, whose reply has to be kept by then. For stores that apply commits in
+   * order: there a part flies while the one before it does, and may need what that one would have refused otherwise by now.
    */
   readonly after?: string | undefined;
   /** It was weighed with one that came before it, and is not refused as overloaded. */

@@ -32,14 +32,14 @@ export interface DecidedGroup {
   readonly deferred: Pending[];
 }
 
-type CommitLimits = Pick<Store["limits"], "writesPerCommit" | "commitBytes" | "ordered">;
+type CommitLimits = Pick<Store["limits"], "writesPerCommit" | "commitBytes">;
 
 /**
  * DECIDE: every command in its order over the state that the ones before it left. A command whose
  * decision throws is failed alone; the others are not touched by it.
  */
 export function decideGroup(group: readonly Pending[], loaded: Loaded, limits: CommitLimits, at: number): DecidedGroup {
-  const unit = createUnit(loaded, limits.ordered === true);
+  const unit = createUnit(loaded);
   const answers: Answer[] = [];
   const deferred: Pending[] = [];
   let bytes = 0;

@@ -38,7 +38,7 @@ export interface Unit {
  * A unit over loaded items. Records are decoded once and encoded once, however many commands of the
  * group touch them, which is what makes one hot account as fast as many.
  */
-export function createUnit(loaded: Loaded, ordered: boolean): Unit {
+export function createUnit(loaded: Loaded): Unit {
   const appended: Write[] = [];
   const events: BuiltEvent[] = [];
   let size = 0;
@@ -80,7 +80,7 @@ export function createUnit(loaded: Loaded, ordered: boolean): Unit {
     view,
     stored: (table, key) => loaded.get(table, key)?.item,
     cost(command, outcome) {
-      let cost = outcome.events.length + (command.idempotency === undefined ? 0 : 1) + (ordered && command.after !== undefined ? 1 : 0);
+      let cost = outcome.events.length + (command.idempotency === undefined ? 0 : 1) + (command.after === undefined ? 0 : 1);
       for (const { collection, record } of outcome.changes) {
         const slot = loaded.get(collection.table, collection.keyOf(record));
         if (slot === undefined || !slot.dirty) cost += 1;
@@ -126,7 +126,7 @@ export function createUnit(loaded: Loaded, ordered: boolean): Unit {
       if (command.idempotency !== undefined) {
         const { organisationId } = command.actor;
         const stored = loaded.get(IDEMPOTENCY_TABLE, { hash: command.idempotency.id })?.item;
-        if (ordered && command.after !== undefined) checkBefore(command.after, command.idempotency, at);
+        if (command.after !== undefined) checkBefore(command.after, command.idempotency, at);
         appended.push(keepReply(organisationId, command.idempotency, outcome.reply, stored, at, sealed, command.actor.requestId));
         size += 1;
       }

@@ -77,8 +77,9 @@ export async function transferBatch(deps: PaymentDeps, asked: Asked, body: Batch
       ...asked.idempotency,
       id: start === 0 ? asked.idempotency.id : laterClaim(asked.idempotency, start),
     };
-    // The first one is answered before there are any others.
-    const after = asked.idempotency && start > size ? laterClaim(asked.idempotency, start - size) : undefined;
+    // The first one is answered before there are any others; where commits are in no order, those that share an account wait for each other.
+    const after =
+      deps.store.limits.ordered === true && asked.idempotency && start > size ? laterClaim(asked.idempotency, start - size) : undefined;
     const place = start === 0 ? { followers: APPENDS_OF_ONE * (items.length - chunk.length) } : ({ follows: true, after } as const);
     // What shares a record with a chunk before it is decided after that one has ended or, where it failed, again. It may need what that one
     // was to do, so it is then left to the repetition; what is kept of it already still goes before.
