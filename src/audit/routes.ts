@@ -18,7 +18,8 @@ import {
   timestampField,
 } from "#http/index.ts";
 import type { Clock } from "#kernel/clock.ts";
-import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
+import { listEndId, oldestIdOf } from "#kernel/id-times.ts";
+import { isId, partitionOf } from "#kernel/ids.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import type { Store } from "#storage/index.ts";
@@ -130,17 +131,6 @@ const eventSchema = Type.Object(
   },
 );
 
-/** Ids are drawn when a request arrives, events carry the time of the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
-
-/**
- * Where the ids of a list begin. They stand still while a clock that was set back catches up with them, so a list up to now has no such
- * bound: nothing else is newer. A further page begins where the one before has ended.
- */
-function boundOf(to: number | undefined, cursor: string | undefined, now: number): string | undefined {
-  return to === undefined || cursor !== undefined || to + SLACK_MS >= now ? undefined : firstIdAt("event", Math.max(0, to + SLACK_MS));
-}
-
 export interface AuditRouteDeps {
   readonly store: Store;
   readonly clock: Clock;
@@ -209,8 +199,8 @@ export function auditRoutes(app: HttpServer, deps: AuditRouteDeps): void {
       const page = await mergePartitions(deps.store, {
         table: "smartfinance-audit-logs",
         organisationId: request.caller.principal.organisationId,
-        from: from === undefined ? undefined : firstIdAt("event", Math.max(0, from - SLACK_MS)),
-        to: boundOf(to, cursor, deps.clock.now()),
+        from: from === undefined ? undefined : oldestIdOf("event", from),
+        to: listEndId("event", to, cursor, deps.clock.now()),
         before: cursor,
         limit,
         keep: (item) =>

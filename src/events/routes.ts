@@ -19,7 +19,8 @@ import {
   timeParameter,
 } from "#http/index.ts";
 import type { Clock } from "#kernel/clock.ts";
-import { firstIdAt, isId, partitionOf } from "#kernel/ids.ts";
+import { listEndId, oldestIdOf } from "#kernel/id-times.ts";
+import { isId, partitionOf } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Store } from "#storage/index.ts";
@@ -38,17 +39,7 @@ export interface EventRoutesDeps {
   readonly mayListen: (request: FastifyRequest) => () => Promise<boolean | undefined>;
 }
 
-/** Ids are drawn when a request arrives, events carry the time of the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
 const TABLE = "smartfinance-audit-logs";
-
-/**
- * Where the ids of a list begin. They stand still while a clock that was set back catches up with them, so a list up to now has no such
- * bound: nothing else is newer. A further page begins where the one before has ended.
- */
-function boundOf(to: number | undefined, cursor: string | undefined, now: number): string | undefined {
-  return to === undefined || cursor !== undefined || to + SLACK_MS >= now ? undefined : firstIdAt("event", Math.max(0, to + SLACK_MS));
-}
 
 const STREAM_EXAMPLE = [
   "id: dek_01M82BHM94EKAVVN1J472JCKY4.q83vEjRWeJCrze8S.F2b0rV6yRkq3vN0fZ1cB8Q",
@@ -124,8 +115,8 @@ export function eventRoutes(app: HttpServer, deps: EventRoutesDeps): void {
       const page = await mergePartitions(deps.store, {
         table: TABLE,
         organisationId: request.caller.principal.organisationId,
-        from: from === undefined ? undefined : firstIdAt("event", Math.max(0, from - SLACK_MS)),
-        to: boundOf(to, cursor, deps.clock.now()),
+        from: from === undefined ? undefined : oldestIdOf("event", from),
+        to: listEndId("event", to, cursor, deps.clock.now()),
         before: cursor,
         limit,
         keep: (item) =>

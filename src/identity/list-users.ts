@@ -1,5 +1,6 @@
+import { listEndId, oldestIdOf } from "#kernel/id-times.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
-import { firstIdAt, isId } from "#kernel/ids.ts";
+import { isId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Query } from "#storage/index.ts";
@@ -7,9 +8,6 @@ import type { IdentityDeps } from "./deps.ts";
 import { indexesOf } from "./profile.ts";
 import type { User, UserStatus, UserType } from "./user.ts";
 import { users, USERS_TABLE, userStatusKey } from "./user.ts";
-
-/** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
 
 export interface UserFilter {
   readonly status?: UserStatus | undefined;
@@ -43,8 +41,8 @@ export async function listUsers(
   if (cursor !== undefined && !isId("user", cursor)) return refuse("invalid_cursor", "cursor");
   const { email = null, phone = null } = filter;
   const indexes = await indexesOf(vault, organisationId, { email, phone });
-  const from = filter.from === undefined ? {} : { from: firstIdAt("user", Math.max(0, filter.from - SLACK_MS)) };
-  const newest = boundOf(filter, clock.now());
+  const from = filter.from === undefined ? {} : { from: oldestIdOf("user", filter.from) };
+  const newest = listEndId("user", filter.to, cursor, clock.now());
   const found: User[] = [];
   let before: string | undefined = cursor;
   for (let reads = 0; reads < MAX_READS; reads++) {
@@ -70,14 +68,6 @@ export async function listUsers(
     if (page.cursor === undefined) return { ok: true, users: found, cursor: undefined };
   }
   return { ok: true, users: found, cursor: before };
-}
-
-/**
- * Where the ids of a list begin. They stand still while a clock that was set back catches up with them, so a list up to now has no such
- * bound: nothing else is newer. A further page begins where the one before has ended.
- */
-function boundOf({ to, cursor }: UserFilter, now: number): string | undefined {
-  return to === undefined || cursor !== undefined || to + SLACK_MS >= now ? undefined : firstIdAt("user", Math.max(0, to + SLACK_MS));
 }
 
 interface Indexes {

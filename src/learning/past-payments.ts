@@ -1,7 +1,8 @@
 import { FEATURES, FEATURES_VERSION } from "#features/index.ts";
 import { InvariantError } from "#kernel/assert.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
-import { firstIdAt, PARTITIONS, partitionName } from "#kernel/ids.ts";
+import { newestIdOf, oldestIdOf } from "#kernel/id-times.ts";
+import { PARTITIONS, partitionName } from "#kernel/ids.ts";
 import type { LabelValue } from "#labels/index.ts";
 import { labelsOf, listLabels } from "#labels/index.ts";
 import type { Transaction } from "#ledger/index.ts";
@@ -51,8 +52,6 @@ export interface PastReader {
 /** How many parts an organisation's payments are read in; what is in which is random. */
 export const PAYMENT_PARTS = PARTITIONS;
 
-/** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
 const LABELS_PER_PAGE = 1_000;
 const MAX_LABEL_PAGES = 500;
 /** Pages of one part: more than the bound of payments looked at makes. */
@@ -89,8 +88,8 @@ export async function visitPast(
       const page = await store.query({
         table: "smartfinance-transactions",
         hash: partitionName(organisationId, part),
-        from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)),
-        to: firstIdAt("transaction", to + SLACK_MS),
+        from: oldestIdOf("transaction", from),
+        to: newestIdOf("transaction", to),
         order: "descending",
         limit: pageSize,
         ...(cursor === undefined ? {} : { cursor }),

@@ -1,7 +1,8 @@
 import type { User } from "#identity/index.ts";
 import { accountsOf, readUser } from "#identity/index.ts";
 import type { AccountId, OrganisationId, UserId } from "#kernel/ids.ts";
-import { firstIdAt, isId } from "#kernel/ids.ts";
+import { ID_SLACK_MS, listEnd, newestIdOf, oldestIdOf } from "#kernel/id-times.ts";
+import { isId } from "#kernel/ids.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
 import type { Account, Transaction, TransactionStatus, TransactionType } from "#ledger/index.ts";
@@ -36,9 +37,6 @@ export interface TransactionFilter {
 export type TransactionPage =
   | { readonly ok: true; readonly transactions: readonly Transaction[]; readonly cursor: string | undefined }
   | Refusal;
-
-/** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
 
 /** Lists transactions, newest first: of an account or a user by their histories, of the organisation by its partitions. */
 export async function listTransactions(store: Store, organisationId: OrganisationId, filter: TransactionFilter): Promise<TransactionPage> {
@@ -79,13 +77,14 @@ async function byAccounts(
   if (filter.cursor !== undefined && positions === undefined) return refuse("invalid_cursor", "cursor");
   const owned = await ownedOf([...(positions?.keys() ?? [])]);
   const ids = new Set(owned.map(({ id }) => id));
+  const newest = endOf(filter);
   const page = await listByAccounts(store, {
     organisationId,
     accounts: owned,
     // A link may be younger than the creation (an approval, another node's clock), never older: `from` bounds the walk,
     // `to` only where to begin it.
     from: filter.from,
-    to: newestLooked(filter),
+    to: newest === undefined ? undefined : newest + ID_SLACK_MS,
     positions,
     limit: filter.limit,
     keep({ transaction, leg }) {
@@ -135,21 +134,16 @@ async function byOrganisation(store: Store, organisationId: OrganisationId, filt
 
 function idBounds(filter: TransactionFilter): { from?: string; to?: string } {
   const { from } = filter;
-  const newest = newestLooked(filter);
+  const newest = endOf(filter);
   return {
-    ...(from === undefined ? {} : { from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)) }),
-    ...(newest === undefined ? {} : { to: firstIdAt("transaction", Math.max(0, newest)) }),
+    ...(from === undefined ? {} : { from: oldestIdOf("transaction", from) }),
+    ...(newest === undefined ? {} : { to: newestIdOf("transaction", newest) }),
   };
 }
 
-/**
- * The newest time of an id, or of a link, that is looked at. Both stand still while a clock that was set back catches up with them, so a
- * list up to now has no such bound: nothing else is newer. For what is past such a time is not known any more. A further page begins
- * where the one before has ended.
- */
-function newestLooked({ to, at, cursor }: TransactionFilter): number | undefined {
-  if (to === undefined || cursor !== undefined || (at !== undefined && to + SLACK_MS >= at)) return undefined;
-  return to + SLACK_MS;
+/** The end that the list has, for ids and for links. */
+function endOf({ to, at = Infinity, cursor }: TransactionFilter): number | undefined {
+  return listEnd(to, cursor, at);
 }
 
 function matches(stored: Transaction, { status, type, from, to, at }: TransactionFilter): boolean {

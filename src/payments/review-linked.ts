@@ -1,4 +1,5 @@
-import { firstIdAt, isId } from "#kernel/ids.ts";
+import { newestIdOf, oldestIdOf } from "#kernel/id-times.ts";
+import { isId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
 import { toTimestamp } from "#kernel/clock.ts";
 import { minorToWire } from "#kernel/money.ts";
@@ -29,8 +30,6 @@ export interface LinkedQuery {
 export type LinkedPage = { readonly ok: true; readonly data: readonly JsonObject[]; readonly cursor: string | undefined } | Refusal;
 
 const DAY_MS = 86_400_000;
-/** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
 
 /**
  * Other transactions that have something in common with a reviewed one, newest first, with what they turned out to be.
@@ -88,8 +87,8 @@ async function byDevice(store: Store, review: Review, { days, limit, cursor }: L
   const page = await mergePartitions(store, {
     table: "smartfinance-transactions",
     organisationId: review.organisationId,
-    from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)),
-    to: firstIdAt("transaction", to + SLACK_MS),
+    from: oldestIdOf("transaction", from),
+    to: newestIdOf("transaction", to),
     before: cursor,
     limit,
     keep(item) {

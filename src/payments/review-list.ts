@@ -1,7 +1,8 @@
 import type { ReviewTerms } from "#identity/index.ts";
 import { accountsOf, readUser } from "#identity/index.ts";
 import type { AccountId, OrganisationId, UserId } from "#kernel/ids.ts";
-import { firstIdAt, isId } from "#kernel/ids.ts";
+import { listEndId, oldestIdOf } from "#kernel/id-times.ts";
+import { isId } from "#kernel/ids.ts";
 import type { Currency } from "#kernel/money.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -37,8 +38,6 @@ export interface ReviewFilter {
 
 export type ReviewPage = { readonly ok: true; readonly reviews: readonly Review[]; readonly cursor: string | undefined } | Refusal;
 
-/** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
 /** Reviews looked at for one page: a filter that keeps little gives short pages, never long waits. */
 const MAX_PAGES = 10;
 const PAGE = 100;
@@ -107,11 +106,10 @@ interface Bounds {
 function idBounds({ from, to, dueBefore, cursor }: ReviewFilter, terms: ReviewTerms, now: number): Bounds {
   const created = dueBefore === undefined ? undefined : dueBefore - dueAt({ createdAt: 0 }, terms);
   const newest = to === undefined ? created : created === undefined ? to : Math.min(to, created);
-  const bound = newest === undefined || newest + SLACK_MS >= now ? undefined : firstIdAt("review", Math.max(0, newest + SLACK_MS));
+  const bound = listEndId("review", newest, undefined, now);
   return {
-    from: from === undefined ? undefined : firstIdAt("review", Math.max(0, from - SLACK_MS)),
-    // Ids stand still while a clock that was set back catches up with them: nothing else is newer than a list up to now. Where a page
-    // has ended beyond the bound, it was such a list when its pages began.
+    from: from === undefined ? undefined : oldestIdOf("review", from),
+    // Where a page has ended beyond the bound, it was a list up to now when its pages began.
     to: bound !== undefined && cursor !== undefined && cursor > bound ? undefined : bound,
   };
 }

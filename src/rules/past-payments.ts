@@ -1,5 +1,6 @@
 import type { OrganisationId } from "#kernel/ids.ts";
-import { firstIdAt, PARTITIONS, partitionName } from "#kernel/ids.ts";
+import { newestIdOf, oldestIdOf } from "#kernel/id-times.ts";
+import { PARTITIONS, partitionName } from "#kernel/ids.ts";
 import type { JsonObject, JsonValue } from "#kernel/json.ts";
 import type { Transaction } from "#ledger/index.ts";
 import { transactions } from "#ledger/index.ts";
@@ -29,16 +30,13 @@ export interface PastRange {
   readonly limit: number;
 }
 
-/** Ids are drawn when a request arrives, the creation is the commit: how far the two may lie apart, ms. */
-const SLACK_MS = 120_000;
-
 /** A page of past payments that were judged, newest first. What was not (deposits, reversals, captures of what was judged as a hold) is passed over. */
 export async function readPastPayments(store: Store, { organisationId, part, from, to, cursor, limit }: PastRange): Promise<PastPage> {
   const page = await store.query({
     table: "smartfinance-transactions",
     hash: partitionName(organisationId, part),
-    from: firstIdAt("transaction", Math.max(0, from - SLACK_MS)),
-    to: firstIdAt("transaction", to + SLACK_MS),
+    from: oldestIdOf("transaction", from),
+    to: newestIdOf("transaction", to),
     order: "descending",
     limit,
     ...(cursor === undefined ? {} : { cursor }),
