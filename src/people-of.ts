@@ -62,10 +62,11 @@ export function createPeopleOf(deps: PeopleDeps): PeopleOf & { readonly reviewer
       if (!isId("apiKey", apiKeyId)) return undefined;
       const key = await readKey(store, organisationId, apiKeyId);
       if (key === undefined || key.status !== "active" || isExpired(key, clock.now())) return undefined;
-      const owner = key.ownerOperatorId === undefined ? undefined : await deps.operator(key.ownerOperatorId);
-      if (key.ownerOperatorId !== undefined && !(await isOwn(key.ownerOperatorId))) return undefined;
+      const { ownerOperatorId: ownerId } = key;
+      const owner = ownerId === undefined ? undefined : await deps.operator(ownerId);
+      if (ownerId !== undefined && (owner === undefined || !(await isOwn(ownerId)))) return undefined;
       const organisation = await deps.organisation(organisationId);
-      if (organisation === undefined || (key.ownerOperatorId !== undefined && owner === undefined)) return undefined;
+      if (organisation === undefined) return undefined;
       const principal = principalOf(key, organisation, owner);
       return { scopes: principal.scopes, principal };
     },

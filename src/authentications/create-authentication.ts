@@ -1,6 +1,6 @@
 import type { Asked, Executed } from "#commit/index.ts";
 import { refused, replied, workOn } from "#commit/index.ts";
-import { passkeyRequest, resetsOf } from "#factors/index.ts";
+import { passkeyRequestWithResets } from "#factors/index.ts";
 import { readUser } from "#identity/index.ts";
 import type { Refusal } from "#kernel/problems.ts";
 import { refuse } from "#kernel/problems.ts";
@@ -36,10 +36,8 @@ export async function createAuthentication(deps: AuthenticationDeps, asked: Aske
   const nonce = deps.random.bytes(NONCE_BYTES);
   const challenge = challengeOf(nonce, user.id, approval);
   const { deviceBound } = await deps.policies.of(organisationId);
-  const subject = subjectOf(organisationId, user.id);
-  const factorResets = await resetsOf(deps.store, subject);
-  const options = await passkeyRequest(deps, subject, challenge, { deviceBound });
-  if (options === undefined) return refuseWith(refuse("authentication_unavailable", "user_id", noPasskeyOf(user.id, deviceBound)));
+  const request = await passkeyRequestWithResets(deps, subjectOf(organisationId, user.id), challenge, { deviceBound });
+  if (request === undefined) return refuseWith(refuse("authentication_unavailable", "user_id", noPasskeyOf(user.id, deviceBound)));
   const sealed = sealApproval(deps.vault, await deps.vault.dataKey(organisationId), id, approval);
   return deps.queue.execute({
     actor: asked.actor,
@@ -69,7 +67,7 @@ export async function createAuthentication(deps: AuthenticationDeps, asked: Aske
         failures: 0,
         factors: [],
         createdAt: at,
-        factorResets,
+        factorResets: request.resets,
         expiresAt: Math.min(at + AUTHENTICATION_LIFE_MS, waiting?.expiresAt ?? Number.POSITIVE_INFINITY),
         succeededAt: null,
         usedFor: null,
@@ -84,7 +82,7 @@ export async function createAuthentication(deps: AuthenticationDeps, asked: Aske
         transactionId: body.transaction_id,
         details: { purpose: approval.purpose },
       });
-      return work.outcome(replied(201, presentAuthentication(created, approval, options, at)));
+      return work.outcome(replied(201, presentAuthentication(created, approval, request.options, at)));
     },
   });
 }

@@ -31,8 +31,20 @@ export async function passkeyRequest(
   challenge: Uint8Array,
   policy: PasskeyPolicy = {},
 ): Promise<JsonObject | undefined> {
-  const passkeys = activeFactors(await readSet(deps.store, subject), "passkey").filter((one) => suits(policy, one));
-  return passkeys.length === 0 ? undefined : requestOptions(deps.relyingParty, challenge, passkeys);
+  return (await passkeyRequestWithResets(deps, subject, challenge, policy))?.options;
+}
+
+/** The same with what `resetsOf` says, of one read: for what is to be told from what was begun before a reset. */
+export async function passkeyRequestWithResets(
+  deps: Pick<FactorDeps, "store" | "relyingParty">,
+  subject: Subject,
+  challenge: Uint8Array,
+  policy: PasskeyPolicy,
+): Promise<{ readonly options: JsonObject; readonly resets: number } | undefined> {
+  const set = await readSet(deps.store, subject);
+  const passkeys = activeFactors(set, "passkey").filter((one) => suits(policy, one));
+  if (passkeys.length === 0) return undefined;
+  return { options: await requestOptions(deps.relyingParty, challenge, passkeys), resets: set?.resets ?? 0 };
 }
 
 /**

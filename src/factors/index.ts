@@ -16,7 +16,7 @@ export type {
 } from "./factor.ts";
 export { factorsInUse, factorsOf } from "./present-factor.ts";
 export type { Factor } from "./present-factor.ts";
-export { checkCode, checkPasskey, passkeyRequest } from "./check-factor.ts";
+export { checkCode, checkPasskey, passkeyRequest, passkeyRequestWithResets } from "./check-factor.ts";
 export type { PasskeyPolicy } from "./check-factor.ts";
 export { FACTOR_APPENDS, factorNeeds, failedOutcome, useFactor } from "./use-factor.ts";
 export { readProof } from "./proof.ts";

@@ -5,6 +5,7 @@ import type { JsonObject } from "#kernel/json.ts";
 import type { Channel, CodeSender, Notice } from "./code-sender.ts";
 import type { FactorDeps } from "./deps.ts";
 import type { Subject } from "./factor.ts";
+import type { StoredFactor } from "./factor-set.ts";
 import { readSet } from "./factor-set.ts";
 import { readSecrets } from "./factor-secret.ts";
 
@@ -115,20 +116,29 @@ async function inTime(taken: Promise<void>): Promise<void> {
   }
 }
 
+/** The addresses of those factors in use that codes are sent to: once they are gone nobody else knows them. */
+export async function sentAddresses(
+  deps: Pick<FactorDeps, "store" | "vault">,
+  { organisationId }: Subject,
+  factors: readonly StoredFactor[],
+): Promise<readonly Address[]> {
+  const sent = factors.filter(({ type, status }) => status === "active" && (type === "email_code" || type === "sms_code"));
+  const secrets = await readSecrets(
+    deps,
+    organisationId,
+    sent.map(({ id }) => id),
+  );
+  return sent.flatMap(({ id, type }) => {
+    const to = secrets.get(id);
+    return to === undefined ? [] : [{ channel: type === "email_code" ? "email" : "sms", to }];
+  });
+}
+
 /** Where a subject is reached: its own active addresses, and what else is known of it. Each once. */
 export async function addressesOf(deps: Pick<FactorDeps, "store" | "vault" | "contactOf">, subject: Subject): Promise<readonly Address[]> {
   const set = await readSet(deps.store, subject);
-  const sent = (set?.factors ?? []).filter(({ type, status }) => status === "active" && (type === "email_code" || type === "sms_code"));
-  const secrets = await readSecrets(
-    deps,
-    subject.organisationId,
-    sent.map(({ id }) => id),
-  );
-  const found = new Map<string, Channel>();
-  for (const { id, type } of sent) {
-    const to = secrets.get(id);
-    if (to !== undefined) found.set(to, type === "email_code" ? "email" : "sms");
-  }
+  const sent = await sentAddresses(deps, subject, set?.factors ?? []);
+  const found = new Map(sent.map(({ to, channel }) => [to, channel]));
   const contact = await deps.contactOf?.(subject);
   if (typeof contact?.email === "string") found.set(contact.email, "email");
   if (typeof contact?.phone === "string") found.set(contact.phone, "sms");

@@ -4,7 +4,6 @@ import { credentialKey, credentials } from "./credential.ts";
 import type { FactorDeps } from "./deps.ts";
 import type { Subject } from "./factor.ts";
 import type { StoredFactor } from "./factor-set.ts";
-import { readSecrets } from "./factor-secret.ts";
 import type { Address } from "./notify.ts";
 import { addressesOf, sendNotices } from "./notify.ts";
 import { dropSecret, secretNeeds } from "./pending.ts";
@@ -22,24 +21,6 @@ export function releaseFactor(work: Working, { organisationId }: Subject, factor
     const credential = work.get(credentials, credentialKey(organisationId, factor.credential_id));
     if (credential !== undefined) work.put(credentials, { ...credential, owner: null, factorId: null, version: credential.version + 1 });
   } else if (factor.type !== "recovery_code") dropSecret(work, factor.id);
-}
-
-/** The addresses of those factors in use that codes are sent to: once they are gone nobody else knows them. */
-export async function sentAddresses(
-  deps: FactorDeps,
-  { organisationId }: Subject,
-  factors: readonly StoredFactor[],
-): Promise<readonly Address[]> {
-  const sent = factors.filter(({ type, status }) => status === "active" && (type === "email_code" || type === "sms_code"));
-  const secrets = await readSecrets(
-    deps,
-    organisationId,
-    sent.map(({ id }) => id),
-  );
-  return sent.flatMap(({ id, type }) => {
-    const to = secrets.get(id);
-    return to === undefined ? [] : [{ channel: type === "email_code" ? "email" : "sms", to }];
-  });
 }
 
 /** Whoever had an address is told there, too, that it was taken away: it may be the only place the owner looks at. Never rejects. */

@@ -5,10 +5,11 @@ import { refuse } from "#kernel/problems.ts";
 import type { FactorDeps } from "./deps.ts";
 import type { Subject } from "./factor.ts";
 import { changedSet, factorSets, NO_LOCK, readSet, standingFactors } from "./factor-set.ts";
+import { sentAddresses } from "./notify.ts";
 import { answered, currentSet, decideOnSet } from "./on-set.ts";
 import type { Proof } from "./proof.ts";
 import { checkProof, demandProof } from "./proof.ts";
-import { releaseFactor, releaseNeeds, sentAddresses, tellLost } from "./release-factor.ts";
+import { releaseFactor, releaseNeeds, tellLost } from "./release-factor.ts";
 import { factorEvent } from "./use-factor.ts";
 
 /**

@@ -8,9 +8,10 @@ import type { FactorDeps } from "./deps.ts";
 import type { Subject } from "./factor.ts";
 import type { FactorSet } from "./factor-set.ts";
 import { changedSet, factorSets, isOf, NO_LOCK, readSet, setKey } from "./factor-set.ts";
+import { sentAddresses } from "./notify.ts";
 import { answered } from "./on-set.ts";
 import { refuseUser, subjectOf } from "./on-user.ts";
-import { releaseFactor, releaseNeeds, sentAddresses, tellLost } from "./release-factor.ts";
+import { releaseFactor, releaseNeeds, tellLost } from "./release-factor.ts";
 import { factorEvent } from "./use-factor.ts";
 
 /** What has become of the factors. */

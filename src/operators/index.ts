@@ -20,4 +20,3 @@ export type { SessionAuthenticator, SessionPrincipal } from "./session-authentic
 export { sessionPolicies } from "./session-policy.ts";
 export { createSignInThrottle } from "./sign-in-throttle.ts";
 export { activeOperators, isOwnWord, ownerAccess, wordEpoch } from "./owner-access.ts";
-export type { Said } from "./owner-access.ts";

@@ -21,7 +21,7 @@ export async function ownerAccess(
 }
 
 /** When something was said in an operator's name. */
-export interface Said {
+interface Said {
   /** Milliseconds. */
   readonly at: number;
   /** His `wordEpoch` then; `null` where nobody noted it, so that the times decide. */

@@ -50,6 +50,8 @@ export interface SignInThrottle {
 interface Row {
   failures: number;
   last: number;
+  /** `last` as it was before. */
+  before: number;
   /** The attempt that was counted last. */
   by: SignInAttempt | undefined;
 }
@@ -69,9 +71,6 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
   const networks = createFailureLimiter({ clock, limitPerMinute: NETWORK_PER_MINUTE });
   const successes = createFailureLimiter({ clock, limitPerMinute: SUCCESSES_PER_MINUTE });
 
-  /** When the attempt before one in its row was counted, ms. */
-  const before = new WeakMap<SignInAttempt, number>();
-
   const nameOf = ({ organisationId, emailIndex, ip, knownDevice }: SignInAttempt): string =>
     `${organisationId} ${emailIndex} ${knownDevice === undefined ? networkOf(ip) : `device ${knownDevice}`}`;
   const everywhere = ({ organisationId, emailIndex }: SignInAttempt): string => `${organisationId} ${emailIndex}`;
@@ -87,7 +86,7 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
   };
 
   const count = (name: string, by?: SignInAttempt): void => {
-    const row = known(name) ?? { failures: 0 };
+    const row = known(name) ?? { failures: 0, last: 0 };
     // The last to fail stands at the end, so that the first are those to forget.
     rows.delete(name);
     if (rows.size >= MAX_ROWS)
@@ -95,7 +94,7 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
         rows.delete(oldest);
         break;
       }
-    rows.set(name, { failures: row.failures + 1, last: clock.now(), by });
+    rows.set(name, { failures: row.failures + 1, last: clock.now(), before: row.last, by });
   };
 
   const slowMs = (attempt: SignInAttempt): number => {
@@ -128,17 +127,13 @@ export function createSignInThrottle(deps: { readonly clock: Clock }): SignInThr
       }
       return true;
     },
-    begin(attempt) {
-      const name = nameOf(attempt);
-      before.set(attempt, known(name)?.last ?? 0);
-      count(name, attempt);
-    },
+    begin: (attempt) => count(nameOf(attempt), attempt),
     takeBack(attempt) {
       const row = rows.get(nameOf(attempt));
       if (row === undefined) return;
       row.failures -= 1;
       // Nor does whoever has waited begin to wait anew; where another was counted since, be it in the same millisecond, its own moment stays.
-      if (row.by === attempt) row.last = before.get(attempt) ?? row.last;
+      if (row.by === attempt) row.last = row.before;
     },
     failed(attempt) {
       if (attempt.knownDevice !== undefined) return;
