@@ -1,4 +1,4 @@
-import { invariant, InvariantError } from "#kernel/assert.ts";
+import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Random } from "#kernel/random.ts";
 import type { FeedPage, Item, Store } from "#storage/index.ts";
@@ -20,7 +20,7 @@ import { TILE_WIDTH } from "./tiles.ts";
 import { parseVkey, signaturesOf } from "./note-keys.ts";
 import { EMPTY_EDGE, rootOf } from "./tree.ts";
 import type { Anchor } from "./trusted-state.ts";
-import { LogTamperedError, trustedState } from "./trusted-state.ts";
+import { LogTamperedError, trustedState, unreadable } from "./trusted-state.ts";
 import { isObject } from "./verify-wrong.ts";
 
 export { LogTamperedError };
@@ -83,12 +83,6 @@ function nameIn(item: Item, member: "event_id" | "organisation_id"): string {
   if (name === "" || (typeof name === "object" && name !== null))
     throw new LogTamperedError(`the feed has an event whose ${member} is none`);
   return String(name);
-}
-
-/** Of reading what is stored. @throws LogTamperedError for a row that no version of this program has written, or that is no JSON any more */
-function unreadable(error: unknown): never {
-  if (!(error instanceof InvariantError || error instanceof SyntaxError)) throw error;
-  throw new LogTamperedError(error.message, { cause: error });
 }
 
 function writesFor(sealing: Sealing): ReturnType<typeof sealWrites> {

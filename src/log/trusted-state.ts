@@ -16,6 +16,12 @@ export class LogTamperedError extends Error {
   override readonly name = "LogTamperedError";
 }
 
+/** Of reading what is stored. @throws LogTamperedError for a row that no version of this program has written, or that is no JSON any more */
+export function unreadable(error: unknown): never {
+  if (!(error instanceof InvariantError || error instanceof SyntaxError)) throw error;
+  throw new LogTamperedError(error.message, { cause: error });
+}
+
 /**
  * The newest checkpoint, kept where who writes to the database does not write. An older state is genuine, with its signature: only
  * from outside can be told that it is not the newest.
@@ -39,13 +45,7 @@ export async function trustedState(
   anchor?: Anchor,
   retired: readonly Verifier[] = [],
 ): Promise<LogState | undefined> {
-  try {
-    return await settledState(store, log, anchor, retired);
-  } catch (error) {
-    // A row that no version of this program writes, or that is no JSON any more.
-    if (error instanceof InvariantError || error instanceof SyntaxError) throw new LogTamperedError(error.message, { cause: error });
-    throw error;
-  }
+  return settledState(store, log, anchor, retired).catch(unreadable);
 }
 
 async function settledState(

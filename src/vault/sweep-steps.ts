@@ -3,7 +3,7 @@ import type { Clock } from "#kernel/clock.ts";
 import { firstIdAt, isId } from "#kernel/ids.ts";
 import type { OrganisationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
-import type { Collection, Item, Key, Query, Ref, Store, Versioned } from "#storage/index.ts";
+import type { Collection, Item, Key, Query, Store, Versioned } from "#storage/index.ts";
 import { DATA_KEYS_TABLE, dataKeyContext, dataKeys, keyringId, keyrings, ORGANISATION_KEYS_INDEX } from "./data-key-record.ts";
 import type { Environment, KeySubject } from "./data-key-record.ts";
 import { DataKeyBlockedError, DataKeyNotFoundError, UserShreddedError } from "./errors.ts";
@@ -151,17 +151,21 @@ function resealStep(deps: StepDeps, rotation: KeyRotation, place: SealedPlace, h
  * was blocked since, would open for nobody: the rotation of that key may have ended. The next pass seals it under the key of by then.
  */
 async function outdatedOf({ store, vault }: StepDeps, used: ReadonlyMap<string, DataKey>): Promise<ReadonlySet<string>> {
-  const subjects = [...used.values()].map(
-    ({ organisationId, userId = null }): KeySubject => ({ organisationId, userId, purpose: "data-key" }),
+  const subjects = new Map(
+    [...used].map(([id, { organisationId, userId = null }]): [string, KeySubject] => [id, { organisationId, userId, purpose: "data-key" }]),
   );
-  const rings = [...new Map(subjects.map((subject) => [keyringId(subject), subject]))];
+  const current = await currentOf(store, [...subjects.values()]);
+  const outdated = [...subjects].filter(([id]) => !current.has(id));
+  for (const [, subject] of outdated) vault.forget(subject, []);
+  return new Set(outdated.map(([id]) => id));
+}
+
+/** The ids of the keys that these subjects seal with, by their stored keyrings. */
+async function currentOf(store: Store, subjects: readonly KeySubject[]): Promise<ReadonlySet<string | null>> {
+  const rings = [...new Set(subjects.map(keyringId))];
   if (rings.length === 0) return new Set();
-  const stored = await store.getMany(rings.map(([hash]): Ref => ({ table: DATA_KEYS_TABLE, key: { hash } })));
-  const current = new Set<string | null>(stored.flatMap((item) => (item === undefined ? [] : [keyrings.fromItem(item).currentKeyId])));
-  const outdated = new Set([...used.keys()].filter((id) => !current.has(id)));
-  for (const { id, organisationId, userId = null } of used.values())
-    if (outdated.has(id)) vault.forget({ organisationId, userId, purpose: "data-key" }, []);
-  return outdated;
+  const stored = await store.getMany(rings.map((hash) => ({ table: DATA_KEYS_TABLE, key: { hash } })));
+  return new Set(stored.flatMap((item) => (item === undefined ? [] : [keyrings.fromItem(item).currentKeyId])));
 }
 
 function resealed(
@@ -240,10 +244,7 @@ function retireStep({ store }: StepDeps, organisationId: OrganisationId): Step {
     range: keysRange(organisationId),
     async look(items) {
       const enabled = items.map((item) => dataKeys.fromItem(item)).filter(({ state }) => state === "enabled");
-      if (enabled.length === 0) return { rewrites: [], unreadable: 0 };
-      const rings = [...new Set(enabled.map(keyringId))];
-      const stored = await store.getMany(rings.map((id) => ({ table: DATA_KEYS_TABLE, key: { hash: id } })));
-      const current = new Set(stored.flatMap((item) => (item === undefined ? [] : [keyrings.fromItem(item).currentKeyId])));
+      const current = await currentOf(store, enabled);
       const rewrites = enabled
         .filter(({ id }) => !current.has(id))
         .map(({ id }) =>
