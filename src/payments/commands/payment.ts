@@ -43,32 +43,34 @@ const MAX_ASKED_AGAIN = 2;
  * StoreUnavailableError: no payment is decided without it.
  */
 export function governanceOf(deps: InForceDeps, organisationId: OrganisationId): PaymentGovernance | Promise<PaymentGovernance> {
+  const found = inForce(deps, organisationId);
+  return found instanceof Promise ? whenRead(deps, organisationId, found) : found;
+}
+
+type InForceDeps = Pick<PaymentDeps, "policies" | "models" | "sca">;
+
+function inForce(deps: InForceDeps, organisationId: OrganisationId): PaymentGovernance | Promise<PaymentGovernance> {
   const policy = deps.policies.of(organisationId);
   const models = deps.models.of(organisationId);
   const sca = deps.sca.of(organisationId);
   if (policy instanceof Promise || models instanceof Promise || sca instanceof Promise)
-    return whenRead(deps, organisationId, Promise.all([policy, models, sca]));
+    return Promise.all([policy, models, sca]).then(([rules, found, terms]) => ({ policy: rules, models: found, sca: terms }));
   return { policy, models, sca };
 }
-
-type InForceDeps = Pick<PaymentDeps, "policies" | "models" | "sca">;
 
 /** One of them may have been waited for so long that the others are too old by now: they are asked for again, from memory as a rule. */
 async function whenRead(
   deps: InForceDeps,
   organisationId: OrganisationId,
-  reading: Promise<[PaymentGovernance["policy"], PaymentGovernance["models"], ScaPolicy]>,
+  reading: Promise<PaymentGovernance>,
 ): Promise<PaymentGovernance> {
   let read = await reading;
   for (let times = 0; times < MAX_ASKED_AGAIN; times++) {
-    const policy = deps.policies.of(organisationId);
-    const models = deps.models.of(organisationId);
-    const sca = deps.sca.of(organisationId);
-    if (!(policy instanceof Promise) && !(models instanceof Promise) && !(sca instanceof Promise)) return { policy, models, sca };
-    read = await Promise.all([policy, models, sca]);
+    const again = inForce(deps, organisationId);
+    if (!(again instanceof Promise)) return again;
+    read = await again;
   }
-  const [policy, models, sca] = read;
-  return { policy, models, sca };
+  return read;
 }
 
 /** How payments are judged, and how their payers are authenticated. */

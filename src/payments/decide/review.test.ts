@@ -59,7 +59,9 @@ interface Asked {
 }
 
 function judge(on: ReviewState, verdict: Verdict, { by = "key_1", reasonCode, at = T0 + 9 }: Asked = {}) {
-  return decideReview({ verdict, reasonCode, eventId: newId("event"), decidedBy: by }, on, at);
+  const word = { apiKeyId: null, epoch: null };
+  const request = { verdict, reasonCode, eventId: newId("event"), decidedBy: by, word, firstIsVoid: false, wordIsVoid: false };
+  return decideReview(request, on, at);
 }
 
 function decided(on: ReviewState, verdict: Verdict, asked: Asked = {}): DecidedReview {

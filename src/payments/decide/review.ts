@@ -22,14 +22,12 @@ export interface ReviewDecisionRequest {
   readonly eventId: EventId;
   readonly decidedBy: string | null;
   /** What is noted with a first approval beside who gave it. */
-  readonly word?: Pick<FirstApproval, "apiKeyId" | "epoch">;
+  readonly word: Pick<FirstApproval, "apiKeyId" | "epoch">;
   /** Whoever gave the first approval may not decide any more (disabled, revoked, compromised since): it counts for nothing. */
-  readonly firstIsVoid?: boolean;
+  readonly firstIsVoid: boolean;
   /** The same of whoever decides now: what let the request in may be some seconds old, or a key of somebody who was compromised. */
-  readonly wordIsVoid?: boolean;
+  readonly wordIsVoid: boolean;
 }
-
-const UNNOTED: NonNullable<ReviewDecisionRequest["word"]> = { apiKeyId: null, epoch: null };
 
 /** What a review is decided over. */
 export interface ReviewState {
@@ -94,13 +92,13 @@ export function decideReview(request: ReviewDecisionRequest, state: ReviewState,
   }
 
   const given = workOf(review).firstApproval;
-  const first = request.firstIsVoid === true ? null : given;
+  const first = request.firstIsVoid ? null : given;
   const limit = fourEyesLimit(terms, review.currency, review.createdAt);
   // Once two were asked for, two are asked for, also where the first is lost.
   const two = given !== null || (limit !== undefined && review.amount > limit);
-  if (two && request.wordIsVoid === true) return refuse("insufficient_scope", undefined, "You may not do this any more.");
+  if (two && request.wordIsVoid) return refuse("insufficient_scope", undefined, "You may not do this any more.");
   if (first === null && two) {
-    const work = { ...workOf(review), firstApproval: { ...(request.word ?? UNNOTED), by: decidedBy, at, reasonCode } };
+    const work = { ...workOf(review), firstApproval: { ...request.word, by: decidedBy, at, reasonCode } };
     return {
       ok: true,
       review: { ...review, status: "approved_once", work, version: review.version + 1 },
