@@ -57,7 +57,7 @@ export interface Lane {
   /** Goes on with what is due. To be called several times a second. */
   tick(): void;
   hasten(id: WebhookDeliveryId): Promise<boolean>;
-  /** There is nothing to do: nothing in the queue, or the endpoint is not enabled. */
+  /** There is nothing to do: nothing in the queue, or the endpoint is not enabled, or it was stopped. */
   readonly idle: boolean;
   /** Something is being sent, or its end written. */
   readonly busy: boolean;
@@ -295,7 +295,7 @@ export function createLane(deps: LaneDeps, endpointId: WebhookEndpointId): Lane 
     get idle() {
       if (looking || sending > 0 || overlay.size > 0) return false;
       // Of a disabled endpoint everything rests in the queue, and another lane takes it up.
-      if (known !== undefined && known.endpoint === undefined) return true;
+      if (stopped || (known !== undefined && known.endpoint === undefined)) return true;
       return atEnd && !mustRestart && line.size === 0 && line.passedOver === 0;
     },
     get busy() {

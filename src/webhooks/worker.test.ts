@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { actorOf, newId, ORG, seededRandom, T0, testIds } from "#test/support/builders.ts";
+import { actorOf, newId, ORG, seededRandom, T0, testClock, testIds } from "#test/support/builders.ts";
 import { buildEvent } from "#audit/index.ts";
 import type { CommitQueue } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
@@ -11,7 +11,8 @@ import { createMemoryDatabase } from "#storage/memory/database.ts";
 import { openMemoryStore } from "#storage/memory/memory-store.ts";
 import type { Vault } from "#vault/index.ts";
 import { endWrites, enqueueWrite } from "./delivery.ts";
-import { rosters, webhookEndpoints } from "./endpoint.ts";
+import { RESTING, rosters, webhookEndpoints } from "./endpoint.ts";
+import { createLeader } from "./leader.ts";
 import type { WebhookWorkerDeps } from "./worker.ts";
 import { createWebhookWorker } from "./worker.ts";
 
@@ -38,6 +39,54 @@ const endpointItem = {
   updated_at: T0,
   version: 2,
 };
+
+const delivered: OutboundAnswer = { ok: true, status: 200, headers: {}, body: Buffer.alloc(0) };
+
+/** An endpoint with a delivery in its queue, and what is left of both. */
+async function sending(request: () => Promise<OutboundAnswer | OutboundRefusal>) {
+  const clock = testClock();
+  const store = openMemoryStore(createMemoryDatabase(), { clock });
+  const ids = testIds(6);
+  const id = ids.next("webhookEndpoint");
+  const organisationId = ids.next("organisation");
+  const put = (status: string): Promise<unknown> => {
+    const item = { ...endpointItem, id, organisation_id: organisationId, status };
+    return store.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "none" }]);
+  };
+  await put("enabled");
+  const event = {
+    id: ids.next("event"),
+    organisationId,
+    type: "deposit.posted",
+    createdAt: "",
+    objectId: ids.next("transaction"),
+  } as const;
+  const times = { createdAt: T0, attempts: 0, nextAt: 0, last: null, resendOf: null };
+  await store.commit([enqueueWrite({ id: ids.next("webhookDelivery"), endpointId: id, event, keys: [], ...times })]);
+  const worker = createWebhookWorker({
+    store,
+    clock,
+    ids,
+    random: seededRandom(6),
+    queue: {} as CommitQueue,
+    vault,
+    outbound: { request, close: () => undefined },
+    onError: (error) => assert.fail(String(error)),
+  });
+  const left = async (): Promise<number> => {
+    const tables = ["smartfinance-webhook-queue", "smartfinance-webhook-deliveries"] as const;
+    const found = await Promise.all(tables.map((table) => store.query({ table, hash: id, order: "ascending", limit: 10 })));
+    const endpoint = await store.get("smartfinance-webhook-endpoints", { hash: id });
+    return found.reduce((sum, { items }) => sum + items.length, endpoint === undefined ? 0 : 1);
+  };
+  /** Works, so much later, until nothing is under way that need not be waited for. */
+  const workAfter = async (ms: number): Promise<void> => {
+    clock.time += ms;
+    await worker.work();
+    for (let turns = 0; turns < 50; turns++) await turn();
+  };
+  return { worker, put, left, workAfter };
+}
 
 void describe("the webhook worker", () => {
   void it("keeps its lease while events come without a pause", async () => {
@@ -155,63 +204,36 @@ void describe("the webhook worker", () => {
   });
 
   void it("leaves nothing of an endpoint that was deleted during an attempt", async () => {
-    let now = T0;
-    const clock: Clock = { now: () => now, sleep: () => Promise.resolve() };
-    const store = openMemoryStore(createMemoryDatabase(), { clock });
-    const ids = testIds(6);
-    const id = ids.next("webhookEndpoint");
-    const organisationId = ids.next("organisation");
-    const put = (status: string): Promise<unknown> => {
-      const item = { ...endpointItem, id, organisation_id: organisationId, status };
-      return store.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "none" }]);
-    };
-    await put("enabled");
-    const event = {
-      id: ids.next("event"),
-      organisationId,
-      type: "deposit.posted",
-      createdAt: "",
-      objectId: ids.next("transaction"),
-    } as const;
-    const times = { createdAt: T0, attempts: 0, nextAt: 0, last: null, resendOf: null };
-    await store.commit([enqueueWrite({ id: ids.next("webhookDelivery"), endpointId: id, event, keys: [], ...times })]);
-    const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<OutboundAnswer | OutboundRefusal>();
-    const worker = createWebhookWorker({
-      store,
-      clock,
-      ids,
-      random: seededRandom(6),
-      queue: {} as CommitQueue,
-      vault,
-      outbound: {
-        request() {
-          asked.resolve();
-          return answer.promise;
-        },
-        close: () => undefined,
-      },
-      onError: (error) => assert.fail(String(error)),
+    let asked = 0;
+    const { worker, put, left, workAfter } = await sending(() => {
+      asked += 1;
+      return answer.promise;
     });
-    const left = async (): Promise<number> => {
-      const tables = ["smartfinance-webhook-queue", "smartfinance-webhook-deliveries"] as const;
-      const found = await Promise.all(tables.map((table) => store.query({ table, hash: id, order: "ascending", limit: 10 })));
-      const endpoint = await store.get("smartfinance-webhook-endpoints", { hash: id });
-      return found.reduce((sum, { items }) => sum + items.length, endpoint === undefined ? 0 : 1);
-    };
-    await worker.work();
-    await asked.promise;
+    await workAfter(0);
+    assert.equal(asked, 1);
     await put("deleted");
-    now += 9_900;
-    await worker.work();
-    now += 200;
-    await worker.work();
-    answer.resolve({ ok: true, status: 200, headers: {}, body: Buffer.alloc(0) });
-    for (let turns = 0; turns < 50; turns++) await turn();
-    for (let round = 0; round < 4; round++) {
-      now += 5_000;
-      await worker.work();
-    }
+    await workAfter(9_900);
+    await workAfter(200);
+    answer.resolve(delivered);
+    for (let round = 0; round < 4; round++) await workAfter(5_000);
+    assert.equal(await left(), 0);
+    await worker.stop();
+  });
+
+  void it("leaves nothing of an endpoint that was deleted while a delivery waited for a free connection", async () => {
+    let asked = 0;
+    const { worker, put, left, workAfter } = await sending(async () => {
+      asked += 1;
+      return asked < 3 ? { ok: false, reason: "busy" } : delivered;
+    });
+    await workAfter(0);
+    await workAfter(9_900);
+    assert.equal(asked, 2);
+    await put("deleted");
+    // All endpoints are gone through, and the lane knows of nothing yet.
+    await workAfter(101);
+    for (let round = 0; round < 4; round++) await workAfter(5_000);
     assert.equal(await left(), 0);
     await worker.stop();
   });
@@ -269,6 +291,42 @@ void describe("the webhook worker", () => {
     }
     const queued = await inner.query({ table: "smartfinance-webhook-queue", hash: id, order: "ascending", limit: 10 });
     assert.deepEqual([queued.items, await inner.get("smartfinance-webhook-endpoints", { hash: id })], [[], undefined]);
+    await worker.stop();
+  });
+
+  void it("does not look for what an earlier term had left: another node has taken that away meanwhile", async () => {
+    let now = T0;
+    const clock: Clock = { now: () => now, sleep: () => Promise.resolve() };
+    const inner = openMemoryStore(createMemoryDatabase(), { clock });
+    const ids = testIds(12);
+    const id = ids.next("webhookEndpoint");
+    const item = { ...endpointItem, id, organisation_id: ORG, status: "disabled", work: RESTING };
+    await inner.commit([{ op: "put", table: "smartfinance-webhook-endpoints", item, condition: "absent" }]);
+    let looks = 0;
+    const store: Store = {
+      ...inner,
+      async query(query) {
+        if (query.hash === RESTING) looks += 1;
+        if (query.table !== "smartfinance-webhook-deliveries") return inner.query(query);
+        // More than one round takes away.
+        return { items: Array.from({ length: query.limit }, (_, n) => ({ id: `dlv_${n}` })), cursor: undefined };
+      },
+    };
+    const fail = (error: unknown): never => assert.fail(String(error));
+    const worker = createWebhookWorker({ ...untouched, store, clock, ids, random: seededRandom(12), onError: fail });
+    await worker.work();
+    assert.equal(looks, 1);
+    now += 10_001;
+    const other = createLeader({ store: inner, clock, name: "other" });
+    assert.ok(await other.keep());
+    await worker.work();
+    await inner.commit([{ op: "delete", table: "smartfinance-webhook-endpoints", key: { hash: id }, condition: "none" }]);
+    await other.resign();
+    for (let round = 0; round < 3; round++) {
+      now += 10_001;
+      await worker.work();
+    }
+    assert.equal(looks, 1);
     await worker.stop();
   });
 

@@ -70,6 +70,10 @@ interface Term {
   readonly health: Health;
   readonly router: Router;
   readonly lanes: Map<WebhookEndpointId, Lane>;
+  /** The lane of an endpoint, made where there is none. */
+  readonly laneOf: (id: WebhookEndpointId) => Promise<Lane>;
+  /** Endpoints that have more of what is past its time than one round takes away. */
+  readonly behind: Set<WebhookEndpointId>;
 }
 
 /**
@@ -88,8 +92,6 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
   let pollAt = 0;
   let surveyAt = 0;
   let purgeAt = 0;
-  /** Endpoints that have more of what is past its time than one round takes away. */
-  const behind = new Set<WebhookEndpointId>();
   let stopped = false;
 
   const begin = (): Term => {
@@ -112,7 +114,7 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
       onChanged: (id) => void laneOf(id).then((lane) => lane.changed(), onError),
       hasten: async (endpointId, id) => (await laneOf(endpointId)).hasten(id),
     });
-    return { journal, health, router, lanes };
+    return { journal, health, router, lanes, laneOf, behind: new Set() };
   };
 
   const end = (): void => {
@@ -147,7 +149,7 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
     const purging = !isGood(purgeAt, PURGE_MS, now);
     if (purging) purgeAt = now + PURGE_MS;
     await surveyThose(WORK, own, now, purging);
-    if (purging || behind.size > 0) await surveyThose(RESTING, own, now, purging);
+    if (purging || own.behind.size > 0) await surveyThose(RESTING, own, now, purging);
   };
 
   const surveyThose = async (those: typeof WORK | typeof RESTING, own: Term, now: number, purging: boolean): Promise<void> => {
@@ -166,19 +168,19 @@ export function createWebhookWorker(deps: WebhookWorkerDeps): WebhookWorker {
         if (stopped || leader.fence() === undefined || !(await leader.keep())) return;
         const endpoint = webhookEndpoints.fromItem(item);
         const isDeleted = endpoint.status === "deleted";
+        const lane = own.lanes.get(endpoint.id);
+        // It may not know yet, and begin something behind this.
+        if (isDeleted) lane?.stop();
         // What a lane or the router has under way is written when it ends: behind that nothing would take it away any more.
-        const isPurged = isDeleted ? !routing && own.lanes.get(endpoint.id)?.busy !== true : purging || behind.has(endpoint.id);
+        const isPurged = isDeleted ? !routing && lane?.busy !== true : purging || own.behind.has(endpoint.id);
         if (isPurged) {
           const isAll = await purge({ store, journal: own.journal }, endpoint, now);
           // A deleted one is looked at in every round.
-          if (isAll || isDeleted) behind.delete(endpoint.id);
-          else behind.add(endpoint.id);
+          if (isAll || isDeleted) own.behind.delete(endpoint.id);
+          else own.behind.add(endpoint.id);
         }
         if (endpoint.status !== "enabled" || own.lanes.has(endpoint.id)) continue;
-        await own.health.load(endpoint.id);
-        const lane = own.lanes.get(endpoint.id) ?? createLane({ ...deps, journal: own.journal, health: own.health, disable }, endpoint.id);
-        own.lanes.set(endpoint.id, lane);
-        lane.wake();
+        (await own.laneOf(endpoint.id)).wake();
       }
       cursor = page.cursor;
       if (cursor === undefined) return;
