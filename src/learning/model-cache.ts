@@ -46,35 +46,24 @@ export function createModelCache({ store, read, maxNodes = 4_000_000 }: ModelCac
   /** By hash, the one asked for first in front. */
   const lines: Readonly<Record<Waits, Map<string, (as: Waits) => void>>> = { payment: new Map(), reader: new Map() };
 
-  const mayBegin = (waits: Waits): boolean => reading < MAX_READING && (waits === "payment" || readers < MAX_READERS);
-
-  const begin = (waits: Waits): void => {
-    reading += 1;
-    if (waits === "reader") readers += 1;
-  };
-
   /** Begins with the first in a line where it may. */
   const goOn = (waits: Waits): boolean => {
-    if (!mayBegin(waits)) return false;
-    for (const [hash, go] of lines[waits]) {
-      lines[waits].delete(hash);
-      go(waits);
-      return true;
-    }
-    return false;
+    const [first] = lines[waits];
+    if (first === undefined || reading >= MAX_READING || (waits === "reader" && readers >= MAX_READERS)) return false;
+    const [hash, go] = first;
+    lines[waits].delete(hash);
+    reading += 1;
+    if (waits === "reader") readers += 1;
+    go(waits);
+    return true;
   };
 
   /** Runs `work` when it is its turn; then others have theirs. */
   const inTurn = async <T>(hash: string, waits: Waits, work: () => Promise<T>): Promise<T> => {
-    let begun = waits;
-    if (mayBegin(waits)) begin(waits);
-    else
-      begun = await new Promise<Waits>((go) => {
-        lines[waits].set(hash, (as) => {
-          begin(as);
-          go(as);
-        });
-      });
+    const begun = await new Promise<Waits>((go) => {
+      lines[waits].set(hash, go);
+      goOn(waits);
+    });
     try {
       return await work();
     } finally {

@@ -262,7 +262,7 @@ describe("a model that payments need not wait for", () => {
     free.now = false;
     const shadowId = await made(own.id, 99);
     await inForce(own.id, own.modelId, shadowId);
-    // As in the process that started it, where nothing is known of the organisation any more.
+    // As in the process that started it, where what is known of the organisation counts no more.
     models.forget(own.id);
     const first = await models.of(own.id);
     assert.deepEqual([first.champion?.id, first.shadow], [own.modelId, undefined]);

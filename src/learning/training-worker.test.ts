@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ORG, seededRandom } from "#test/support/builders.ts";
 import type { ModelTrainingId } from "#kernel/ids.ts";
+import { refuse } from "#kernel/problems.ts";
 import type { TrainHooks, TrainInput, TrainOutcome } from "#model/index.ts";
 import { trainInWorker } from "#model/index.ts";
 import { cancelTraining, startTraining } from "./change-training.ts";
 import { readModel } from "./model-record.ts";
 import { readInWorker } from "./read-in-worker.ts";
 import { readRegistry } from "./registry.ts";
-import { bench, DAY_MS, trainHere } from "./test-kit.ts";
+import { bench, DAY_MS, readHere, trainHere } from "./test-kit.ts";
 
 /** A training that ends when it is told to, or not before it is aborted. */
 function heldTraining() {
@@ -189,6 +190,20 @@ describe("a training", () => {
     const broken = await start();
     await node(undefined, { train: async () => ({ ok: true, text: "{}" }) }).worker.work();
     assert.equal((await read(broken)).status, "failed");
+  });
+
+  it("has not failed when the machine gives no thread to read its model in: it is tried again", async () => {
+    const { node, past, start, read, errors } = bench();
+    await past(60);
+    const id = await start();
+    let isShort = true;
+    const { worker } = node(undefined, { read: async (job) => (isShort ? refuse("overloaded") : readHere(job)) });
+    await worker.work();
+    assert.deepEqual([(await read(id)).status, errors.length], ["running", 1]);
+    isShort = false;
+    await worker.work();
+    const { status, attempts } = await read(id);
+    assert.deepEqual([status, attempts], ["completed", 1]);
   });
 
   it("is bounded, and takes the newest payments", async () => {

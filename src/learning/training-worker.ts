@@ -187,6 +187,8 @@ export function createTrainingWorker(deps: TrainingWorkerDeps): TrainingWorker {
       return failed("reason" in outcome ? outcome.reason : (outcome.detail ?? outcome.code));
     }
     const made = await read({ kind: "smartfinance", text: outcome.text, features: {} });
+    // That says nothing of the model, so the training has not failed.
+    if (!made.ok && made.code === "overloaded") throw new StoreUnavailableError("there is no thread in which a model could be read");
     if (!made.ok) return failed(made.detail ?? made.code);
     const { hash, card } = made;
     invariant(card !== undefined, "what was made just now has its card");

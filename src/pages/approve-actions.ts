@@ -1,7 +1,7 @@
 import type { Authentication } from "#authentications/index.ts";
 import { cancelAuthentication, readAuthentication, showAuthentication, verifyAuthentication } from "#authentications/index.ts";
 import type { Executed } from "#commit/index.ts";
-import { refused, replied } from "#commit/index.ts";
+import { refuseAtOnce, replied } from "#commit/index.ts";
 import { invariant } from "#kernel/assert.ts";
 import type { AuthenticationId } from "#kernel/ids.ts";
 import type { JsonObject } from "#kernel/json.ts";
@@ -24,8 +24,8 @@ export async function approvalOptions(deps: PagesDeps, session: HostedSession, v
   const options = shown?.["passkey_options"] ?? null;
   // What still waits and cannot be asked for: the customer's passkeys were removed since, or are no longer of the kind the policy takes.
   const why = shown?.["status"] === "pending" ? "authentication_unavailable" : "authentication_not_usable";
-  const reply = options === null ? refused(refuse(why), visitor.requestId).reply : replied(200, { options });
-  return { ok: true, replayed: false, reply };
+  if (options === null) return refuseAtOnce(refuse(why), visitor.requestId);
+  return { ok: true, replayed: false, reply: replied(200, { options }) };
 }
 
 /** Approves: the proof is verified and used up with the payment, then the visit is over. */
@@ -53,7 +53,7 @@ export async function canBeAnswered({ waiting }: PagesDeps, { organisationId, tr
 export async function decline(deps: PagesDeps, session: HostedSession, visitor: Visitor): Promise<Executed> {
   const found = await readAuthentication(deps.store, session.organisationId, authenticationOf(session));
   if (found !== undefined && !(await canBeAnswered(deps, found)))
-    return { ok: true, replayed: false, reply: refused(refuse("authentication_not_usable"), visitor.requestId).reply };
+    return refuseAtOnce(refuse("authentication_not_usable"), visitor.requestId);
   const canceled = await cancelAuthentication(deps, askedOn(session, visitor), authenticationOf(session));
   if (!canceled.ok || canceled.reply.status >= 300) return canceled;
   return endWith(deps, session, "declined", visitor);

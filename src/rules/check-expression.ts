@@ -113,22 +113,31 @@ function listNameOf(argument: ASTNode | undefined, offset: number): string {
   throw new ExpressionError("The first argument of in_list is the name of a list in quotation marks.", argument?.start ?? offset);
 }
 
+/** Every part of an expression that `checkExpression` let through. */
+function* everyNode(root: ASTNode): Generator<ASTNode> {
+  const pending: ASTNode[] = [root];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    yield node;
+    if (node.op === "call") pending.push(...node.args[1]);
+    else if (node.op === "rcall") pending.push(node.args[1], ...node.args[2]);
+    else if (node.op !== "value" && node.op !== "id" && node.op !== ".") pending.push(...operandsOf(node));
+  }
+}
+
+/** The library keeps the type it found on the node, which its declarations do not tell. */
+function typeOf(node: ASTNode): unknown {
+  return (node as { readonly checkedType?: { readonly name?: unknown } }).checkedType?.name;
+}
+
 /**
  * Refuses `+` on anything but numbers, once types are known: texts and lists that grow would make what is done to them
  * cost more than the expression is long.
  * @throws ExpressionError for the first one.
  */
 export function checkSums(root: ASTNode): void {
-  const pending: ASTNode[] = [root];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    // The library keeps the type it found on the node, which its declarations do not tell.
-    const { checkedType } = node as { readonly checkedType?: { readonly name?: unknown } };
-    if (node.op === "+" && checkedType?.name !== "int" && checkedType?.name !== "double")
+  for (const node of everyNode(root))
+    if (node.op === "+" && typeOf(node) !== "int" && typeOf(node) !== "double")
       throw new ExpressionError("Only numbers can be added.", node.start);
-    if (node.op === "call") pending.push(...node.args[1]);
-    else if (node.op === "rcall") pending.push(node.args[1], ...node.args[2]);
-    else if (node.op !== "value" && node.op !== "id" && node.op !== ".") pending.push(...operandsOf(node));
-  }
 }
 
 /** A fact's text that is read as a number, or compared with another's to its end: some 1 µs at worst. */
@@ -140,19 +149,15 @@ const COST_OF_TEXT = 60;
  */
 export function costOfTexts(root: ASTNode): number {
   let cost = 0;
-  const pending: ASTNode[] = [root];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+  for (const node of everyNode(root))
     if (node.op === "call") {
-      const [name, args] = node.args;
-      const [{ op, checkedType } = {}] = args as readonly Partial<ASTNode & { readonly checkedType: { readonly name?: unknown } }>[];
-      if ((name === "double" || name === "int") && op !== "value" && checkedType?.name === "string") cost += COST_OF_TEXT;
-      pending.push(...args);
+      const [name, [read]] = node.args;
+      if ((name === "double" || name === "int") && read !== undefined && read.op !== "value" && typeOf(read) === "string")
+        cost += COST_OF_TEXT;
     } else if (node.op === "rcall") {
-      const [name, receiver, args] = node.args;
-      if ((name === "startsWith" || name === "endsWith") && args[0]?.op !== "value") cost += COST_OF_TEXT;
-      pending.push(receiver, ...args);
-    } else if (node.op !== "value" && node.op !== "id" && node.op !== ".") pending.push(...operandsOf(node));
-  }
+      const [name, , [other]] = node.args;
+      if ((name === "startsWith" || name === "endsWith") && other?.op !== "value") cost += COST_OF_TEXT;
+    }
   return cost;
 }
 

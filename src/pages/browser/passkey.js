@@ -4,11 +4,6 @@ import { say } from "./page.js";
 /** @returns {any} */
 const library = () => Reflect.get(globalThis, "SimpleWebAuthnBrowser");
 
-/** Whether this browser can use passkeys at all. */
-export function canUsePasskeys() {
-  return library()?.browserSupportsWebAuthn() === true;
-}
-
 /**
  * Makes a passkey as the server asks for it.
  * @param {object} options
@@ -37,7 +32,7 @@ async function attempt(ceremony) {
     location.reload();
     return undefined;
   }
-  if (!canUsePasskeys()) {
+  if (!library().browserSupportsWebAuthn()) {
     say("no_passkeys", true);
     return undefined;
   }
