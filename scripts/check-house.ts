@@ -35,7 +35,7 @@ const BANNED: readonly BannedCall[] = [
 
 /** Rooms whose code runs for every payment, and files in them that do not, or make one object in the life of a process. */
 const PER_PAYMENT = /^src\/(?:commit|ledger|risk|features|rules\/evaluate|payments\/(?:commands|decide))\b/;
-const NOT_PER_PAYMENT: readonly string[] = ["src/commit/queue.ts", "src/features/labelled.ts", "src/features/handbook.ts"];
+const NOT_PER_PAYMENT: readonly string[] = ["src/features/labelled.ts", "src/features/handbook.ts"];
 /** Members of literals: a function that is declared once for all is no harm, but none is needed either. */
 const RETAINING = /\bfunction\s*\*|^\s*(?:async\s*)?\*\s*(?:\w+|\[[\w.]+\])\s*\(.*\{\s*$|^\s*get\s+\w+\s*\(\s*\)/gm;
 

@@ -185,7 +185,7 @@ export function createApp(options: AppOptions): App {
     keys: createKeyHealth({ kms, vault, clock }),
     auditLog: () => log.health,
     version: options.version,
-    overloaded: () => queue.load >= OVERLOADED_AT || auditBlocked(),
+    overloaded: () => queue.load() >= OVERLOADED_AT || auditBlocked(),
     onSecurityEvent: ({ principal, ...call }) => {
       logger.warn({ code: call.code, operation: call.operation, request_id: call.requestId }, "call refused");
       if (principal !== undefined) {

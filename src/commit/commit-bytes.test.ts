@@ -24,5 +24,5 @@ void it("fails a command that no commit can take alone, and defers what does not
     "the others of its group are not touched by it",
   );
   assert.ok(commits.length >= 3, "two events of 3,000 bytes fit beside their records, three do not");
-  assert.equal(queue.depth, 0);
+  assert.equal(queue.depth(), 0);
 });

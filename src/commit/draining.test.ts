@@ -28,7 +28,7 @@ void describe("draining the commit queue, where a command waits for something el
       assert.deepEqual([ended(), drained()], [false, false]);
       refuse(error);
       await turns();
-      assert.deepEqual([ended(), drained(), queue.depth], [true, true, 0]);
+      assert.deepEqual([ended(), drained(), queue.depth()], [true, true, 0]);
     });
   }
 
@@ -40,9 +40,9 @@ void describe("draining the commit queue, where a command waits for something el
     await turns();
     const drained = watch(queue.drain());
     await turns();
-    assert.deepEqual([ended(), drained(), queue.depth, queue.load], [false, false, 1, 1]);
+    assert.deepEqual([ended(), drained(), queue.depth(), queue.load()], [false, false, 1, 1]);
     show("[1]");
     await turns();
-    assert.deepEqual([ended(), drained(), queue.depth, queue.load], [true, true, 0, 0]);
+    assert.deepEqual([ended(), drained(), queue.depth(), queue.load()], [true, true, 0, 0]);
   });
 });

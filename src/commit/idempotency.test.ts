@@ -63,7 +63,7 @@ void describe("Idempotency-Key: repeating a command", () => {
     const first = await queue.execute(moment("new", "body"));
     assert.ok(first.ok && !first.replayed);
     assert.deepEqual([first.reply.status, commits.length, events.length], [409, 2, 2]);
-    assert.deepEqual([await value("a"), await value("b"), queue.depth, queue.load], [1, 1, 0, 0]);
+    assert.deepEqual([await value("a"), await value("b"), queue.depth(), queue.load()], [1, 1, 0, 0]);
   });
 
   void it("says of a refusal of the moment that nothing was done, also where nobody knows what became of the commands beside it", async () => {
@@ -219,7 +219,7 @@ void describe("a reply that shows what can be shown again", () => {
     ] as const) {
       await queue.execute(adding(["a"], { key: "k", shows: "txn_1" }));
       await assert.rejects(queue.execute(adding(["a"], { key: "k", shows: "txn_1" })), told);
-      assert.equal(queue.depth, 0);
+      assert.equal(queue.depth(), 0);
     }
   });
 });
@@ -256,7 +256,7 @@ void describe("a reply that is sealed", () => {
         (await Promise.all(others)).map((one) => (one.ok ? one.reply.body : one.code)),
         ["[1]", "[1]", "[2,2]"],
       );
-      assert.deepEqual([await value("a"), await value("b"), queue.depth], [2, 2, 0]);
+      assert.deepEqual([await value("a"), await value("b"), queue.depth()], [2, 2, 0]);
     }
   });
 

@@ -75,7 +75,7 @@ void describe("two nodes over one unreliable store", () => {
           const values = table("smartfinance-meta").map(({ value }) => Number(value));
           const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
           assert.equal(sum(values), sum(touched), "what the counters say is what was answered");
-          for (const queue of queues) assert.equal(queue.depth, 0);
+          for (const queue of queues) assert.equal(queue.depth(), 0);
         },
       ),
       { numRuns: 200 },
@@ -107,5 +107,5 @@ for (const ordered of [true, false])
       answers.map((answer) => (answer.ok ? answer.reply.body : answer.code)),
       answers.map((_, n) => `[${n + 1}]`),
     );
-    assert.deepEqual([queue.depth, queue.load], [0, 0]);
+    assert.deepEqual([queue.depth(), queue.load()], [0, 0]);
   });

@@ -90,7 +90,7 @@ void it("on an ordered store nothing rests on what did not happen, whatever fail
         assert.equal(table("smartfinance-audit-logs").length, done.length, "one event for one effect");
         const sum = done.reduce((total, { id }) => total + amountOf(Number(String(id).slice(1))), 0);
         assert.equal(Number(table("smartfinance-meta")[0]?.value ?? 0), sum, "what the counter says is what was answered");
-        assert.deepEqual([queue.depth, queue.load], [0, 0]);
+        assert.deepEqual([queue.depth(), queue.load()], [0, 0]);
       },
     ),
     { numRuns: 150 },

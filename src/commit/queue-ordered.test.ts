@@ -62,7 +62,7 @@ void describe("the commit queue over a store that keeps the order of commits", (
     assert.equal(valueOf(await failing), "store_unavailable");
     assert.deepEqual([valueOf(await second), valueOf(await third)], [[1], [2]]);
     await queue.drain();
-    assert.equal(queue.depth, 0);
+    assert.equal(queue.depth(), 0);
   });
 
   void it("keeps no refusal that rests on a commit which failed", async () => {
@@ -125,7 +125,7 @@ void describe("the commit queue over a store that keeps the order of commits", (
     const last = await queue.execute(adding(["hot"]));
     assert.deepEqual(valueOf(last), [done + 1], "what was acknowledged is what was added");
     assert.ok(results.every((executed) => executed.ok || executed.code === "store_unavailable"));
-    assert.equal(queue.depth, 0);
+    assert.equal(queue.depth(), 0);
   });
 
   void it("puts no more into a commit than dies young, and runs a command that is larger by itself", async () => {

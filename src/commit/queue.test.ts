@@ -20,7 +20,7 @@ void describe("the commit queue: groups", () => {
     assert.equal(commits.length, 1);
     // Two records, each written once however often it changed, and three events.
     assert.equal(commits[0]?.length, 5);
-    assert.deepEqual([await value("a"), await value("b"), events.length, queue.depth], [2, 2, 3, 0]);
+    assert.deepEqual([await value("a"), await value("b"), events.length, queue.depth()], [2, 2, 3, 0]);
   });
 
   void it("lets disjoint groups fly in parallel, and what touches a record in flight wait", async () => {
@@ -53,7 +53,7 @@ void describe("the commit queue: groups", () => {
       answers.push(queue.execute(adding([`c${n}`])));
       await turns(2);
     }
-    assert.deepEqual([flying.now, commits.length, queue.depth], [3, 3, 6]);
+    assert.deepEqual([flying.now, commits.length, queue.depth()], [3, 3, 6]);
     for (const door of doors) door.open();
     assert.deepEqual(
       await run(answers),
@@ -202,7 +202,7 @@ void describe("the commit queue: what the store does", () => {
         both.map(({ status }) => status),
         ["rejected", "fulfilled"],
       );
-      assert.deepEqual([queue.depth, await value("b")], [0, 1]);
+      assert.deepEqual([queue.depth(), await value("b")], [0, 1]);
       // What could not be read once, and can be by now.
       readFaults.push(broken);
       const again = await Promise.all([queue.execute(adding(["a"], { key: "k" })), queue.execute(adding(["b"]))]);
@@ -243,7 +243,7 @@ void describe("the commit queue: what commands do", () => {
     const two = queue.execute(adding(["a"]));
     await assert.rejects(bad, TypeError);
     assert.deepEqual(await run([one, two]), ["[1]", "[2]"]);
-    assert.deepEqual([commits.length, await value("a"), queue.depth], [1, 2, 0]);
+    assert.deepEqual([commits.length, await value("a"), queue.depth()], [1, 2, 0]);
   });
 
   void it("fails a decision over a record it did not name", async () => {
@@ -274,7 +274,7 @@ void describe("the commit queue: what commands do", () => {
       both.map(({ status }) => status),
       ["rejected", "rejected"],
     );
-    assert.deepEqual([commits.length, await value("a"), queue.depth], [0, 0, 0]);
+    assert.deepEqual([commits.length, await value("a"), queue.depth()], [0, 0, 0]);
     assert.deepEqual(await run([queue.execute(adding(["a"])), queue.execute(adding(["b"]))]), ["[1]", "[1]"]);
   });
 
@@ -329,7 +329,7 @@ void describe("the commit queue: draining", () => {
     door.open();
     assert.deepEqual(await run(answers), ["[1]", "[2]", "[3]"]);
     await drain;
-    assert.equal(queue.depth, 0);
+    assert.equal(queue.depth(), 0);
   });
 
   void it("resolves also when everything failed", async () => {

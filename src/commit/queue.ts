@@ -23,9 +23,9 @@ export interface CommitQueue {
    */
   execute(command: Command): Promise<Executed>;
   /** Commands accepted and not yet answered. */
-  readonly depth: number;
+  depth(): number;
   /** What these commands weigh: one each, and more for what a batch carries. */
-  readonly load: number;
+  load(): number;
   /** Resolves when no command is waiting or in flight. */
   drain(): Promise<void>;
 }
@@ -317,12 +317,8 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
         } else enqueue(pending);
       });
     },
-    get depth() {
-      return depth;
-    },
-    get load() {
-      return load;
-    },
+    depth: () => depth,
+    load: () => load,
     drain() {
       if (depth === 0) return Promise.resolve();
       return new Promise((resolve) => idle.push(resolve));

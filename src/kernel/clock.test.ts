@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isGood, systemClock, toTimestamp } from "./clock.ts";
+import { isGood, isLeased, systemClock, toTimestamp } from "./clock.ts";
 
 test("timestamps are RFC 3339 UTC with milliseconds", () => {
   assert.equal(toTimestamp(0), "1970-01-01T00:00:00.000Z");
@@ -41,4 +41,11 @@ test("what was read is good from its reading to its end, and not before the read
     [false, true, true, false],
   );
   assert.equal(isGood(Number.NEGATIVE_INFINITY, 100, 0), false);
+});
+
+test("a lease holds until it ends, but no longer than one of another clock can last", () => {
+  assert.deepEqual(
+    [799, 800, 999, 1_000].map((now) => isLeased(1_000, 100, now)),
+    [false, true, true, false],
+  );
 });

@@ -20,6 +20,14 @@ export function isGood(until: number, forMs: number, now: number): boolean {
   return now < until && now >= until - forMs;
 }
 
+/**
+ * Whether somebody works on what is leased until then, for `leaseMs` at a time. Other clocks may be ahead a little; a lease of hours was
+ * written before the clock was set back, and by nobody who is alive.
+ */
+export function isLeased(until: number, leaseMs: number, now: number): boolean {
+  return isGood(until, 2 * leaseMs, now);
+}
+
 const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
 
 /**

@@ -1,6 +1,6 @@
 import { invariant } from "#kernel/assert.ts";
 import type { Clock } from "#kernel/clock.ts";
-import { isGood } from "#kernel/clock.ts";
+import { isLeased } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import type { Dataset, TrainHooks, TrainInput, TrainOutcome, TrainProgress } from "#model/index.ts";
 import type { CommitQueue } from "#commit/index.ts";
@@ -52,8 +52,6 @@ const PAGES_PER_NOTE = 25;
 const BEAT_MS = 1_000;
 /** How long a worker that says nothing is taken for alive. */
 const LEASE_MS = 30_000;
-/** Whether somebody works on it. Other clocks may be ahead a little; a lease of hours was written before the clock was set back, and by nobody who is alive. */
-const isLeased = (until: number, now: number): boolean => isGood(until, 2 * LEASE_MS, now);
 /** Characters of what is told of a failure. */
 const MAX_REASON = 500;
 
@@ -97,7 +95,7 @@ export function createTrainingWorker(deps: TrainingWorkerDeps): TrainingWorker {
   const advance = async (listed: Training): Promise<void> => {
     const found = await readTraining(store, listed.organisationId, listed.id);
     if (found === undefined || found.status !== "running") return;
-    if (found.worker !== name && isLeased(found.leasedUntil, clock.now())) return;
+    if (found.worker !== name && isLeased(found.leasedUntil, LEASE_MS, clock.now())) return;
     if (found.worker !== name && found.attempts >= MAX_ATTEMPTS)
       return end(found, { ok: false, reason: `It was begun ${MAX_ATTEMPTS} times and never ended.` });
     // The same process may try again after a fault of the store: only what ends a process counts.

@@ -1,7 +1,7 @@
 import type { CommitQueue } from "#commit/index.ts";
 import { workOn } from "#commit/index.ts";
 import type { Clock } from "#kernel/clock.ts";
-import { isGood } from "#kernel/clock.ts";
+import { isLeased } from "#kernel/clock.ts";
 import type { Ids } from "#kernel/ids.ts";
 import type { Store } from "#storage/index.ts";
 import { InvalidCursorError, StoreUnavailableError } from "#storage/index.ts";
@@ -50,8 +50,6 @@ const MAX_PAGES = 20_000;
 const PAGES_PER_NOTE = 5;
 /** How long a worker that says nothing is taken for alive. */
 const LEASE_MS = 30_000;
-/** Whether somebody works on it. Other clocks may be ahead a little; a lease of hours was written before the clock was set back, and by nobody who is alive. */
-const isLeased = (until: number, now: number): boolean => isGood(until, 2 * LEASE_MS, now);
 /** A breath between pages, and between the parts of one that are counted at once, so that requests come first. */
 const PAUSE_MS = 2;
 
@@ -100,7 +98,7 @@ export function createDryRunWorker(deps: DryRunWorkerDeps): DryRunWorker {
   const advance = async (listed: DryRun): Promise<void> => {
     let run = await readDryRun(store, listed.organisationId, listed.id);
     if (run === undefined || run.status !== "running") return;
-    if (run.worker !== name && isLeased(run.leasedUntil, clock.now())) return;
+    if (run.worker !== name && isLeased(run.leasedUntil, LEASE_MS, clock.now())) return;
     const means = await meansOf(run);
     if (means === undefined) return end(run, "failed", "The rule set was changed.");
     for (let pages = 1; pages <= MAX_PAGES && !stopped; pages++) {

@@ -143,7 +143,7 @@ describe("ERR-01 every problem code", () => {
     fault = (operation) => ({ kind: "none", ...(operation === "commit" ? { beforeMs: GATED_MS } : {}) });
     const deposit = { account_id: payee, amount: 1, currency: "EUR" };
     const first = own.api.post("/v1/deposits", deposit, { idempotencyKey: other });
-    while (app.app.queue.depth === 0) await sleep(1);
+    while (app.app.queue.depth() === 0) await sleep(1);
     saw(await own.api.post("/v1/deposits", deposit, { idempotencyKey: other }), "idempotency_key_in_use");
     openGate();
     ok(await first, 201);
@@ -548,7 +548,7 @@ describe("ERR-01 every problem code", () => {
   it("of a server that stops", async () => {
     fault = (operation) => ({ kind: "none", ...(operation === "commit" ? { beforeMs: GATED_MS } : {}) });
     const accepted = post("/v1/transfers", money());
-    while (app.app.queue.depth === 0) await sleep(1);
+    while (app.app.queue.depth() === 0) await sleep(1);
     const late = rawConnection(app.url);
     late.write("GET /v1/users HTTP/1.1\r\n");
     await sleep(20);

@@ -240,7 +240,7 @@ async function run(options: SimulationOptions, everyNode: Node[], checkRejection
       // What was sent in the storm may still be on its way: its operations keep the slowness they had then.
       while (nodes.some(({ open }) => open > 0)) await time.sleep(20);
       await Promise.all(nodes.map(({ app }) => app.queue.drain()));
-      for (const { app, name } of nodes) if (app.queue.depth !== 0) mismatch(`${name} still has work`, 0, app.queue.depth);
+      for (const { app, name } of nodes) if (app.queue.depth() !== 0) mismatch(`${name} still has work`, 0, app.queue.depth());
       answers.checkDenials();
     },
     CALM_LIMIT_MS,

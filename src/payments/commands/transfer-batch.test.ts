@@ -222,7 +222,7 @@ void describe("an independent batch", () => {
       const ask = () => transferBatch(deps, asking("k"), { mode: "independent", transfers });
       await assert.rejects(ask());
       await deps.queue.drain();
-      assert.deepEqual([deps.queue.depth, deps.queue.load], [0, 0]);
+      assert.deepEqual([deps.queue.depth(), deps.queue.load()], [0, 0]);
       assert.equal(bank.check().transactions.length, 3);
       breaks = false;
       assert.deepEqual(
